@@ -1,0 +1,1 @@
+"""From one source to what students receive: build, new, notebooks."""

@@ -1,0 +1,204 @@
+"""`autograder new UNIT/TOPIC`: the files of a new exercise, ready to be filled."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from autograder.course import Course, CourseError, Exercise
+
+SOLUTION = '''\
+# %% [markdown]
+# What the student builds and why, then every convention that the tests rely on.
+
+# %% [markdown] lang="zh"
+# 要写什么、为什么，以及测试所依赖的每一条约定。
+
+# %%
+import torch
+from torch import Tensor
+
+# %% [markdown]
+# ## 1. First question
+
+# %% [markdown] lang="zh"
+# ## 1. 第一问
+
+
+# %%
+def first(x: Tensor) -> Tensor:
+    """One sentence.
+
+    Args:
+        x: [B, D], what it is.
+
+    Returns:
+        [B, D], what it is.
+
+    Source: paper, equation.
+    """
+    # BEGIN SOLUTION
+    return torch.relu(x)
+    # END SOLUTION
+'''
+
+SPEC = '''\
+title.en = "{topic}"
+title.zh = "{topic}"
+minutes = 30
+difficulty = 2
+oracle = "the library call or published table that the reference is checked against"
+forbidden = []
+
+[[hint]]
+question = "first"
+en = "A nudge in the right direction."
+zh = "朝正确方向轻推一下。"
+
+[[misconception]]
+name = "identity"
+replace = "torch.relu(x)"
+with = "x"
+caught = "test_negative_inputs"
+hint.en = "What is wrong, why it matters, and where to look."
+hint.zh = "错在哪里、为什么要紧、该看哪里。"
+'''
+
+HIDDEN = '''\
+"""Hidden tests of {id}."""
+
+import pytest
+import torch
+
+from autograder.testing import assert_close
+
+
+@pytest.mark.points(2)
+def test_negative_inputs(student, reference):
+    """Negative inputs give zero.
+
+    zh: 负的输入得到 0。
+    """
+    x = torch.randn(5, 7)
+    assert_close(student.first(x), reference.first(x))
+'''
+
+PUBLIC = '''\
+"""Public tests of {id}."""
+
+import pytest
+import torch
+
+from autograder.testing import assert_close
+
+
+@pytest.mark.points(1)
+def test_by_hand(student):
+    """A small example done by hand.
+
+    zh: 一个可以手算的小例子。
+    """
+    assert_close(student.first(torch.tensor([[-1.0, 2.0]])), torch.tensor([[0.0, 2.0]]))
+'''
+
+ACCEPTED = '''\
+"""{style}"""
+
+from torch import Tensor
+
+
+def first(x: Tensor) -> Tensor:
+    return {expression}
+'''
+
+LESSON = '''\
+---
+file_format: mystnb
+kernelspec:
+  name: python3
+---
+# {topic}
+
+{body}
+
+```{{code-cell}} python
+import torch
+
+torch.relu(torch.tensor([-1.0, 2.0]))
+```
+
+{link}: [{id}](../../exercises/{id}.py)
+'''
+
+ORACLE = '''
+
+def test_{topic}() -> None:
+    """{id} against its oracle."""
+    import torch
+
+    from autograder.testing import assert_close, load_reference
+
+    reference = load_reference("{id}")
+    x = torch.randn(5, 7)
+    assert_close(reference.first(x), torch.nn.functional.relu(x))
+'''
+
+
+def _contents(exercise: Exercise) -> dict[Path, str]:
+    names = {"id": exercise.id, "topic": exercise.topic}
+    accepted = exercise.root / "tests" / "accepted" / exercise.unit / exercise.topic
+    english = "What question does this solve? The picture, the derivation, an example, the cost, the pitfalls, the sources."
+    chinese = "它解决什么问题？直观图景、推导、算例、代价、常见错误、出处。"
+    return {
+        exercise.solution: SOLUTION,
+        exercise.spec_file: SPEC.format(**names),
+        exercise.hidden_tests: HIDDEN.format(**names),
+        exercise.public_tests: PUBLIC.format(**names),
+        accepted / "clamp.py": ACCEPTED.format(style="By clamping.", expression="x.clamp(min=0)"),
+        accepted / "where.py": ACCEPTED.format(style="By multiplication with a mask.", expression="x * (x > 0)"),
+        exercise.lesson("en"): LESSON.format(body=english, link="Exercise", **names),
+        exercise.lesson("zh"): LESSON.format(body=chinese, link="练习", **names),
+    }
+
+
+def new_exercise(course: Course, name: str) -> list[Path]:
+    """Write the files of exercise `UNIT/TOPIC` and list it in course.toml. Nothing that exists is overwritten."""
+    match = re.fullmatch(r"([a-z][a-z0-9_]*)/([a-z][a-z0-9_]*)", name)
+    if not match:
+        raise CourseError(f"{name!r} is no exercise name; write UNIT/TOPIC in lower case, as rag/my_topic")
+    exercise = Exercise(course.root, *match.groups())
+    contents = _contents(exercise)
+    existing = [path for path in contents if path.exists()]
+    if existing or exercise.id in course.exercises:
+        raise CourseError(f"{existing[0] if existing else exercise.id} exists already; choose another name or edit it")
+    for path, text in contents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    oracle = exercise.oracle_tests
+    oracle.parent.mkdir(parents=True, exist_ok=True)
+    before = oracle.read_text(encoding="utf-8") if oracle.exists() else f'"""The {exercise.unit} references against their oracles."""\n'
+    oracle.write_text(before + ORACLE.format(id=exercise.id, topic=exercise.topic), encoding="utf-8")
+    _list_in_course(course, exercise)
+    return [*contents, oracle]
+
+
+def _list_in_course(course: Course, exercise: Exercise) -> None:
+    """Add the topic to its unit, or the unit to the end, keeping the file's comments."""
+    path = course.root / "course" / "course.toml"
+    text = path.read_text(encoding="utf-8")
+    if any(unit.id == exercise.unit for unit in course.units):
+        pattern = rf'(id = "{exercise.unit}"\n(?:(?!\[\[).*\n)*?exercises = \[)([^\]]*)\]'
+        text, found = re.subn(pattern, lambda m: f'{m[1]}{_extended(m[2], exercise.topic)}]', text, count=1)
+        if not found:
+            raise CourseError(f"{path}: the unit {exercise.unit!r} has an unusual layout; add {exercise.topic!r} to it by hand")
+    else:
+        text += (
+            f'\n[[unit]]\nid = "{exercise.unit}"\ntitle.en = "{exercise.unit}"\ntitle.zh = "{exercise.unit}"\n'
+            f'exercises = ["{exercise.topic}"]\n'
+        )
+    path.write_text(text, encoding="utf-8")
+
+
+def _extended(listed: str, topic: str) -> str:
+    listed = listed.rstrip().rstrip(",")
+    return f'{listed}, "{topic}"' if listed else f'"{topic}"'

@@ -1,0 +1,58 @@
+"""`autograder notebooks`: each skeleton as a notebook, in one language."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from autograder.course import Exercise
+
+
+def notebook_of(exercise: Exercise, lang: str) -> Any:
+    """The exercise's skeleton on disk as an nbformat notebook, with the statement cells of one language only."""
+    import jupytext
+
+    notebook = jupytext.reads(exercise.skeleton.read_text(encoding="utf-8"), fmt="py:percent")
+    other = {"en": "zh", "zh": None}[lang]
+    cells = [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type != "markdown" or cell.metadata.get("lang") != other
+    ]
+    if lang == "zh":
+        cells = _chinese_only(cells)
+    for number, cell in enumerate(cells):
+        cell.id = f"{exercise.topic.replace('_', '-')}-{number}"[:64]
+        cell.metadata.pop("lang", None)
+        if cell.source == f'check("{exercise.id}")' and lang == "zh":
+            cell.source = f'check("{exercise.id}", lang="zh")'
+    notebook.cells = cells
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "autograder": {"exercise": exercise.id},
+    }
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def _chinese_only(cells: list[Any]) -> list[Any]:
+    """Drop each English statement cell that a Chinese one follows."""
+    kept = []
+    for cell, following in zip(cells, [*cells[1:], None], strict=True):
+        translated = following is not None and following.metadata.get("lang") == "zh"
+        if not (cell.cell_type == "markdown" and cell.metadata.get("lang") is None and translated):
+            kept.append(cell)
+    return kept
+
+
+def write_notebook(exercise: Exercise, folder: Path, lang: str, *, force: bool = False) -> Path | None:
+    """Write `folder/UNIT/TOPIC.ipynb`. A notebook that is there already holds somebody's work: None unless `force`."""
+    import nbformat
+
+    path = folder / exercise.unit / f"{exercise.topic}.ipynb"
+    if path.exists() and not force:
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook_of(exercise, lang), path)
+    return path

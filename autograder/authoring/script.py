@@ -1,0 +1,168 @@
+"""A solution's source text: its cells, its questions, and the same text with the solutions taken out.
+
+A solution is a percent script (https://jupytext.readthedocs.io, "percent format"): cells begin with `# %%`. Inside
+function bodies, `# BEGIN SOLUTION` and `# END SOLUTION` enclose what the student is to write.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+
+BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
+HEADER = re.compile(r'# %%( \[markdown\](?P<zh> lang="zh")?)?$')
+MIN_TELLING = 12  # non-space characters: shorter lines (`return x`, `else:`) give nothing away
+
+
+class ScriptError(Exception):
+    """A solution file that can't be turned into a skeleton. Names the file, the line and the remedy."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its header line, its body, and what kind it is."""
+
+    header: str
+    body: str
+
+    @property
+    def is_markdown(self) -> bool:
+        return "[markdown]" in self.header
+
+    @property
+    def lang(self) -> str | None:
+        """The language of a statement cell: "en" or "zh"; None for code, which every language needs."""
+        if not self.is_markdown:
+            return None
+        return "zh" if 'lang="zh"' in self.header else "en"
+
+    @property
+    def text(self) -> str:
+        return f"{self.header}\n{self.body}"
+
+
+@dataclass(frozen=True)
+class Block:
+    """One BEGIN/END pair: its lines (1-based, markers included), the function it is in, and its question."""
+
+    first: int
+    last: int
+    qualname: str
+
+    @property
+    def question(self) -> str:
+        return self.qualname.split(".")[0]
+
+
+def split_cells(source: str, path: str) -> list[Cell]:
+    """The cells of a percent script. ScriptError for text before the first cell or an odd header."""
+    cells: list[Cell] = []
+    header: str | None = None
+    body: list[str] = []
+    for number, line in enumerate(source.splitlines(), 1):
+        if line.startswith("# %%"):
+            if not HEADER.match(line):
+                raise ScriptError(
+                    f"{path}:{number}: cell header {line!r}; write `# %%`, `# %% [markdown]` or `# %% [markdown] lang=\"zh\"`"
+                )
+            if header is not None:
+                cells.append(Cell(header, "\n".join(body).strip("\n") + "\n"))
+            header, body = line, []
+        elif header is None:
+            if line.strip():
+                raise ScriptError(f"{path}:{number}: text before the first cell; begin the file with `# %% [markdown]`")
+        else:
+            body.append(line)
+    if header is None:
+        raise ScriptError(f"{path}: no cells; begin the file with `# %% [markdown]`")
+    cells.append(Cell(header, "\n".join(body).strip("\n") + "\n"))
+    return cells
+
+
+def _functions(tree: ast.AST, prefix: str = "") -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Functions and methods with their qualified names. Not those nested in functions: they belong to their owner."""
+    found: list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]] = []
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef):
+            found += _functions(node, f"{prefix}{node.name}.")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.append((prefix + node.name, node))
+    return found
+
+
+def find_blocks(source: str, path: str) -> list[Block]:
+    """All solution blocks in order. ScriptError for a marker that is missing, nested or outside a function body."""
+    try:
+        functions = _functions(ast.parse(source))
+    except SyntaxError as error:
+        raise ScriptError(f"{path}:{error.lineno}: {error.msg}; the solution must be valid Python") from None
+    blocks: list[Block] = []
+    begin: int | None = None
+    for number, line in enumerate(source.splitlines(), 1):
+        stripped = line.strip()
+        if stripped == BEGIN:
+            if begin is not None:
+                raise ScriptError(f"{path}:{number}: `{BEGIN}` inside the block begun in line {begin}; end that one first")
+            begin = number
+        elif stripped == END:
+            if begin is None:
+                raise ScriptError(f"{path}:{number}: `{END}` without a `{BEGIN}` before it")
+            blocks.append(Block(begin, number, _owner(functions, begin, number, path)))
+            begin = None
+        elif "BEGIN SOLUTION" in line or "END SOLUTION" in line:
+            raise ScriptError(f"{path}:{number}: a marker must stand alone on its line, as `{BEGIN}` or `{END}`")
+    if begin is not None:
+        raise ScriptError(f"{path}:{begin}: `{BEGIN}` is never ended; add `{END}`")
+    if not blocks:
+        raise ScriptError(f"{path}: no `{BEGIN}`; mark what the student is to write")
+    return blocks
+
+
+def _owner(
+    functions: list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]], begin: int, end: int, path: str
+) -> str:
+    for qualname, node in functions:
+        if node.lineno < begin and end <= (node.end_lineno or 0) + 1 and _indent_fits(node, begin):
+            return qualname
+    raise ScriptError(f"{path}:{begin}: a solution block must lie inside one function's body, after its docstring")
+
+
+def _indent_fits(node: ast.FunctionDef | ast.AsyncFunctionDef, begin: int) -> bool:
+    """The block starts after the signature and the docstring."""
+    has_docstring = ast.get_docstring(node, clean=False) is not None
+    after = (node.body[0].end_lineno or 0) if has_docstring else node.body[0].lineno - 2
+    return begin > after
+
+
+def questions(source: str, path: str) -> list[str]:
+    """The top-level functions and classes the student completes, in order."""
+    return list(dict.fromkeys(block.question for block in find_blocks(source, path)))
+
+
+def strip_solutions(source: str, path: str) -> str:
+    """The source with every solution block replaced by `raise NotImplementedError("<qualified name>")`."""
+    lines = source.splitlines()
+    for block in reversed(find_blocks(source, path)):
+        marker = lines[block.first - 1]
+        indent = marker[: len(marker) - len(marker.lstrip())]
+        lines[block.first - 1 : block.last] = [f'{indent}raise NotImplementedError("{block.qualname}")']
+    stripped = "\n".join(lines) + "\n"
+    try:
+        ast.parse(stripped)
+    except SyntaxError as error:
+        raise ScriptError(f"{path}: without its solutions the file is not valid Python ({error.msg}, line {error.lineno})") from None
+    return stripped
+
+
+def solution_lines(source: str, path: str) -> list[str]:
+    """The telling lines inside solution blocks: what must never reach a student."""
+    lines = source.splitlines()
+    inside = [lines[n].strip() for block in find_blocks(source, path) for n in range(block.first, block.last - 1)]
+    return [line for line in dict.fromkeys(inside) if len(line.replace(" ", "")) >= MIN_TELLING]
+
+
+def surviving_lines(solution: str, path: str, released: str) -> list[str]:
+    """Solution lines that can be found, as whole lines, in a released text."""
+    present = {line.strip() for line in released.splitlines()}
+    return [line for line in solution_lines(solution, path) if line in present]

@@ -1,0 +1,18 @@
+"""The catalogue: which units and exercises there are, and where each one's files lie."""
+
+from autograder.course.catalogue import Assignment, Course, Exercise, Unit, find_course
+from autograder.course.errors import CourseError
+from autograder.course.spec import ExerciseSpec, Hint, Misconception, PublicSpec
+
+__all__ = [
+    "Assignment",
+    "Course",
+    "CourseError",
+    "Exercise",
+    "ExerciseSpec",
+    "Hint",
+    "Misconception",
+    "PublicSpec",
+    "Unit",
+    "find_course",
+]

@@ -1,0 +1,32 @@
+"""Errors in the course's own files, and the one place where a TOML file is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class CourseError(Exception):
+    """A file of the course is missing or wrong. The message names the file, the key and the remedy."""
+
+
+def read_toml(path: Path, kind: type[T]) -> T:
+    """Read a TOML file into `kind`, or raise a CourseError that names the file and the key."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise CourseError(f"{path} is missing; create it or take its exercise out of course/course.toml") from None
+    except OSError as error:
+        raise CourseError(f"{path} can't be read ({error.strerror}); check its permissions") from None
+    try:
+        return msgspec.toml.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).partition(" - at ")
+        where = place.strip("`").replace("$.", "").replace("$", "") or "the top level"
+        raise CourseError(f"{path}: {problem} (at {where}); correct that key") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CourseError(f"{path} is not valid TOML: {error}") from None

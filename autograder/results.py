@@ -1,0 +1,97 @@
+"""The plain data that crosses rooms: limits, outcomes, test results, exercise results. Knows nothing else."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Text(Struct, frozen=True):
+    """One message in the course's two languages."""
+
+    en: str = ""
+    zh: str = ""
+
+    def pick(self, lang: str) -> str:
+        """The text in `lang` ("en" or "zh"), or in the other language where that one is missing."""
+        return (self.zh or self.en) if lang == "zh" else (self.en or self.zh)
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one test may use: seconds of CPU, and MiB of memory above what was mapped before the student's file."""
+
+    seconds: float = 3.0
+    memory_mb: int = 512
+
+
+class Outcome(StrEnum):
+    """How one test ended. Every outcome but PASSED earns nothing; UNGRADED is a fault of ours and costs nothing."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_IMPLEMENTED = "not_implemented"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    CRASHED = "crashed"
+    BLOCKED = "blocked"
+    UNGRADED = "ungraded"
+
+
+class Visibility(StrEnum):
+    """Whether students see a test's code and its assertion messages."""
+
+    PUBLIC = "public"
+    HIDDEN = "hidden"
+
+
+class Isolation(StrEnum):
+    """What stood between the submission and the grader. UNSAFE: nothing; NONE: no code was run."""
+
+    FULL = "full"
+    STANDARD = "standard"
+    UNSAFE = "unsafe"
+    NONE = "none"
+
+
+class Status(StrEnum):
+    """The state of one exercise of one student."""
+
+    GRADED = "graded"
+    NOT_BEGUN = "not_begun"  # every question is still the skeleton's
+    INVALID = "invalid"  # the submission can't be read; `message` says why
+    MISSING = "missing"  # nothing was handed in
+    UNGRADED = "ungraded"  # a fault of ours; graded by the next run, never recorded as a score
+
+
+class TestResult(Struct, frozen=True, kw_only=True):
+    """One test of one submission. `message` is what the student may read; it never holds a hidden value."""
+
+    __test__ = False  # not a test class, whatever pytest makes of the name
+
+    name: str
+    visibility: Visibility
+    outcome: Outcome
+    score: float
+    max_score: float
+    message: Text = Text()
+    diagnosis: str | None = None  # the name of the misconception whose outputs the student's equal
+    question: str | None = None  # for NOT_IMPLEMENTED: the function or class that is still the skeleton's
+    seconds: float = 0.0  # CPU seconds of the student's side
+
+
+class ExerciseResult(Struct, frozen=True, kw_only=True):
+    """One exercise of one student. `score` is None while a fault of ours keeps it from being known."""
+
+    student: str
+    exercise: str
+    status: Status
+    score: float | None
+    max_score: float
+    isolation: Isolation
+    key: str = ""  # hash of the submission, the exercise's bundle and the engine version
+    path: str = ""  # the file that was graded, relative to the submissions folder
+    message: Text = Text()
+    output: str = ""  # the end of what the submission printed
+    tests: tuple[TestResult, ...] = ()

@@ -1,0 +1,115 @@
+"""The few Linux calls that Python's library lacks, with errors raised as OSError. Import it on Linux only."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+
+from autograder.sandbox.syscalls import NUMBERS
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+CAPABILITY_VERSION_3 = 0x20080522
+LAST_POSSIBLE_CAPABILITY = 63
+
+MADV_COLLAPSE = 25  # Linux 6.1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+def machine() -> str:
+    """This machine's architecture, by the name the tables use."""
+    return platform.machine()
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), what)
+    return result
+
+
+def syscall(name: str, *args: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
+    """A system call by name. Integers are passed as longs, buffers as pointers."""
+    number = NUMBERS[machine()][name]
+    converted = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
+    return _checked(_libc.syscall(ctypes.c_long(number), *converted), name)
+
+
+def prctl(option: int, *args: int) -> int:
+    padded = [*args, 0, 0, 0, 0][:4]
+    return _checked(_libc.prctl(ctypes.c_int(option), *map(ctypes.c_ulong, padded)), f"prctl {option}")
+
+
+def unshare(flags: int) -> None:
+    _checked(_libc.unshare(ctypes.c_int(flags)), "unshare")
+
+
+def mount(source: str, target: str, filesystem: str = "", flags: int = 0, data: str = "") -> None:
+    result = _libc.mount(
+        source.encode(), target.encode(), filesystem.encode() or None, ctypes.c_ulong(flags), data.encode() or None
+    )
+    _checked(result, f"mount {source} on {target}")
+
+
+def detach(target: str) -> None:
+    """Unmount `target` with everything below it, at once for us and for real when nobody uses it any more."""
+    mnt_detach = 2
+    _checked(_libc.umount2(target.encode(), mnt_detach), f"unmount {target}")
+
+
+def pivot_root(new: str, old: str) -> None:
+    syscall("pivot_root", new.encode(), old.encode())
+
+
+def restrict_mount(target: str, attributes: int, recursive: bool = True) -> None:
+    """Add mount attributes (read-only, nosuid, ...) to a mount and those below it (mount_setattr, Linux 5.12)."""
+    at_fdcwd, at_recursive = -100, 0x8000
+    request = struct.pack("<QQQQ", attributes, 0, 0, 0)
+    syscall("mount_setattr", at_fdcwd, target.encode(), at_recursive if recursive else 0, request, len(request))
+
+
+def drop_capabilities() -> None:
+    """Give up every capability for good: bounding, ambient, permitted, effective, inheritable."""
+    for capability in range(LAST_POSSIBLE_CAPABILITY + 1):
+        try:
+            prctl(PR_CAPBSET_DROP, capability)
+        except OSError:
+            break  # past the last one this kernel knows, or not ours to drop: then not ours to use either
+    try:
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    except OSError:
+        pass  # kernels without ambient capabilities have none to clear
+    syscall("capset", struct.pack("<Ii", CAPABILITY_VERSION_3, 0), bytes(24))
+
+
+def collapse_pages(maps: int) -> int:
+    """Gather this process's anonymous memory into huge pages, so that forking copies fewer page-table entries.
+
+    Measured with torch and torch._dynamo imported: a fork takes 5.5 ms instead of 18. Purely an optimisation: regions
+    the kernel won't collapse stay as they are.
+
+    Args:
+        maps: a descriptor of this process's /proc/self/maps.
+    Returns: how many bytes were collapsed.
+    """
+    huge = 1 << 21
+    collapsed = 0
+    with open(os.dup(maps), encoding="utf-8") as lines:
+        for line in lines.readlines():
+            span, permissions, _, _, inode, *_ = line.split()
+            low, high = (int(bound, 16) for bound in span.split("-"))
+            low, high = -(-low // huge) * huge, high // huge * huge
+            if permissions != "rw-p" or inode != "0" or high <= low:
+                continue
+            if _libc.madvise(ctypes.c_void_p(low), ctypes.c_size_t(high - low), MADV_COLLAPSE) == 0:
+                collapsed += high - low
+    return collapsed

@@ -1,0 +1,65 @@
+"""Which files a confined process may see: the interpreter, its libraries, and a few harmless system files.
+
+The lists are computed by the zygote from its own interpreter, so that they fit whatever environment the grader runs in.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+WRITABLE = ("/dev/null",)
+SYSTEM = (
+    "/usr/lib",
+    "/usr/lib64",
+    "/lib",
+    "/lib64",
+    "/usr/share/zoneinfo",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/sys/devices/system/cpu",
+)
+
+
+def library_paths() -> list[str]:
+    """What a child may read: existing paths only, no device nodes, nothing of the autograder."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    wanted = [*SYSTEM, *(sysconfig.get_path(name) for name in names), *site.getsitepackages()]
+    wanted.append(os.path.join(sys.base_prefix, sys.platlibdir))  # libpython, and what extension modules link to
+    wanted.append(os.path.join(sys.base_prefix, "lib"))
+    return _outermost([path for path in wanted if os.path.exists(path)])
+
+
+def package_paths() -> list[str]:
+    """The parts of the autograder that the zygote itself imports: never the course, its solutions or its tests."""
+    return [str(PACKAGE / name) for name in ("__init__.py", "results.py", "sandbox", "student")]
+
+
+def exposed(hidden: list[str], visible: list[str]) -> list[str]:
+    """Those of `hidden` that lie under a visible directory, or hold one: a rule that can't subtract would show them."""
+    found = []
+    for path in hidden:
+        real = os.path.realpath(path)
+        for other in map(os.path.realpath, visible):
+            if os.path.commonpath([real, other]) in (real, other):
+                found.append(path)
+                break
+    return found
+
+
+def _outermost(paths: list[str]) -> list[str]:
+    """The paths without those below another one; a symlink stays, because it is a name of its own."""
+    kept: list[str] = []
+    for path in sorted({os.path.normpath(path) for path in paths}):
+        below = any(path.startswith(other + "/") and not os.path.islink(path) for other in kept)
+        if not below:
+            kept.append(path)
+    return kept

@@ -1,0 +1,23 @@
+"""What tests are written with, and what runs them: fixtures, comparison, collection, outcomes.
+
+Test files import from here: `from autograder.testing import assert_close`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_HOMES = {
+    "assert_close": "autograder.testing.compare",
+    "load_reference": "autograder.testing.sides",
+    "per_rank": "autograder.testing.ranks",
+}
+__all__ = ["assert_close", "load_reference", "per_rank"]  # noqa: F822 - loaded when asked for, torch is slow to import
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'autograder.testing' has no attribute {name!r}")

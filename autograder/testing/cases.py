@@ -1,0 +1,145 @@
+"""Collect a test file once; call its functions many times.
+
+pytest does the collecting (parametrisation, marks, rewritten assertions), so a test file is ordinary pytest. Running
+pytest again for each submission would cost more than everything else, so the collected functions are kept and called
+directly with the few fixtures a test of an exercise may use.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder.course import CourseError
+from autograder.results import Limits, Text, Visibility
+
+FIXTURES = ("student", "reference", "gradients", "build", "ranks")
+
+
+@dataclass(frozen=True)
+class TestCase:
+    """One test function with one set of parameters."""
+
+    __test__ = False  # not a test class, whatever pytest makes of the name
+
+    name: str  # "test_scale[3]"
+    function: Callable[..., None]
+    fixtures: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    points: float
+    sentence: Text  # what the test checks, in words a student may read
+    visibility: Visibility = Visibility.PUBLIC
+    own_limits: Mapping[str, float] = field(default_factory=dict)  # from @pytest.mark.limits
+
+    @property
+    def function_name(self) -> str:
+        return self.name.split("[")[0]
+
+    def limits(self, default: Limits) -> Limits:
+        """The exercise's limits with this test's own ones on top."""
+        return Limits(**{"seconds": default.seconds, "memory_mb": default.memory_mb, **self.own_limits})  # type: ignore[arg-type]
+
+    def call(self, fixtures: Mapping[str, Any]) -> None:
+        """Run the test. It returns, or raises whatever its assertions or the student's code raise."""
+        self.function(**{name: fixtures[name] for name in self.fixtures}, **self.parameters)
+
+
+def sentence_of(docstring: str | None) -> Text:
+    """A test's docstring: the first line in English, the line that begins with `zh:` in Chinese."""
+    lines = [line.strip() for line in (docstring or "").strip().splitlines()]
+    chinese = next((line.removeprefix("zh:").strip() for line in lines if line.startswith("zh:")), "")
+    english: list[str] = []
+    for line in lines:
+        if not line or line.startswith("zh:"):
+            break
+        english.append(line)
+    return Text(en=" ".join(english), zh=chinese)
+
+
+def points_of(item: pytest.Item) -> float:
+    """The points of a test function, before they are shared by its parameter sets."""
+    marker = item.get_closest_marker("points")
+    if marker is None:
+        return 1.0
+    if len(marker.args) != 1 or not isinstance(marker.args[0], int | float) or marker.args[0] < 0:
+        raise CourseError(f"{item.nodeid}: write the points as @pytest.mark.points(2)")
+    return float(marker.args[0])
+
+
+def limits_of(item: pytest.Item) -> dict[str, float]:
+    """The limits a test sets for itself with @pytest.mark.limits(seconds=..., memory_mb=...)."""
+    marker = item.get_closest_marker("limits")
+    if marker is None:
+        return {}
+    unknown = set(marker.kwargs) - {"seconds", "memory_mb"}
+    if marker.args or unknown:
+        raise CourseError(f"{item.nodeid}: limits takes seconds=... and memory_mb=..., not {sorted(unknown) or marker.args}")
+    return dict(marker.kwargs)
+
+
+class _Collector:
+    """A pytest plugin that keeps what was collected and what went wrong."""
+
+    def __init__(self) -> None:
+        self.items: list[pytest.Item] = []
+        self.errors: list[str] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.items = list(session.items)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.errors.append(str(report.longrepr))
+
+
+def collect(path: Path, visibility: Visibility) -> list[TestCase]:
+    """The test cases of one file, in order. CourseError where pytest can't collect it or a test breaks the rules."""
+    collector = _Collector()
+    arguments = [
+        str(path),
+        f"--rootdir={path.parent.parent}",
+        "--collect-only",
+        "--import-mode=importlib",
+        "--noconftest",
+        "--disable-plugin-autoload",
+        "-c", os.devnull,
+        *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:logging"),
+        *("-p", "autograder.testing.plugin"),
+    ]  # fmt: skip
+    options = os.environ.pop("PYTEST_ADDOPTS", None)
+    try:
+        pytest.main(arguments, plugins=[collector])
+    finally:
+        if options is not None:
+            os.environ["PYTEST_ADDOPTS"] = options
+    if collector.errors:
+        raise CourseError(f"{path} can't be collected:\n{collector.errors[0]}")
+    if not collector.items:
+        raise CourseError(f"{path} holds no tests; write at least one function called test_...")
+    return [_case(item, collector.items, visibility) for item in collector.items]
+
+
+def _case(item: pytest.Item, items: list[pytest.Item], visibility: Visibility) -> TestCase:
+    if not isinstance(item, pytest.Function) or item.cls is not None:
+        raise CourseError(f"{item.nodeid}: tests of an exercise are plain functions")
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    names = [name for name in item.fixturenames if name not in parameters]
+    unknown = [name for name in names if name not in FIXTURES]
+    if unknown:
+        raise CourseError(f"{item.nodeid} asks for the fixture {unknown[0]!r}; it may use {', '.join(FIXTURES)}")
+    siblings = sum(1 for other in items if isinstance(other, pytest.Function) and other.obj is item.obj)
+    return TestCase(
+        name=item.name,
+        function=item.obj,
+        fixtures=tuple(names),
+        parameters=dict(parameters),
+        points=points_of(item) / siblings,
+        sentence=sentence_of(item.obj.__doc__),
+        visibility=visibility,
+        own_limits=limits_of(item),
+    )

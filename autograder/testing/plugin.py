@@ -1,0 +1,172 @@
+"""The pytest plugin behind `pytest exercises/` and `pytest solutions/`.
+
+It gives tests their fixtures, in process; turns a question that is still the skeleton's into one quiet line; and ends
+the run with a table of points. The grader uses it only to collect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder.course import Course, CourseError, Exercise, find_course
+from autograder.course.catalogue import exercise_at
+
+MARKS = (
+    "points(n): what the test is worth; shared evenly by its parameter sets",
+    "limits(seconds, memory_mb): CPU seconds and MiB that this test may use",
+)
+COURSE = pytest.StashKey[Course]()
+POINTS = pytest.StashKey[float]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
+
+
+def _course(config: pytest.Config, path: Path) -> Course:
+    if COURSE not in config.stash:
+        config.stash[COURSE] = Course.load(find_course(path.parent), authoring=True)
+    return config.stash[COURSE]
+
+
+def _exercise(item: pytest.Item) -> Exercise | None:
+    """The exercise whose public or hidden tests hold this item; None for any other test."""
+    if item.path.parent.parent.name not in ("exercises", "solutions"):
+        return None
+    with suppress(CourseError):
+        return exercise_at(_course(item.config, item.path), item.path)
+    return None
+
+
+def _needed(request: pytest.FixtureRequest) -> Exercise:
+    exercise = _exercise(request.node)
+    if exercise is None:
+        raise pytest.UsageError(
+            f"{request.path}: the fixture {request.fixturename!r} is for tests in exercises/UNIT/ or solutions/UNIT/ "
+            "whose exercise is listed in course/course.toml"
+        )
+    return exercise
+
+
+# --------------------------------------------------------------------------------------------------- fixtures
+
+
+@pytest.fixture(scope="module")
+def _loaded() -> dict[Path, Any]:
+    """The student's modules of one test file, loaded once."""
+    return {}
+
+
+@pytest.fixture
+def _side(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Iterator[Any]:
+    from autograder.student.seed import seed_of
+    from autograder.testing.sides import local_side
+
+    exercise = _needed(request)
+    in_exercises = request.path.parent.parent.name == "exercises"
+    path = exercise.skeleton if in_exercises else exercise.solution
+    if path not in _loaded:
+        _loaded[path] = local_side(path, exercise)
+    limits = exercise.public.limits if in_exercises else exercise.spec.limits
+    marker = request.node.get_closest_marker("limits")
+    if marker:
+        from msgspec.structs import replace
+
+        limits = replace(limits, **marker.kwargs)
+    with _loaded[path].begin(seed_of(request.node.name), limits):
+        yield _loaded[path]
+
+
+@pytest.fixture
+def student(_side: Any) -> Any:
+    """The module under test: the student's file, or under `solutions/` the reference."""
+    return _side.student
+
+
+@pytest.fixture
+def reference(request: pytest.FixtureRequest) -> Any:
+    """The reference solution. For hidden tests only: a student's tree has none."""
+    from autograder.testing.sides import load_reference
+
+    if request.path.parent.parent.name == "exercises":
+        raise pytest.UsageError(f"{request.path}: public tests can't use `reference`; write the expected values down")
+    return load_reference(_needed(request))
+
+
+@pytest.fixture
+def gradients(_side: Any) -> Any:
+    """`gradients(target, *args, upstream=None, output=None)`: forward and backward on the student's side."""
+    return _side.gradients
+
+
+@pytest.fixture
+def build(_side: Any) -> Any:
+    """`build("torch.nn.Linear", 4, 3)`: an object of a torch class on the student's side."""
+    return _side.build
+
+
+@pytest.fixture
+def ranks(_side: Any) -> Any:
+    """`ranks(world_size, "train", *args)`: one call for each rank, joined by a counting interconnect."""
+    return _side.ranks
+
+
+# --------------------------------------------------------------------------------------------------- reporting
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share each function's points among its parameter sets, before -k takes some away."""
+    from autograder.testing.cases import points_of
+
+    functions: dict[Any, list[pytest.Item]] = {}
+    for item in items:
+        functions.setdefault((item.path, getattr(item, "originalname", item.name)), []).append(item)
+    for group in functions.values():
+        for item in group:
+            item.stash[POINTS] = points_of(item) / len(group)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    from autograder.testing.run import unanswered
+
+    report = yield
+    exercise = _exercise(item)
+    if exercise is None:
+        return report
+    question = unanswered(call.excinfo.value) if call.excinfo else None
+    if question:
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), 0, "not implemented")
+        report.not_implemented = question
+    # The attributes travel with the report, also from pytest-xdist's workers.
+    report.exercise = exercise.id
+    report.points = item.stash[POINTS]
+    report.public = item.path.parent.parent.name == "exercises"
+    return report
+
+
+def pytest_report_teststatus(report: Any) -> tuple[str, str, Any] | None:
+    if getattr(report, "not_implemented", None):
+        return "not implemented", "n", ("NOT IMPLEMENTED", {"yellow": True})
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    reports = [
+        report
+        for group in terminalreporter.stats.values()
+        for report in group
+        if getattr(report, "public", False) and (report.when == "call" or not report.passed)
+    ]
+    if reports and COURSE in config.stash:
+        from autograder.testing.progress import print_progress
+
+        print_progress(terminalreporter, config.stash[COURSE], reports)

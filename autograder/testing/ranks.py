@@ -1,0 +1,208 @@
+"""The interconnect between ranks: collectives, performed and counted outside the student's code.
+
+In process the ranks are threads; under the autograder each is a confined process whose `comm` calls back into this one.
+Either way every collective meets here, so every byte is counted by the same code.
+
+Bytes follow the ring algorithms (Rajbhandari et al. 2020, arXiv 1910.02054, section 7): for a full tensor of P bytes on N
+ranks, reduce-scatter and all-gather send P (N-1)/N from each rank, all-reduce twice that, broadcast P (N-1)/N.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+MAX_RANKS = 16
+
+
+class CollectiveError(AssertionError):
+    """The ranks did not agree on a collective, or gave it something it can't send."""
+
+
+class _Aborted(Exception):
+    """Another rank failed, so this one stops waiting for it."""
+
+
+class per_rank(list[Any]):  # noqa: N801 - reads as a marker around a list of arguments
+    """A list with one argument for each rank: `ranks(2, "train", per_rank([a, b]), shared)`."""
+
+
+@dataclass(frozen=True)
+class Collective:
+    """One collective as it happened: the size of the full tensor, and the bytes each rank sent for it."""
+
+    op: str
+    dtype: torch.dtype | None
+    numel: int
+    bytes_sent: float
+
+
+@dataclass
+class RankRun:
+    """What `ranks(...)` gives a test. results[r] is what rank r returned."""
+
+    results: list[Any]
+    traffic: list[Collective] = field(default_factory=list)
+
+    @property
+    def bytes_sent(self) -> float:
+        """Bytes each rank sent in all (the ring is symmetric)."""
+        return sum(collective.bytes_sent for collective in self.traffic)
+
+
+class Interconnect:
+    """Where the ranks meet. Every collective waits until each rank has called it."""
+
+    def __init__(self, world_size: int) -> None:
+        self.world_size = world_size
+        self.traffic: list[Collective] = []
+        self.error: BaseException | None = None
+        self._lock = threading.Condition()
+        self._offers: dict[int, tuple[str, Tensor | None, int]] = {}
+        self._answers: dict[int, Tensor | None] = {}
+        self._left: set[int] = set()
+
+    def meet(self, rank: int, op: str, tensor: Tensor | None, src: int = 0) -> Tensor | None:
+        """Offer this rank's part of a collective; returns this rank's result once all ranks have offered theirs."""
+        with self._lock:
+            self._offers[rank] = (op, tensor, src)
+            if self._left:
+                self.error = self.error or CollectiveError(f"a rank calls {op} after another rank has returned")
+            elif len(self._offers) == self.world_size and self.error is None:
+                try:
+                    self._perform()
+                except CollectiveError as error:
+                    self.error = error
+            self._lock.notify_all()
+            while rank not in self._answers and self.error is None:
+                self._lock.wait()
+            if self.error is not None:
+                self._lock.notify_all()
+                raise _Aborted from self.error
+            return self._answers.pop(rank)
+
+    def leave(self, rank: int, error: BaseException | None = None) -> None:
+        """This rank has returned, or failed with `error`."""
+        with self._lock:
+            self._left.add(rank)
+            if error is not None and self.error is None:
+                self.error = error
+            elif self._offers and self.error is None:
+                waiting = next(iter(self._offers.values()))[0]
+                self.error = CollectiveError(f"a rank returned while another waits in {waiting}")
+            self._lock.notify_all()
+
+    def _perform(self) -> None:
+        offers = [self._offers[rank] for rank in range(self.world_size)]
+        self._offers.clear()
+        ops = {op for op, _, _ in offers}
+        if len(ops) > 1:
+            raise CollectiveError(f"the ranks call different collectives at the same point: {', '.join(sorted(ops))}")
+        op, first, src = offers[0]
+        if op == "barrier":
+            self._answers = dict.fromkeys(range(self.world_size))
+            self.traffic.append(Collective(op, None, 0, 0.0))
+            return
+        tensors = [tensor for _, tensor, _ in offers if tensor is not None]
+        assert first is not None
+        if len({(t.dtype, t.numel()) for t in tensors}) > 1 or len({s for _, _, s in offers}) > 1:
+            raise CollectiveError(f"the ranks call {op} with different sizes, dtypes or sources")
+        self._answers, full = _collect(op, tensors, src)
+        share = (self.world_size - 1) / self.world_size
+        factor = 2 * share if op == "all_reduce" else share
+        self.traffic.append(Collective(op, first.dtype, full, full * first.element_size() * factor))
+
+
+def _collect(op: str, tensors: list[Tensor], src: int) -> tuple[dict[int, Tensor | None], int]:
+    """The answer of every rank, and how many elements the full tensor has."""
+    n, numel = len(tensors), tensors[0].numel()
+    if op == "all_gather":
+        joined = torch.cat(tensors)
+        return {rank: joined.clone() for rank in range(n)}, joined.numel()
+    if op == "broadcast":
+        if not 0 <= src < n:
+            raise CollectiveError(f"broadcast from rank {src}, but the ranks are 0 to {n - 1}")
+        return {rank: tensors[src].clone() for rank in range(n)}, numel
+    total = torch.stack(tensors).sum(0, dtype=tensors[0].dtype)
+    if op == "all_reduce":
+        return {rank: total.clone() for rank in range(n)}, numel
+    if numel % n:
+        raise CollectiveError(f"reduce_scatter of {numel} elements on {n} ranks; pad to a multiple of {n} first")
+    return {rank: part.clone() for rank, part in enumerate(total.chunk(n))}, numel
+
+
+class Comm:
+    """One rank's end of the interconnect. Tensors are 1-D; every rank calls the same collectives in the same order."""
+
+    __remote__ = ("all_reduce", "reduce_scatter", "all_gather", "broadcast", "barrier")
+    __shared__ = ("rank", "world_size")
+
+    def __init__(self, net: Interconnect, rank: int) -> None:
+        self._net = net
+        self.rank = rank
+        self.world_size = net.world_size
+
+    def _send(self, op: str, tensor: Any, src: int = 0) -> Any:
+        if not isinstance(tensor, Tensor) or tensor.dim() != 1:
+            error = CollectiveError(f"{op} takes a 1-D tensor; flatten it first")
+            self._net.leave(self.rank, error)
+            raise error
+        return self._net.meet(self.rank, op, tensor.detach(), src)
+
+    def all_reduce(self, tensor: Tensor) -> Tensor:
+        """[n] -> [n]: the sum over ranks, on every rank."""
+        return self._send("all_reduce", tensor)
+
+    def reduce_scatter(self, tensor: Tensor) -> Tensor:
+        """[n] -> [n / world_size]: rank r gets part r of the sum over ranks."""
+        return self._send("reduce_scatter", tensor)
+
+    def all_gather(self, tensor: Tensor) -> Tensor:
+        """[n] -> [n * world_size]: all ranks' tensors in rank order, on every rank."""
+        return self._send("all_gather", tensor)
+
+    def broadcast(self, tensor: Tensor, src: int = 0) -> Tensor:
+        """[n] -> [n]: rank `src`'s tensor, on every rank."""
+        return self._send("broadcast", tensor, src)
+
+    def barrier(self) -> None:
+        """Wait for every rank."""
+        self._net.meet(self.rank, "barrier", None)
+
+
+def arguments_of(rank: int, world_size: int, args: Sequence[Any]) -> list[Any]:
+    """The positional arguments of one rank: `per_rank` lists are split, everything else is shared."""
+    for arg in args:
+        if isinstance(arg, per_rank) and len(arg) != world_size:
+            raise ValueError(f"per_rank() holds {len(arg)} arguments for {world_size} ranks; give one for each rank")
+    return [arg[rank] if isinstance(arg, per_rank) else arg for arg in args]
+
+
+def run_ranks(world_size: int, call: Callable[[int, Comm], Any]) -> RankRun:
+    """Call `call(rank, comm)` for every rank at once and wait for all. Raises the first rank's own error, if any."""
+    if not 1 <= world_size <= MAX_RANKS:
+        raise ValueError(f"ranks() runs 1 to {MAX_RANKS} ranks, not {world_size}")
+    net = Interconnect(world_size)
+    results: list[Any] = [None] * world_size
+
+    def body(rank: int) -> None:
+        try:
+            results[rank] = call(rank, Comm(net, rank))
+        except BaseException as error:
+            net.leave(rank, error)
+        else:
+            net.leave(rank)
+
+    threads = [threading.Thread(target=body, args=(rank,), daemon=True) for rank in range(world_size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if net.error is not None:
+        raise net.error
+    return RankRun(results, net.traffic)
