@@ -77,7 +77,7 @@ class TestResult(Struct, frozen=True, kw_only=True):
     max_score: float
     message: Text = Text()
     diagnosis: str | None = None  # the name of the misconception whose outputs the student's equal
-    question: str | None = None  # for NOT_IMPLEMENTED: the function or class that is still the skeleton's
+    question: str | None = None  # for NOT_IMPLEMENTED: what is still the skeleton's, or not defined at all
     seconds: float = 0.0  # CPU seconds of the student's side
 
 

@@ -10,12 +10,14 @@ import ast
 import re
 from dataclasses import dataclass
 
+from autograder.errors import UserError
+
 BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
 HEADER = re.compile(r'# %%( \[markdown\](?P<zh> lang="zh")?)?$')
 MIN_TELLING = 12  # non-space characters: shorter lines (`return x`, `else:`) give nothing away
 
 
-class ScriptError(Exception):
+class ScriptError(UserError):
     """A solution file that can't be turned into a skeleton. Names the file, the line and the remedy."""
 
 

@@ -7,10 +7,12 @@ from typing import TypeVar
 
 import msgspec
 
+from autograder.errors import UserError
+
 T = TypeVar("T")
 
 
-class CourseError(Exception):
+class CourseError(UserError):
     """A file of the course is missing or wrong. The message names the file, the key and the remedy."""
 
 

@@ -7,6 +7,7 @@ directly with the few fixtures a test of an exercise may use.
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -124,12 +125,17 @@ def collect(path: Path, visibility: Visibility) -> list[TestCase]:
     return [_case(item, collector.items, visibility) for item in collector.items]
 
 
+def _used_fixtures(item: pytest.Function) -> list[str]:
+    """Fixtures asked for by mark: they would not be there when the function is called directly."""
+    return [name for mark in item.iter_markers("usefixtures") for name in mark.args]
+
+
 def _case(item: pytest.Item, items: list[pytest.Item], visibility: Visibility) -> TestCase:
     if not isinstance(item, pytest.Function) or item.cls is not None:
         raise CourseError(f"{item.nodeid}: tests of an exercise are plain functions")
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    names = [name for name in item.fixturenames if name not in parameters]
-    unknown = [name for name in names if name not in FIXTURES]
+    names = [name for name in inspect.signature(item.obj).parameters if name not in parameters]
+    unknown = [name for name in (*names, *_used_fixtures(item)) if name not in FIXTURES]
     if unknown:
         raise CourseError(f"{item.nodeid} asks for the fixture {unknown[0]!r}; it may use {', '.join(FIXTURES)}")
     siblings = sum(1 for other in items if isinstance(other, pytest.Function) and other.obj is item.obj)

@@ -22,6 +22,7 @@ MARKS = (
 )
 COURSE = pytest.StashKey[Course]()
 POINTS = pytest.StashKey[float]()
+TOLD = pytest.StashKey[set[int]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -72,7 +73,12 @@ def _side(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Iterator[
     in_exercises = request.path.parent.parent.name == "exercises"
     path = exercise.skeleton if in_exercises else exercise.solution
     if path not in _loaded:
-        _loaded[path] = local_side(path, exercise)
+        try:
+            _loaded[path] = local_side(path, exercise)
+        except Exception as error:  # kept, so that every test of the file fails for the one reason
+            _loaded[path] = error
+    if isinstance(_loaded[path], Exception):
+        raise _loaded[path]
     limits = exercise.public.limits if in_exercises else exercise.spec.limits
     marker = request.node.get_closest_marker("limits")
     if marker:
@@ -146,6 +152,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.outcome = "skipped"
         report.longrepr = (str(item.path), 0, "not implemented")
         report.not_implemented = question
+    elif report.failed and call.excinfo is not None and item.path.parent.parent.name == "exercises":
+        told = item.session.stash.setdefault(TOLD, set())
+        if id(call.excinfo.value) in told:  # the file does not load: said once, not once for each test
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), 0, "not loaded")
+            report.not_loaded = True
+        elif item.config.option.tbstyle == "auto":
+            report.longrepr = _readable(item, call.excinfo)
+        told.add(id(call.excinfo.value))
     # The attributes travel with the report, also from pytest-xdist's workers.
     report.exercise = exercise.id
     report.points = item.stash[POINTS]
@@ -153,9 +168,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+def _readable(item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> Any:
+    """A learner's view of a failure: the test's line and their own lines, not the libraries' between them."""
+    folder = item.path.parent
+    kept = type(error.traceback)([entry for entry in error.traceback if Path(entry.path).parent == folder])
+    if not kept:
+        return error.exconly()
+    error.traceback = kept
+    return error.getrepr(style="short", tbfilter=False)
+
+
 def pytest_report_teststatus(report: Any) -> tuple[str, str, Any] | None:
     if getattr(report, "not_implemented", None):
         return "not implemented", "n", ("NOT IMPLEMENTED", {"yellow": True})
+    if getattr(report, "not_loaded", False):
+        return "not loaded", "x", ("NOT LOADED", {"red": True})
     return None
 
 

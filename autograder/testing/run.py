@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from autograder.results import Limits, Outcome
 from autograder.sandbox.errors import Blocked, Crashed, Ended, OutOfMemory, SandboxFault, StudentError, TimedOut
+from autograder.student.loading import MODULE
 from autograder.student.seed import seed_everything, seed_of
 from autograder.testing.cases import TestCase
 from autograder.testing.ranks import CollectiveError
@@ -20,6 +22,10 @@ _ENDINGS: dict[type[Ended], Outcome] = {
     Crashed: Outcome.CRASHED,
     Blocked: Outcome.BLOCKED,
 }
+
+
+# What Python says of a name that the student's module lacks.
+MISSING = re.compile(rf"module '{MODULE}' has no attribute '(\w+)'")
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ def classify(error: BaseException, side: Side) -> Ending:
         return Ending(Outcome.UNGRADED, error)
     if isinstance(error, CollectiveError):
         return Ending(Outcome.FAILED, error)
-    if isinstance(error, StudentError) or side.made_by_student(error):
+    if isinstance(error, StudentError) or side.made_by_student(error) or unanswered(error):
         return Ending(_students_own(error), error)
     if isinstance(error, AssertionError | pytest.fail.Exception):
         return Ending(Outcome.FAILED, error)
@@ -71,11 +77,15 @@ def classify(error: BaseException, side: Side) -> Ending:
 
 
 def unanswered(error: BaseException) -> str | None:
-    """The qualified name that an untouched skeleton raises; None for any other error, also torch's NotImplementedError."""
+    """The question that an untouched skeleton, or a file without that definition, leaves open; None for other errors.
+
+    Other errors include torch's own NotImplementedError, whose message is no name.
+    """
     message = error.message if isinstance(error, StudentError) else str(error)
     if isinstance(error, NotImplementedError) and all(part.isidentifier() for part in message.split(".")):
         return message
-    return None
+    missing = MISSING.fullmatch(message) if isinstance(error, AttributeError) else None
+    return missing[1] if missing else None
 
 
 def _students_own(error: BaseException) -> Outcome:

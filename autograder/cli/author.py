@@ -1,0 +1,118 @@
+"""Commands of an author: new, build, notebooks, audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autograder.cli.common import CourseOption, JsonOption, LangOption, Speaker, console, open_course, print_json
+from autograder.lang import language
+from autograder.results import Text
+
+Names = Annotated[list[str] | None, typer.Argument(help="Exercises, units or assignments; all by default.")]
+
+WRITTEN = Text("{n} files written, {unchanged} unchanged.", "写入 {n} 个文件，{unchanged} 个未变。")
+KEPT = Text(
+    "{path} holds somebody's work and was left alone; --force replaces it.",
+    "{path} 里有写过的内容，未改动；要覆盖请加 --force。",
+)
+NEXT = Text(
+    "Fill these, then run: autograder build {name} && autograder audit {name}",
+    "填好这些文件，然后运行：autograder build {name} && autograder audit {name}",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    app.command()(build)
+    app.command()(new)
+    app.command()(notebooks)
+    app.command()(audit)
+
+
+def build(
+    names: Names = None,
+    force: Annotated[bool, typer.Option(help="Replace skeletons that were filled in, too.")] = False,
+    course: CourseOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Write exercises/ from solutions/."""
+    from autograder.authoring.build import State
+    from autograder.authoring.build import build as build_course
+
+    say, out = Speaker(lang), console()
+    root = open_course(course, authoring=True)
+    built = build_course(root, names, force=force)
+    for item in built:
+        if item.state is State.KEPT and item.path.suffix == ".py":
+            out.print(say(KEPT, path=item.path.relative_to(root.root)), style="yellow")
+    counts = {state: sum(item.state is state for item in built) for state in State}
+    out.print(say(WRITTEN, n=counts[State.WRITTEN], unchanged=counts[State.UNCHANGED]))
+    if counts[State.KEPT]:
+        raise typer.Exit(1)
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="UNIT/TOPIC, as rag/my_topic.")],
+    course: CourseOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Begin a new exercise: every file it needs, with a small working example in each."""
+    from autograder.authoring.new import new_exercise
+
+    root = open_course(course, authoring=True)
+    for path in new_exercise(root, name):
+        typer.echo(path.relative_to(root.root))
+    console().print(Speaker(lang)(NEXT, name=name), style="bold")
+
+
+def notebooks(
+    names: Names = None,
+    out: Annotated[Path, typer.Option(help="Where to write UNIT/TOPIC.ipynb.")] = Path("notebooks"),
+    force: Annotated[bool, typer.Option(help="Replace notebooks that are there already.")] = False,
+    course: CourseOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Write each exercise as a notebook, in one language."""
+    from autograder.authoring.notebooks import write_notebook
+
+    say = Speaker(lang)
+    kept = False
+    for exercise in open_course(course, authoring=True).select(names or []):
+        path = write_notebook(exercise, out, language(lang), force=force)
+        if path is None:
+            kept = True
+            path = out / exercise.unit / f"{exercise.topic}.ipynb"
+            console().print(say(KEPT, path=path), style="yellow")
+        else:
+            typer.echo(path)
+    if kept:
+        raise typer.Exit(1)
+
+
+def audit(
+    names: Names = None,
+    json: JsonOption = False,
+    course: CourseOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Prove each exercise: reference, skeleton, misconceptions, cheap answers, oracle, leaks, lessons."""
+    from autograder.audit import audit_exercise
+    from autograder.cli.tables import audit_table
+
+    root = open_course(course, authoring=True)
+    say, remarks = Speaker(lang), console(stderr=True)
+    reports = []
+    for exercise in root.select(names or []):
+        with remarks.status(exercise.id):
+            reports.append(audit_exercise(root, exercise))
+        if not json:
+            console().print(audit_table(reports[-1], say))
+    if json:
+        print_json({"exercises": reports})
+    if not all(report.green for report in reports):
+        raise typer.Exit(1)
+
+

@@ -1,0 +1,64 @@
+"""What every command shares: options, the course, and where output goes."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autograder.lang import language
+from autograder.results import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autograder.course import Course
+
+
+class Lang(StrEnum):
+    EN = "en"
+    ZH = "zh"
+
+
+CourseOption = Annotated[
+    Path | None, typer.Option("--course", help="The course's folder (found by walking up from here by default).")
+]
+LangOption = Annotated[Lang | None, typer.Option("--lang", help="Language of messages (the locale's by default).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output and nothing else there.")]
+
+
+def open_course(given: Path | None, *, authoring: bool = False) -> Course:
+    """The course that a command works on."""
+    from autograder.course import Course, find_course
+
+    return Course.load(find_course(given=given), authoring=authoring)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console. Progress and remarks go to standard error, results to standard output."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+class Speaker:
+    """Says things in the language the user chose."""
+
+    def __init__(self, lang: Lang | None) -> None:
+        self.lang = language(lang)
+
+    def __call__(self, text: Text, **values: Any) -> str:
+        """The text in the user's language, with its `{placeholders}` filled."""
+        chosen = text.pick(self.lang)
+        return chosen.format(**values) if values else chosen
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    sys.stdout.buffer.flush()

@@ -1,0 +1,80 @@
+"""One exercise's tests as a small table: text in a terminal, HTML in a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autograder.results import Outcome, TestResult, Text
+from autograder.testing.progress import number
+
+POINTS = Text("{score} of {max_score} points", "得分 {score} / {max_score}")
+SYMBOLS = {Outcome.PASSED: "✓", Outcome.NOT_IMPLEMENTED: "·"}
+COLOURS = {Outcome.PASSED: "#1a7f37", Outcome.NOT_IMPLEMENTED: "#6e7781"}
+FAILED_SYMBOL, FAILED_COLOUR = "✗", "#cf222e"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check shows: one line for each test, and one for each question that is not begun."""
+
+    exercise: str
+    title: str
+    tests: Sequence[TestResult]
+    lang: str
+
+    @property
+    def score(self) -> float:
+        return sum(test.score for test in self.tests)
+
+    @property
+    def max_score(self) -> float:
+        return sum(test.max_score for test in self.tests)
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.tests) and all(test.outcome is Outcome.PASSED for test in self.tests)
+
+    @property
+    def points(self) -> str:
+        return POINTS.pick(self.lang).format(score=number(self.score), max_score=number(self.max_score))
+
+    def lines(self) -> list[tuple[Outcome, str, str]]:
+        """(outcome, name, message) to show. Tests of one unanswered question are one line."""
+        shown: list[tuple[Outcome, str, str]] = []
+        unanswered: set[str] = set()
+        for test in self.tests:
+            name = test.name
+            if test.outcome is Outcome.NOT_IMPLEMENTED and test.question:
+                name = test.question.split(".")[0]
+                if name in unanswered:
+                    continue
+                unanswered.add(name)
+            shown.append((test.outcome, name, test.message.pick(self.lang)))
+        return shown
+
+    def __str__(self) -> str:
+        lines = [f"{self.exercise}  {self.points}"]
+        for outcome, name, message in self.lines():
+            lines.append(f"  {SYMBOLS.get(outcome, FAILED_SYMBOL)} {name}")
+            lines += [f"      {line}" for line in message.splitlines() if outcome is not Outcome.NOT_IMPLEMENTED]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for outcome, name, message in self.lines():
+            colour = COLOURS.get(outcome, FAILED_COLOUR)
+            rows.append(
+                f'<tr><td style="color:{colour};text-align:center;font-weight:bold">'
+                f"{SYMBOLS.get(outcome, FAILED_SYMBOL)}</td>"
+                f'<td style="text-align:left"><code>{html.escape(name)}</code></td>'
+                f'<td style="text-align:left;white-space:pre-wrap">{html.escape(message)}</td></tr>'
+            )
+        return (
+            f'<table class="autograder-check" data-complete="{str(self.complete).lower()}">'
+            f'<thead><tr><th colspan="3" style="text-align:left">{html.escape(self.title)} · {self.points}</th></tr></thead>'
+            f"<tbody>{''.join(rows)}</tbody></table>"
+        )

@@ -1,0 +1,100 @@
+"""What a student reads about one test.
+
+About a public test: everything. About a hidden one: the sentence its author wrote for students, the kind of error and
+the line it came from. Nothing else, because an exception's text, like a print, can carry a hidden input out.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+
+from autograder.results import Outcome, Text, Visibility
+from autograder.sandbox.errors import Frame, StudentError, printable
+from autograder.testing.cases import TestCase
+from autograder.testing.run import Ending, unanswered
+
+MESSAGE_LIMIT = 600
+FAMILIES = {kind.__name__ for kind in Exception.__subclasses__()} | {
+    "IndexError", "KeyError", "ZeroDivisionError", "OverflowError", "FloatingPointError", "UnicodeDecodeError",
+    "UnicodeEncodeError", "ModuleNotFoundError", "UnboundLocalError", "NotImplementedError", "RecursionError",
+    "IndentationError", "TabError", "FileNotFoundError", "PermissionError", "TimeoutError",
+}  # fmt: skip
+
+UNANSWERED = Text("{question} is not implemented yet.", "{question} 还没有实现。")
+ERROR = Text("{error} at {place}.", "{place} 处出现 {error}。")
+ERROR_SOMEWHERE = Text("{error} in your code.", "你的代码出现 {error}。")
+LINE = Text("line {line}", "第 {line} 行")
+FIXED = {
+    Outcome.TIMEOUT: Text(
+        "Your code ran longer than this test allows ({seconds:g} s); look for a loop that does not end.",
+        "代码运行超过了本测试允许的时间（{seconds:g} 秒），请检查是否有不会结束的循环。",
+    ),
+    Outcome.MEMORY: Text(
+        "Your code needed more memory than this test allows ({memory_mb} MiB).",
+        "代码使用的内存超过了本测试的上限（{memory_mb} MiB）。",
+    ),
+    Outcome.CRASHED: Text(
+        "Your code ended the Python process (an exit call, or a crash).",
+        "代码使 Python 进程退出或崩溃。",
+    ),
+    Outcome.BLOCKED: Text(
+        "Your code tried something that a submission may not do.",
+        "代码尝试了提交不允许的操作。",
+    ),
+    Outcome.UNGRADED: Text(
+        "This test could not be graded through no fault of yours; it will be graded again.",
+        "本测试因系统原因未能评分，稍后会重新评分，不影响你的成绩。",
+    ),
+}
+
+
+def explain(ending: Ending, case: TestCase, is_student: Callable[[str], bool], seconds: float, memory_mb: int) -> Text:
+    """The student's message for how a test ended; empty for a pass."""
+    if ending.passed:
+        return Text()
+    if ending.outcome is Outcome.NOT_IMPLEMENTED and ending.error is not None:
+        question = unanswered(ending.error) or ""
+        return Text(*(UNANSWERED.pick(lang).format(question=question) for lang in ("en", "zh")))
+    if ending.outcome in FIXED:
+        text = FIXED[ending.outcome]
+        return Text(*(text.pick(lang).format(seconds=seconds, memory_mb=memory_mb) for lang in ("en", "zh")))
+    if ending.outcome is Outcome.ERROR and ending.error is not None:
+        return _error(ending.error, case.visibility, is_student)
+    if case.visibility is Visibility.PUBLIC and ending.error is not None:
+        detail = printable(str(ending.error).strip() or type(ending.error).__name__, MESSAGE_LIMIT)
+        return Text(*(f"{case.sentence.pick(lang)} {detail}".strip() for lang in ("en", "zh")))
+    return case.sentence
+
+
+def _error(error: BaseException, visibility: Visibility, is_student: Callable[[str], bool]) -> Text:
+    """The student's own exception, with their own lines only."""
+    frames = frames_of(error, is_student)
+    if visibility is Visibility.HIDDEN:
+        name = _family(error)
+        if not frames:
+            return Text(*(ERROR_SOMEWHERE.pick(lang).format(error=name) for lang in ("en", "zh")))
+        place = [LINE.pick(lang).format(line=frames[-1].line) for lang in ("en", "zh")]
+        return Text(*(ERROR.pick(lang).format(error=name, place=p) for lang, p in zip(("en", "zh"), place, strict=True)))
+    name = error.name if isinstance(error, StudentError) else type(error).__name__
+    message = printable(error.message if isinstance(error, StudentError) else str(error), MESSAGE_LIMIT)
+    lines = [f"{name}: {message}" if message else name]
+    lines += [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-4:]]
+    return Text(en="\n".join(lines), zh="\n".join(lines))
+
+
+def frames_of(error: BaseException, is_student: Callable[[str], bool]) -> tuple[Frame, ...]:
+    """The student's own lines of a traceback, outermost first."""
+    if isinstance(error, StudentError):
+        return error.frames
+    entries = traceback.extract_tb(error.__traceback__)
+    frames = [Frame(e.filename, e.lineno or 0, e.name, e.line or "") for e in entries if is_student(e.filename)]
+    if isinstance(error, SyntaxError) and error.filename and is_student(error.filename):
+        frames.append(Frame(error.filename, error.lineno or 0, "<module>", (error.text or "").strip()))
+    return tuple(frames)
+
+
+def _family(error: BaseException) -> str:
+    """The builtin exception it is: a class of the student's own could spell out a hidden value in its name."""
+    names = error.mro if isinstance(error, StudentError) else [kind.__name__ for kind in type(error).__mro__]
+    return next((name for name in names if name in FAMILIES), "Exception")
