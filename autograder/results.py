@@ -17,6 +17,15 @@ class Text(Struct, frozen=True):
         """The text in `lang` ("en" or "zh"), or in the other language where that one is missing."""
         return (self.zh or self.en) if lang == "zh" else (self.en or self.zh)
 
+    def format(self, **values: object) -> Text:
+        """Both texts with their `{placeholders}` filled. A value may itself be a Text."""
+        return Text(
+            *(
+                self.pick(lang).format(**{k: v.pick(lang) if isinstance(v, Text) else v for k, v in values.items()})
+                for lang in ("en", "zh")
+            )
+        )
+
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """What one test may use: seconds of CPU, and MiB of memory above what was mapped before the student's file."""
@@ -78,7 +87,6 @@ class TestResult(Struct, frozen=True, kw_only=True):
     message: Text = Text()
     diagnosis: str | None = None  # the name of the misconception whose outputs the student's equal
     question: str | None = None  # for NOT_IMPLEMENTED: what is still the skeleton's, or not defined at all
-    seconds: float = 0.0  # CPU seconds of the student's side
 
 
 class ExerciseResult(Struct, frozen=True, kw_only=True):
@@ -95,3 +103,16 @@ class ExerciseResult(Struct, frozen=True, kw_only=True):
     message: Text = Text()
     output: str = ""  # the end of what the submission printed
     tests: tuple[TestResult, ...] = ()
+
+
+class AttemptPolicy(StrEnum):
+    """Which attempt counts."""
+
+    LATEST = "latest"
+    BEST = "best"
+
+
+class Policy(Struct, frozen=True, forbid_unknown_fields=True):
+    """The course's rules for turning attempts into a score (`[policy]` in course.toml)."""
+
+    attempts: AttemptPolicy = AttemptPolicy.LATEST

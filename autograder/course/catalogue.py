@@ -15,6 +15,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from autograder.course.errors import CourseError, read_toml
+from autograder.results import Policy
 from autograder.course.spec import BothLanguages, ExerciseSpec, Name, PublicSpec
 
 COURSE_FILE = Path("course") / "course.toml"
@@ -40,6 +41,7 @@ class _CourseFile(Struct, frozen=True, forbid_unknown_fields=True):
     title: BothLanguages
     unit: tuple[Unit, ...]
     assignment: tuple[Assignment, ...] = ()
+    policy: Policy = Policy()
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class Course:
     units: tuple[Unit, ...]
     exercises: dict[str, Exercise]
     assignments: tuple[Assignment, ...]
+    policy: Policy
 
     @classmethod
     def load(cls, root: Path, *, authoring: bool = False) -> Course:
@@ -136,7 +139,7 @@ class Course:
             twice = [name for name, n in Counter(ids).items() if n > 1]
             if twice:
                 raise CourseError(f"{path}: {kind} {twice[0]!r} is defined twice; rename one or merge them")
-        course = cls(root, data.title, data.unit, exercises, data.assignment)
+        course = cls(root, data.title, data.unit, exercises, data.assignment, data.policy)
         for assignment in data.assignment:
             course.select(assignment.exercises, where=f"{path}, assignment {assignment.id!r}")
         if not authoring:

@@ -10,6 +10,7 @@ from autograder.results import Outcome, TestResult, Text
 from autograder.testing.progress import number
 
 POINTS = Text("{score} of {max_score} points", "得分 {score} / {max_score}")
+ABOVE = Text("as above", "同上")
 SYMBOLS = {Outcome.PASSED: "✓", Outcome.NOT_IMPLEMENTED: "·"}
 COLOURS = {Outcome.PASSED: "#1a7f37", Outcome.NOT_IMPLEMENTED: "#6e7781"}
 FAILED_SYMBOL, FAILED_COLOUR = "✗", "#cf222e"
@@ -41,18 +42,18 @@ class Report:
         return POINTS.pick(self.lang).format(score=number(self.score), max_score=number(self.max_score))
 
     def lines(self) -> list[tuple[Outcome, str, str]]:
-        """(outcome, name, message) to show. Tests of one unanswered question are one line."""
-        shown: list[tuple[Outcome, str, str]] = []
-        unanswered: set[str] = set()
+        """(outcome, name, message) to show: one line for each test function, one for each unanswered question."""
+        shown: dict[str, tuple[Outcome, str, str]] = {}
+        told: set[str] = set()
         for test in self.tests:
-            name = test.name
-            if test.outcome is Outcome.NOT_IMPLEMENTED and test.question:
-                name = test.question.split(".")[0]
-                if name in unanswered:
-                    continue
-                unanswered.add(name)
-            shown.append((test.outcome, name, test.message.pick(self.lang)))
-        return shown
+            unanswered = test.outcome is Outcome.NOT_IMPLEMENTED and test.question
+            name = test.question.split(".")[0] if unanswered and test.question else test.name.split("[")[0]
+            if name in shown and (shown[name][0] is not Outcome.PASSED or test.outcome is Outcome.PASSED):
+                continue  # the first parameter set that fails speaks for its function
+            message = test.message.pick(self.lang)
+            shown[name] = (test.outcome, name, ABOVE.pick(self.lang) if message in told else message)
+            told |= {message} if message else set()
+        return list(shown.values())
 
     def __str__(self) -> str:
         lines = [f"{self.exercise}  {self.points}"]

@@ -79,6 +79,7 @@ def build_root(visible: Sequence[str], devices: Sequence[str], masked: Sequence[
     linux.pivot_root(_STAGE, f"{_STAGE}/old")
     os.chdir("/")
     linux.mount("/new", "/new", flags=MS_BIND | MS_REC)
+    os.mkdir("/new/tmp", 0o755)
     for path in visible:
         _bind(path, ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV)
     for path in devices:

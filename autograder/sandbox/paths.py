@@ -9,11 +9,13 @@ import os
 import site
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+TEMPORARY = "/tmp"  # its name, for what asks; nobody can write there
 WRITABLE = ("/dev/null",)
 SYSTEM = (
     "/usr/lib",
@@ -43,16 +45,11 @@ def package_paths() -> list[str]:
     return [str(PACKAGE / name) for name in ("__init__.py", "results.py", "sandbox", "student")]
 
 
-def exposed(hidden: list[str], visible: list[str]) -> list[str]:
-    """Those of `hidden` that lie under a visible directory, or hold one: a rule that can't subtract would show them."""
-    found = []
-    for path in hidden:
-        real = os.path.realpath(path)
-        for other in map(os.path.realpath, visible):
-            if os.path.commonpath([real, other]) in (real, other):
-                found.append(path)
-                break
-    return found
+def exposed(hidden: Sequence[str], visible: Sequence[str]) -> list[str]:
+    """Those of `hidden` that lie under a visible directory, by their real names."""
+    trees = [os.path.realpath(path) for path in visible]
+    real = [os.path.realpath(path) for path in hidden]
+    return [path for path in real if any(os.path.commonpath([path, tree]) == tree for tree in trees)]
 
 
 def _outermost(paths: list[str]) -> list[str]:

@@ -22,9 +22,9 @@ FAMILIES = {kind.__name__ for kind in Exception.__subclasses__()} | {
 }  # fmt: skip
 
 UNANSWERED = Text("{question} is not implemented yet.", "{question} 还没有实现。")
-ERROR = Text("{error} at {place}.", "{place} 处出现 {error}。")
+FAILED = Text("{sentence}\n{detail}", "{sentence}\n{detail}")
+ERROR = Text("{error} in line {line}.", "第 {line} 行出现 {error}。")
 ERROR_SOMEWHERE = Text("{error} in your code.", "你的代码出现 {error}。")
-LINE = Text("line {line}", "第 {line} 行")
 FIXED = {
     Outcome.TIMEOUT: Text(
         "Your code ran longer than this test allows ({seconds:g} s); look for a loop that does not end.",
@@ -55,15 +55,14 @@ def explain(ending: Ending, case: TestCase, is_student: Callable[[str], bool], s
         return Text()
     if ending.outcome is Outcome.NOT_IMPLEMENTED and ending.error is not None:
         question = unanswered(ending.error) or ""
-        return Text(*(UNANSWERED.pick(lang).format(question=question) for lang in ("en", "zh")))
+        return UNANSWERED.format(question=question)
     if ending.outcome in FIXED:
-        text = FIXED[ending.outcome]
-        return Text(*(text.pick(lang).format(seconds=seconds, memory_mb=memory_mb) for lang in ("en", "zh")))
+        return FIXED[ending.outcome].format(seconds=seconds, memory_mb=memory_mb)
     if ending.outcome is Outcome.ERROR and ending.error is not None:
         return _error(ending.error, case.visibility, is_student)
     if case.visibility is Visibility.PUBLIC and ending.error is not None:
         detail = printable(str(ending.error).strip() or type(ending.error).__name__, MESSAGE_LIMIT)
-        return Text(*(f"{case.sentence.pick(lang)} {detail}".strip() for lang in ("en", "zh")))
+        return FAILED.format(sentence=case.sentence, detail=detail)
     return case.sentence
 
 
@@ -73,9 +72,8 @@ def _error(error: BaseException, visibility: Visibility, is_student: Callable[[s
     if visibility is Visibility.HIDDEN:
         name = _family(error)
         if not frames:
-            return Text(*(ERROR_SOMEWHERE.pick(lang).format(error=name) for lang in ("en", "zh")))
-        place = [LINE.pick(lang).format(line=frames[-1].line) for lang in ("en", "zh")]
-        return Text(*(ERROR.pick(lang).format(error=name, place=p) for lang, p in zip(("en", "zh"), place, strict=True)))
+            return ERROR_SOMEWHERE.format(error=name)
+        return ERROR.format(error=name, line=frames[-1].line)
     name = error.name if isinstance(error, StudentError) else type(error).__name__
     message = printable(error.message if isinstance(error, StudentError) else str(error), MESSAGE_LIMIT)
     lines = [f"{name}: {message}" if message else name]

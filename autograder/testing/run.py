@@ -48,10 +48,9 @@ class Ending:
 def run_case(case: TestCase, side: Side, reference: Any, limits: Limits) -> Ending:
     """Call the test with everything seeded and limited. Never raises but for KeyboardInterrupt."""
     seed = seed_of(case.name)
-    seed_everything(seed)
     try:
         with side.begin(seed + 1, case.limits(limits)):
-            seed_everything(seed)  # in process both sides share the generators; the test's own draws are what must repeat
+            seed_everything(seed)  # after begin(): in process both sides share the generators, and the test's draws decide
             case.call(fixtures_of(side, reference))
     except KeyboardInterrupt:
         raise

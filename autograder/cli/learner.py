@@ -1,0 +1,48 @@
+"""Commands of a learner: check, learn."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from autograder.cli.common import CourseOption, JsonOption, LangOption, console, open_course, print_json
+from autograder.lang import language
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    app.command()(check)
+    app.command()(learn)
+
+
+def check(
+    name: Annotated[str, typer.Argument(help="An exercise, as attention/multi_head.")],
+    hidden: Annotated[bool, typer.Option("--hidden", help="Run the hidden tests, too, where solutions are at hand.")] = False,
+    json: JsonOption = False,
+    course: CourseOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Test your file for one exercise and say what failed and why."""
+    from autograder.learn.check import check_file
+    from autograder.learn.hidden import check_hidden
+
+    exercise = open_course(course, authoring=True).exercise(name)
+    report = (check_hidden if hidden else check_file)(exercise, language(lang))
+    if json:
+        print_json({"exercise": report.exercise, "score": report.score, "max_score": report.max_score, "tests": report.tests})
+    else:
+        console().print(str(report), markup=False)
+    if not report.complete:
+        raise typer.Exit(1)
+
+
+def learn(
+    name: Annotated[str | None, typer.Argument(help="Where to begin; the first unfinished exercise by default.")] = None,
+    course: CourseOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Work through the course: tests run on every save, hints come in steps."""
+    from autograder.learn.loop import Loop
+
+    Loop(open_course(course, authoring=True), language(lang), console()).run(name)

@@ -1,0 +1,385 @@
+"""Where results are kept: SQLite by default, PostgreSQL by URL. Rows are added, never changed or removed.
+
+A result is stored once under its content key; an attempt says that a student handed in that content. Recording is one
+transaction, so a grader that is killed leaves whole results only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.exc import DatabaseError, IntegrityError, NoSuchModuleError, OperationalError, SQLAlchemyError
+
+from autograder.errors import UserError
+from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, Visibility
+
+APPLICATION, SCHEMA = "llm-autograder", "1"
+BUSY_SECONDS = 30  # how long a locked SQLite file is waited for
+
+metadata = sa.MetaData()
+_settings = sa.Table(
+    "gradebook",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("value", sa.String, nullable=False),
+)
+_students = sa.Table("students", metadata, sa.Column("name", sa.String, primary_key=True))
+_results = sa.Table(
+    "results",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key", sa.String, unique=True),  # NULL: not gradable by content (unreadable file, fault of ours)
+    sa.Column("exercise", sa.String, nullable=False),
+    sa.Column("status", sa.String, nullable=False),
+    sa.Column("score", sa.Float),
+    sa.Column("max_score", sa.Float, nullable=False),
+    sa.Column("isolation", sa.String, nullable=False),
+    sa.Column("message_en", sa.String, nullable=False),
+    sa.Column("message_zh", sa.String, nullable=False),
+    sa.Column("output", sa.String, nullable=False),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)
+_tests = sa.Table(
+    "tests",
+    metadata,
+    sa.Column("result_id", sa.ForeignKey("results.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("visibility", sa.String, nullable=False),
+    sa.Column("outcome", sa.String, nullable=False),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("max_score", sa.Float, nullable=False),
+    sa.Column("diagnosis", sa.String),
+    sa.Column("question", sa.String),
+    sa.Column("message_en", sa.String, nullable=False),
+    sa.Column("message_zh", sa.String, nullable=False),
+)
+_attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("student", sa.ForeignKey("students.name"), nullable=False, index=True),
+    sa.Column("exercise", sa.String, nullable=False),
+    sa.Column("result_id", sa.ForeignKey("results.id"), nullable=False),
+    sa.Column("path", sa.String, nullable=False),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)
+_adjustments = sa.Table(
+    "adjustments",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("student", sa.ForeignKey("students.name"), nullable=False),
+    sa.Column("exercise", sa.String, nullable=False),
+    sa.Column("points", sa.Float, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)
+
+
+class GradebookError(UserError):
+    """The gradebook can't be opened, read or written. Nothing that was recorded is lost."""
+
+
+class Attempt(Struct, frozen=True):
+    """One hand-in of one exercise, with its result."""
+
+    result: ExerciseResult
+    recorded_at: datetime
+
+
+class Adjustment(Struct, frozen=True):
+    """Points given or taken by a person, and why."""
+
+    student: str
+    exercise: str
+    points: float
+    reason: str
+    who: str
+    recorded_at: datetime
+
+
+def database_url(place: str) -> sa.URL:
+    """A database URL as it is, or a file name as SQLite. GradebookError where it is neither."""
+    if "://" not in place:
+        return sa.URL.create("sqlite", database=str(Path(place)))
+    try:
+        url = sa.make_url(place)
+    except SQLAlchemyError:
+        raise GradebookError(f"{place!r} is no database URL; write postgresql://user@host/name or a file name") from None
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+
+
+class Gradebook:
+    """An open gradebook. A context manager."""
+
+    def __init__(self, place: str) -> None:
+        """Open the gradebook at a file name or database URL, creating it where there is none.
+
+        Raises:
+            GradebookError: it can't be opened, or it is somebody else's database.
+        """
+        url = database_url(place)
+        self.name = url.database if url.drivername == "sqlite" else url.render_as_string(hide_password=True)
+        try:
+            options = {"connect_args": {"timeout": BUSY_SECONDS}} if url.drivername == "sqlite" else {}
+            self._engine = sa.create_engine(url, **options)
+        except (NoSuchModuleError, ImportError) as error:
+            raise GradebookError(
+                f"{self.name}: no driver for this database ({error}); install the instructor extra, "
+                "or use a file name for SQLite"
+            ) from None
+        if url.drivername == "sqlite":
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+        with self._faults():
+            self._create()
+
+    def __enter__(self) -> Gradebook:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._engine.dispose()
+
+    def _create(self) -> None:
+        present = set(sa.inspect(self._engine).get_table_names())
+        if present and _settings.name not in present:
+            raise GradebookError(
+                f"{self.name} is a database of something else (it has a table {min(present)!r}); choose another file or URL"
+            )
+        metadata.create_all(self._engine)
+        with self._engine.begin() as connection:
+            settings = dict(connection.execute(sa.select(_settings)).tuples().all())
+            if not settings:
+                rows = [{"name": "application", "value": APPLICATION}, {"name": "schema", "value": SCHEMA}]
+                connection.execute(sa.insert(_settings), rows)
+            elif settings.get("application") != APPLICATION or settings.get("schema") != SCHEMA:
+                raise GradebookError(
+                    f"{self.name} was written by another version (schema {settings.get('schema')}, this one reads {SCHEMA}); "
+                    "use the version that wrote it, or begin a new gradebook"
+                )
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Turn the database's errors into ours, with the remedy."""
+        try:
+            yield
+        except OperationalError as error:
+            problem = str(error.orig).strip().splitlines()[0]
+            if "locked" in problem:
+                remedy = "another program holds it; close that program or wait, then run the same command again"
+            elif "unable to open" in problem or "readonly" in problem or "read-only" in problem:
+                remedy = "check that its folder exists and may be written to"
+            else:
+                remedy = "check that the database is running and that the URL is right"
+            raise GradebookError(f"{self.name}: {problem}; {remedy}") from None
+        except DatabaseError as error:
+            problem = str(error.orig).strip().splitlines()[0]
+            raise GradebookError(f"{self.name}: {problem}; choose another file or URL for the gradebook") from None
+
+    # ------------------------------------------------------------------------------------------ writing
+
+    def add_students(self, names: list[str]) -> None:
+        """Make sure these students have a row, with or without attempts."""
+        with self._faults(), self._engine.begin() as connection:
+            _add_students(connection, names)
+
+    def record(self, result: ExerciseResult) -> None:
+        """Keep a result and the attempt it belongs to. Recording the same thing twice changes nothing."""
+        with self._faults():
+            try:
+                self._record(result)
+            except IntegrityError:  # another grader stored the same key first; its row serves as well
+                self._record(result)
+
+    def _record(self, result: ExerciseResult) -> None:
+        now = datetime.now(UTC).replace(tzinfo=None)
+        with self._engine.begin() as connection:
+            _add_students(connection, [result.student])
+            latest = connection.execute(
+                sa.select(_attempts.c.result_id, _results)
+                .join(_results)
+                .where(_attempts.c.student == result.student, _attempts.c.exercise == result.exercise)
+                .order_by(_attempts.c.id.desc())
+                .limit(1)
+            ).first()
+            key = _key_of(result)
+            if latest is not None and _same(latest, result, key):
+                return
+            result_id = None
+            if key is not None:
+                result_id = connection.scalar(sa.select(_results.c.id).where(_results.c.key == key))
+            if result_id is None:
+                result_id = _insert_result(connection, result, key, now)
+            connection.execute(
+                sa.insert(_attempts).values(
+                    student=result.student,
+                    exercise=result.exercise,
+                    result_id=result_id,
+                    path=result.path,
+                    recorded_at=now,
+                )
+            )
+
+    def adjust(self, student: str, exercise: str, points: float, *, reason: str, who: str) -> None:
+        """Give or take points by hand. Kept beside the attempts, never in place of them."""
+        with self._faults(), self._engine.begin() as connection:
+            known = connection.scalar(sa.select(_students.c.name).where(_students.c.name == student))
+            if known is None:
+                raise GradebookError(f"{self.name} has no student {student!r}; `autograder gradebook show` lists them")
+            connection.execute(
+                sa.insert(_adjustments).values(
+                    student=student,
+                    exercise=exercise,
+                    points=points,
+                    reason=reason,
+                    who=who,
+                    recorded_at=datetime.now(UTC).replace(tzinfo=None),
+                )
+            )
+
+    # ------------------------------------------------------------------------------------------ reading
+
+    def known(self, key: str) -> ExerciseResult | None:
+        """The result recorded under a content key, without a student."""
+        with self._faults(), self._engine.connect() as connection:
+            row = connection.execute(sa.select(_results).where(_results.c.key == key)).first()
+            return None if row is None else _result(row, _tests_of(connection, [row.id])[row.id])
+
+    def students(self) -> list[str]:
+        with self._faults(), self._engine.connect() as connection:
+            return list(connection.scalars(sa.select(_students.c.name).order_by(_students.c.name)))
+
+    def attempts(self) -> dict[tuple[str, str], list[Attempt]]:
+        """(student, exercise) -> all attempts, oldest first."""
+        with self._faults(), self._engine.connect() as connection:
+            rows = connection.execute(
+                sa.select(
+                    _attempts.c.student, _attempts.c.path, _attempts.c.recorded_at.label("handed_in"), _results
+                )
+                .join(_results)
+                .order_by(_attempts.c.id)
+            ).all()
+            tests = _tests_of(connection, sorted({row.id for row in rows}))
+        found: dict[tuple[str, str], list[Attempt]] = {}
+        for row in rows:
+            result = _result(row, tests.get(row.id, ()), student=row.student, path=row.path)
+            found.setdefault((row.student, row.exercise), []).append(Attempt(result, row.handed_in))
+        return found
+
+    def adjustments(self) -> dict[tuple[str, str], list[Adjustment]]:
+        """(student, exercise) -> all adjustments, oldest first."""
+        with self._faults(), self._engine.connect() as connection:
+            rows = connection.execute(sa.select(_adjustments).order_by(_adjustments.c.id)).all()
+        found: dict[tuple[str, str], list[Adjustment]] = {}
+        for row in rows:
+            adjustment = Adjustment(row.student, row.exercise, row.points, row.reason, row.who, row.recorded_at)
+            found.setdefault((row.student, row.exercise), []).append(adjustment)
+        return found
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Write-ahead logging: a reader never waits for the grader, and a killed grader leaves whole transactions."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _add_students(connection: sa.Connection, names: list[str]) -> None:
+    known = set(connection.scalars(sa.select(_students.c.name).where(_students.c.name.in_(names))))
+    missing = [{"name": name} for name in dict.fromkeys(names) if name not in known]
+    if missing:
+        connection.execute(sa.insert(_students), missing)
+
+
+def _key_of(result: ExerciseResult) -> str | None:
+    """The key to store a result under. None for what must not be found again: it is graded anew by the next run."""
+    return result.key if result.key and result.status is not Status.UNGRADED else None
+
+
+def _same(latest: Any, result: ExerciseResult, key: str | None) -> bool:
+    """Whether the latest attempt already says this."""
+    if key is not None:
+        return bool(latest.key == key)
+    return bool(
+        latest.key is None and (latest.status, latest.message_en) == (result.status.value, result.message.en)
+    )
+
+
+def _insert_result(connection: sa.Connection, result: ExerciseResult, key: str | None, now: datetime) -> int:
+    row = connection.execute(
+        sa.insert(_results).values(
+            key=key,
+            exercise=result.exercise,
+            status=result.status.value,
+            score=result.score,
+            max_score=result.max_score,
+            isolation=result.isolation.value,
+            message_en=result.message.en,
+            message_zh=result.message.zh,
+            output=result.output.replace("\0", ""),
+            recorded_at=now,
+        )
+    )
+    result_id = row.inserted_primary_key[0]
+    if result.tests:
+        connection.execute(
+            sa.insert(_tests),
+            [
+                {
+                    **{name: getattr(test, name) for name in ("name", "score", "max_score", "diagnosis", "question")},
+                    "visibility": test.visibility.value,
+                    "outcome": test.outcome.value,
+                    "message_en": test.message.en,
+                    "message_zh": test.message.zh,
+                    "result_id": result_id,
+                    "position": position,
+                }
+                for position, test in enumerate(result.tests)
+            ],
+        )
+    return int(result_id)
+
+
+def _tests_of(connection: sa.Connection, result_ids: list[int]) -> dict[int, tuple[TestResult, ...]]:
+    """The tests of these results, in order."""
+    found: dict[int, list[TestResult]] = {result_id: [] for result_id in result_ids}
+    for start in range(0, len(result_ids), 500):  # databases bound the number of parameters
+        rows = connection.execute(
+            sa.select(_tests)
+            .where(_tests.c.result_id.in_(result_ids[start : start + 500]))
+            .order_by(_tests.c.result_id, _tests.c.position)
+        )
+        for row in rows:
+            found[row.result_id].append(
+                TestResult(
+                    **{name: getattr(row, name) for name in ("name", "score", "max_score", "diagnosis", "question")},
+                    visibility=Visibility(row.visibility),
+                    outcome=Outcome(row.outcome),
+                    message=Text(row.message_en, row.message_zh),
+                )
+            )
+    return {result_id: tuple(tests) for result_id, tests in found.items()}
+
+
+def _result(row: Any, tests: tuple[TestResult, ...], *, student: str = "", path: str = "") -> ExerciseResult:
+    return ExerciseResult(
+        student=student,
+        exercise=row.exercise,
+        status=Status(row.status),
+        score=row.score,
+        max_score=row.max_score,
+        isolation=Isolation(row.isolation),
+        key=row.key or "",
+        path=path,
+        message=Text(row.message_en, row.message_zh),
+        output=row.output,
+        tests=tests,
+    )

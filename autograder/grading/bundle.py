@@ -1,0 +1,57 @@
+"""An exercise as the data that grading it takes, and the key under which a result is kept.
+
+A bundle holds everything a worker needs, so that it can be sent to another machine; a worker unpacks it once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from autograder import __version__
+from autograder.course import CourseError, Exercise, ExerciseSpec
+from autograder.results import Isolation
+
+ENGINE = f"{__version__}/1"  # raise the number when grading the same files may give another result
+
+
+class Bundle(Struct, frozen=True):
+    """One exercise: its author's file, its reference, and both test files, as they were when grading began."""
+
+    exercise: str
+    spec: ExerciseSpec
+    solution: bytes
+    hidden_tests: bytes
+    public_tests: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when anything that can change a result or its feedback does."""
+        return hashlib.sha256(msgspec.msgpack.encode([ENGINE, self])).hexdigest()
+
+
+def bundle_of(exercise: Exercise) -> Bundle:
+    """Read an exercise's files. CourseError where one can't be read."""
+    contents = []
+    for path in (exercise.solution, exercise.hidden_tests, exercise.public_tests):
+        try:
+            contents.append(path.read_bytes())
+        except OSError as error:
+            raise CourseError(
+                f"{path} can't be read ({error.strerror}); grading needs the solutions: use the instructor's tree"
+            ) from None
+    return Bundle(exercise.id, exercise.spec, *contents)
+
+
+def result_key(bundle: Bundle, main: str, files: Mapping[str, bytes], isolation: Isolation) -> str:
+    """The hash of everything a result depends on. Unsafe results never stand in for isolated ones."""
+    digest = hashlib.sha256(bundle.fingerprint.encode())
+    digest.update(b"unsafe" if isolation is Isolation.UNSAFE else b"isolated")
+    digest.update(main.rsplit("/", 1)[-1].encode("utf-8", "backslashreplace"))
+    for name in sorted(files):
+        content = hashlib.sha256(files[name]).hexdigest()
+        digest.update(f"\0{name}\0{content}".encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()

@@ -1,0 +1,140 @@
+"""The side of a test whose student is a confined process: the same names as `LocalSide`, other carriers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from autograder.results import Limits
+from autograder.sandbox import Child, Handle, Sandbox
+from autograder.sandbox.errors import Ended, StudentError
+from autograder.student.backward import Gradients, run_backward
+from autograder.testing.ranks import RankRun, arguments_of, run_ranks
+
+
+class ConfinedSide:
+    """One submission behind the sandbox. A context manager: leaving it ends every process it started.
+
+    One child serves all tests of the submission; a test that ended it, or that has a memory limit of its own, gets a
+    new one. A file that can't be loaded is loaded once, and every test meets the same error.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox, files: Mapping[str, bytes], main: str, limits: Limits, forbidden: Sequence[str]
+    ) -> None:
+        self._sandbox = sandbox
+        self._files = files
+        self._main = main
+        self._forbidden = forbidden
+        self._child: Child | None = None
+        self._ranks: list[Child] = []
+        self._limits = limits
+        self._seed = 0
+        self.load_error: Exception | None = None
+        self.output = b""
+
+    def __enter__(self) -> ConfinedSide:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._drop()
+
+    # ------------------------------------------------------------------------------------------ what tests use
+
+    @property
+    def student(self) -> Handle:
+        return self._current().student
+
+    def gradients(
+        self, target: Any, *args: Any, upstream: Any = None, output: int | None = None, **kwargs: Any
+    ) -> Gradients:
+        """See `autograder.student.backward.run_backward`; it runs where the target lives."""
+        if isinstance(target, Handle):
+            return self._current().gradients(target, *args, upstream=upstream, output=output, **kwargs)
+        return run_backward(target, args, kwargs, upstream, output)
+
+    def build(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """See `autograder.student.torch_build.build_torch`."""
+        return self._current().build(name, *args, **kwargs)
+
+    def ranks(self, world_size: int, run: str | Callable[..., Any], *args: Any) -> RankRun:
+        """One confined process for each rank. Their results stay alive until the test ends."""
+        if callable(run):
+            return run_ranks(world_size, lambda rank, comm: run(comm, *arguments_of(rank, world_size, args)))
+        children = [self._open(self._limits) for _ in range(world_size)]
+        self._ranks += children
+
+        def call(rank: int, comm: Any) -> Any:
+            target: Any = children[rank].student
+            for part in run.split("."):
+                target = getattr(target, part)
+            return target(comm, *arguments_of(rank, world_size, args))
+
+        return run_ranks(world_size, call)
+
+    # ------------------------------------------------------------------------------------------ around each test
+
+    @contextmanager
+    def begin(self, seed: int, limits: Limits) -> Iterator[None]:
+        """A child with these limits, seeded, with a fresh budget and an empty trace."""
+        if self.load_error is not None:
+            raise self.load_error
+        if self._child is not None and (not self._child.alive or limits.memory_mb != self._limits.memory_mb):
+            self._drop()
+        self._ranks.clear()
+        self._limits, self._seed = limits, seed
+        child = self._current()
+        child.seed(seed)
+        child.reset_trace()
+        child.deadline(limits.seconds)
+        try:
+            yield
+        finally:
+            for rank in self._ranks:
+                rank.close()
+
+    def made_by_student(self, error: BaseException) -> bool:
+        """Never: what the student's code raises arrives as a StudentError."""
+        return False
+
+    def trace(self) -> list[Any]:
+        """Every operation of the last test with its result, for diagnosis."""
+        calls = list(self._child.trace) if self._child is not None else []
+        for rank in self._ranks:
+            calls += rank.trace
+        return calls
+
+    # ------------------------------------------------------------------------------------------ children
+
+    def _current(self) -> Child:
+        if self._child is None:
+            try:
+                self._child = self._open(self._limits)
+            except (StudentError, Ended) as error:
+                self.load_error = error
+                raise
+        return self._child
+
+    def _open(self, limits: Limits) -> Child:
+        child = self._sandbox.open(self._files, self._main, limits=limits, forbidden=self._forbidden)
+        try:
+            child.load()
+            child.seed(self._seed)
+            child.deadline(limits.seconds)
+        except BaseException:
+            self._close(child)
+            raise
+        return child
+
+    def _drop(self) -> None:
+        if self._child is not None:
+            self._close(self._child)
+            self._child = None
+
+    def _close(self, child: Child) -> None:
+        child.close()
+        self.output = (self.output + child.output)[-OUTPUT_KEPT:]
+
+
+OUTPUT_KEPT = 16 << 10  # bytes of what a submission printed, kept for the instructor

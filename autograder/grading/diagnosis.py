@@ -1,0 +1,116 @@
+"""Which known mistake is this? The one whose outputs, on the failing test's inputs, are the student's outputs.
+
+Each misconception of an exercise is an edit of its reference. Run under the same test in the same kind of confined
+process, it leaves a trace: every operation the test asked of it, with the result. A student whose trace is the same made
+the same mistake, however differently their code is written.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from autograder.results import Outcome
+from autograder.sandbox import Call, Handle
+from autograder.sandbox.errors import StudentError
+
+REFERENCE = ""  # the name of the variant that is no mistake
+SCALE = 1e-4  # two outputs are the same if they differ by less than this, relative to their size
+WITHOUT_VALUES = (Outcome.MEMORY, Outcome.TIMEOUT)  # outcomes that end a trace before its telling value
+SILENT = (Outcome.PASSED, Outcome.NOT_IMPLEMENTED)  # outcomes that call for no diagnosis
+
+
+@dataclass(frozen=True)
+class Observation:
+    """How one test went for one program: the outcome, and what the program answered on the way."""
+
+    outcome: Outcome
+    trace: Sequence[Call]
+
+
+# All observations of one program: test name -> observation.
+Behaviour = Mapping[str, Observation]
+
+
+@dataclass
+class Diagnostician:
+    """Knows how every variant of one exercise behaves; each is run once, when first needed.
+
+    caught: misconception -> the test function that catches it, in the order in which they are listed.
+    observe: runs a variant through all tests.
+    """
+
+    caught: Mapping[str, str]
+    observe: Callable[[str], Behaviour]
+    known: dict[str, Behaviour] = field(default_factory=dict)
+
+    def behaviour(self, name: str) -> Behaviour:
+        """How the reference, or a misconception, goes through all tests."""
+        if name not in self.known:
+            self.known[name] = self.observe(name)
+        return self.known[name]
+
+    def diagnose(self, student: Behaviour) -> dict[str, str]:
+        """Failing test -> misconception. A test that several explain goes to the one that explains most of them."""
+        failing = {name for name, seen in student.items() if seen.outcome not in SILENT and seen.trace}
+        functions = {name.split("[")[0] for name in failing}
+        # Whoever passes the test that catches a mistake has not made it: that variant need not be run.
+        candidates = [name for name, test in self.caught.items() if test in functions]
+        explained = {name: self._explained(student, failing, self.behaviour(name)) for name in candidates}
+        candidates.sort(key=lambda name: -len(explained[name]))  # stable: the first listed wins a tie
+        return {test: name for name in reversed(candidates) for test in explained[name]}
+
+    def _explained(self, student: Behaviour, failing: set[str], variant: Behaviour) -> set[str]:
+        reference = self.behaviour(REFERENCE)
+        tests = {
+            test
+            for test in failing
+            if variant[test].outcome is student[test].outcome and same(student[test].trace, variant[test].trace)
+        }
+        by_value = any(_telling(variant[test], reference[test]) for test in tests)
+        # Running out of time or memory shows no value, so it counts only where everything that fails agrees.
+        return tests if by_value or failing == tests else set()
+
+
+def _telling(variant: Observation, reference: Observation) -> bool:
+    """Whether the answers themselves show the mistake."""
+    return variant.outcome not in WITHOUT_VALUES and not same(variant.trace, reference.trace)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two traces, or two values in them, are the same up to rounding."""
+    if isinstance(left, Call) and isinstance(right, Call):
+        return left.kind == right.kind and left.path == right.path and same(left.result, right.result)
+    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+        return same(torch.from_numpy(left), torch.from_numpy(right))
+    if isinstance(left, Tensor) and isinstance(right, Tensor):
+        return _same_tensors(left, right)
+    if isinstance(left, StudentError) and isinstance(right, StudentError):
+        return (left.mro, left.message) == (right.mro, right.message)
+    if isinstance(left, Handle) and isinstance(right, Handle):
+        return True
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, float):
+        return left == right or (math.isnan(left) and math.isnan(right)) or abs(left - right) <= SCALE * abs(right)
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
+    return bool(left == right)
+
+
+def _same_tensors(left: Tensor, right: Tensor) -> bool:
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return False
+    if not left.dtype.is_floating_point:
+        return torch.equal(left, right)
+    finite = right[torch.isfinite(right)]
+    scale = float(finite.abs().max()) if finite.numel() else 0.0
+    return torch.allclose(left, right, rtol=0, atol=SCALE * scale, equal_nan=True)

@@ -1,0 +1,81 @@
+"""The two places a submission can run in: the sandbox, and, under `--unsafe`, this very process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autograder.grading.bundle import Bundle
+from autograder.grading.confined import ConfinedSide
+from autograder.results import Isolation
+from autograder.sandbox import Sandbox
+from autograder.student.forbid import forbidden
+from autograder.student.loading import filename_of, load_module
+from autograder.testing.sides import LocalSide
+
+
+class ConfinedRoom:
+    """Each submission in a confined child of the sandbox's zygote."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.isolation = Isolation(sandbox.level.value)
+
+    def open(self, bundle: Bundle, files: Mapping[str, bytes], main: str) -> ConfinedSide:
+        return ConfinedSide(self.sandbox, files, main, bundle.spec.limits, bundle.spec.forbidden)
+
+
+class UnsafeSide:
+    """A submission in this process. It can do whatever this process can; results say so."""
+
+    def __init__(self, bundle: Bundle, files: Mapping[str, bytes], main: str) -> None:
+        self._bundle = bundle
+        self._files = files
+        self._main = main
+        self._side: LocalSide | None = None
+        self.load_error: BaseException | None = None
+        self.output = b""
+
+    def __enter__(self) -> UnsafeSide:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def _is_student(self, filename: str) -> bool:
+        return filename == filename_of(self._main)
+
+    def _local(self) -> LocalSide:
+        if self.load_error is not None:
+            raise self.load_error
+        if self._side is None:
+            calls = self._bundle.spec.forbidden
+            try:
+                with forbidden(calls, self._is_student):
+                    module = load_module(self._files, self._main)
+            except BaseException as error:
+                self.load_error = error
+                raise
+            self._side = LocalSide(module, calls, self._is_student)
+        return self._side
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._local(), name)
+
+    def made_by_student(self, error: BaseException) -> bool:
+        if self._side is None:
+            return True  # the file did not even load
+        return self._side.made_by_student(error)
+
+    def trace(self) -> list[Any]:
+        """Nothing is traced in process, so nothing is diagnosed."""
+        return []
+
+
+class UnsafeRoom:
+    """No isolation at all. Every result is stamped UNSAFE."""
+
+    isolation = Isolation.UNSAFE
+
+    def open(self, bundle: Bundle, files: Mapping[str, bytes], main: str) -> UnsafeSide:
+        return UnsafeSide(bundle, files, main)

@@ -1,0 +1,254 @@
+"""Grade a folder of submissions: find what is new, run it here or on Dask workers, hand each result over as it comes.
+
+Results are keyed by content, so a run that was interrupted goes on where it stopped, and a second run grades nothing.
+Workers record nothing; the caller's `record` is the only writer.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from autograder.course import Exercise
+from autograder.errors import UserError
+from autograder.grading.bundle import Bundle, bundle_of, result_key
+from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
+from autograder.grading.submissions import (
+    MAX_ARCHIVE,
+    MAX_ENTRIES,
+    Submission,
+    student_name,
+    students_of,
+    submissions_of,
+)
+from autograder.grading.workbench import Room, Workbench
+from autograder.results import ExerciseResult, Isolation, Status
+from autograder.sandbox import Level, Sandbox
+from autograder.sandbox.errors import ArchiveError, SandboxFault
+
+IN_FLIGHT = 3  # submissions waiting for each worker: enough to keep it busy, few enough to keep memory flat
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How isolated to run. `level` None: the best this machine can prove."""
+
+    unsafe: bool = False
+    level: Level | None = None
+    hide: tuple[Path, ...] = ()  # folders that no submission may see, whatever else happens
+
+
+class Worker:
+    """What one process keeps between submissions: its sandbox, and a workbench for each exercise it has met."""
+
+    def __init__(self, mode: Mode) -> None:
+        self.mode = mode
+        self._sandbox: Sandbox | None = None
+        self._benches: dict[str, Workbench] = {}
+
+    @property
+    def sandbox(self) -> Sandbox:
+        if self._sandbox is None:
+            self._sandbox = Sandbox(level=self.mode.level, hide=self.mode.hide)
+        return self._sandbox
+
+    @property
+    def room(self) -> Room:
+        return UnsafeRoom() if self.mode.unsafe else ConfinedRoom(self.sandbox)
+
+    def bench(self, bundle: Bundle) -> Workbench:
+        """The workbench of this very bundle; an older one of the same exercise is put away."""
+        known = self._benches.get(bundle.exercise)
+        if known is None or known.bundle != bundle:
+            if known is not None:
+                known.__exit__(None, None, None)
+            self._benches[bundle.exercise] = Workbench(bundle, self.room)
+        return self._benches[bundle.exercise]
+
+    def grade(self, bundle: Bundle, submission: Submission) -> ExerciseResult:
+        """One result. A fault of the sandbox is tried once more from a clean start."""
+        try:
+            result = self.bench(bundle).grade(submission)
+            if result.status is not Status.UNGRADED:
+                return result
+        except SandboxFault:
+            pass
+        if self._sandbox is not None:
+            self._sandbox.restart()
+        self._benches.pop(bundle.exercise, None)
+        return self.bench(bundle).grade(submission)
+
+    def unpack(self, archive: bytes) -> dict[str, bytes]:
+        """An archive's members, taken apart in a confined process."""
+        if self.mode.unsafe:
+            raise ArchiveError("archives are unpacked in the sandbox only, and --unsafe has none")
+        return self.sandbox.unpack(archive, max_bytes=MAX_ARCHIVE, max_files=MAX_ENTRIES)
+
+    def close(self) -> None:
+        for bench in self._benches.values():
+            bench.__exit__(None, None, None)
+        self._benches.clear()
+        if self._sandbox is not None:
+            self._sandbox.close()
+            self._sandbox = None
+
+
+_workers: dict[Mode, Worker] = {}  # in a Dask worker process: the one that serves all its tasks
+
+
+def _grade_task(bundle: Bundle, submission: Submission, mode: Mode) -> ExerciseResult:
+    """What a Dask worker runs. Idempotent: the same arguments give the same result anywhere."""
+    if mode not in _workers:
+        _workers[mode] = Worker(mode)
+        atexit.register(_workers[mode].close)
+    return _workers[mode].grade(bundle, submission)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One submission is settled: graded now, or known already (`cached`)."""
+
+    result: ExerciseResult
+    cached: bool
+
+
+@dataclass
+class Grader:
+    """Grades folders of submissions to the given exercises.
+
+    known: the recorded result for a key, or None. record: called with every result, cached or new, in the driver.
+    """
+
+    exercises: Sequence[Exercise]
+    mode: Mode
+    known: Callable[[str], ExerciseResult | None]
+    record: Callable[[ExerciseResult], None]
+    workers: int = 1
+    scheduler: str | None = None
+
+    def run(self, folder: Path) -> Iterator[Progress]:
+        """Grade what is new below `folder`, yielding each settled submission. UserError where the folder is no good."""
+        bundles = {exercise.id: bundle_of(exercise) for exercise in self.exercises}
+        entries = students_of(folder)
+        worker = Worker(self.mode)
+        try:
+            isolation = worker.room.isolation  # refuses here, before anything is graded, where nothing protects
+            with self._runner(worker) as runner:
+                pending = self._pending(entries, bundles, isolation, worker)
+                yield from runner(pending)
+        finally:
+            worker.close()
+
+    def _pending(
+        self, entries: Iterable[Path], bundles: dict[str, Bundle], isolation: Isolation, worker: Worker
+    ) -> Iterator[tuple[Bundle, Submission] | Progress]:
+        """Each submission as work to do, or as the progress it already is."""
+        for entry in entries:
+            for submission in submissions_of(entry, self.exercises, worker.unpack):
+                bundle = bundles[submission.exercise]
+                known = None
+                if submission.problem is None:
+                    known = self.known(result_key(bundle, submission.main, submission.files, isolation))
+                if known is None:
+                    yield bundle, submission
+                else:
+                    result = replace(known, student=submission.student, path=submission.path)
+                    self.record(result)
+                    yield Progress(result, cached=True)
+
+    def _runner(self, worker: Worker) -> Any:
+        if self.workers <= 1 and self.scheduler is None:
+            return _Here(worker, self.record)
+        return _OnDask(self.workers, self.scheduler, self.mode, self.record)
+
+
+class _Here:
+    """Runs submissions one after another in this process."""
+
+    def __init__(self, worker: Worker, record: Callable[[ExerciseResult], None]) -> None:
+        self.worker = worker
+        self.record = record
+
+    def __enter__(self) -> _Here:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def __call__(self, pending: Iterable[tuple[Bundle, Submission] | Progress]) -> Iterator[Progress]:
+        for item in pending:
+            if isinstance(item, Progress):
+                yield item
+                continue
+            result = self.worker.grade(*item)
+            self.record(result)
+            yield Progress(result, cached=False)
+
+
+class _OnDask:
+    """Runs submissions on Dask: a local cluster of single-threaded processes, or the scheduler at an address."""
+
+    def __init__(
+        self, workers: int, scheduler: str | None, mode: Mode, record: Callable[[ExerciseResult], None]
+    ) -> None:
+        try:
+            from distributed import Client, LocalCluster
+        except ImportError:
+            raise UserError(
+                "more than one worker needs Dask; install the instructor extra: pip install 'llm-autograder[instructor]'"
+            ) from None
+        self.mode = mode
+        self.record = record
+        self.workers = workers
+        self.cluster: Any = None
+        if scheduler is None:
+            self.cluster = LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+            )
+        self.client = Client(self.cluster if scheduler is None else scheduler)
+
+    def __enter__(self) -> _OnDask:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with suppress(Exception):  # workers that are gone already are what closing wants
+            self.client.close()
+            if self.cluster is not None:
+                self.cluster.close()
+
+    def __call__(self, pending: Iterable[tuple[Bundle, Submission] | Progress]) -> Iterator[Progress]:
+        from distributed import as_completed
+
+        bundles: dict[str, Any] = {}
+        running = as_completed()
+        for item in pending:
+            if isinstance(item, Progress):
+                yield item
+                continue
+            bundle, submission = item
+            if bundle.exercise not in bundles:  # sent once, not with every submission
+                bundles[bundle.exercise] = self.client.scatter(bundle, broadcast=True, hash=False)
+            running.add(
+                self.client.submit(_grade_task, bundles[bundle.exercise], submission, self.mode, pure=False, retries=2)
+            )
+            while running.count() >= IN_FLIGHT * self.workers:
+                yield self._settled(next(running))
+        while running.count():
+            yield self._settled(next(running))
+
+    def _settled(self, future: Any) -> Progress:
+        result = future.result()
+        future.release()
+        self.record(result)
+        return Progress(result, cached=False)
+
+
+def students_in(folder: Path) -> list[str]:
+    """The names of all students who have a place in the folder, whether or not they handed anything in."""
+    return [student_name(entry) for entry in students_of(folder)]

@@ -1,0 +1,192 @@
+"""One exercise, unpacked and ready: its tests collected, its reference loaded, its misconceptions at hand.
+
+A worker keeps a workbench for each exercise it has met, and grades one submission after another on it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Protocol
+
+from autograder.grading.bundle import Bundle, result_key
+from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation
+from autograder.grading.submissions import Submission
+from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, Visibility
+from autograder.sandbox.errors import printable
+from autograder.student.loading import filename_of, load_module
+from autograder.testing.cases import TestCase, collect
+from autograder.testing.explain import explain
+from autograder.testing.run import Ending, run_case, unanswered
+from autograder.testing.sides import Side
+
+OUTPUT_SHOWN = 4000  # characters of a submission's own prints, for the instructor
+
+
+class GradedSide(Side, AbstractContextManager[Any], Protocol):
+    """A side the grader can open, look into and close."""
+
+    output: bytes
+    load_error: BaseException | None  # why the file could not be loaded, if it could not
+
+    def trace(self) -> list[Any]: ...
+
+
+class Room(Protocol):
+    """Where submissions run: the sandbox, or nothing at all under `--unsafe`."""
+
+    isolation: Isolation
+
+    def open(self, bundle: Bundle, files: Mapping[str, bytes], main: str) -> GradedSide: ...
+
+
+class Workbench:
+    """Grades submissions to one exercise. A context manager: leaving it removes its temporary files."""
+
+    def __init__(self, bundle: Bundle, room: Room) -> None:
+        self.bundle = bundle
+        self.room = room
+        self._folder = tempfile.TemporaryDirectory(prefix="autograder-")
+        # pytest keeps modules by their path below the root: the fingerprint keeps two bundles' test files apart.
+        place = Path(self._folder.name) / f"bundle_{bundle.fingerprint[:16]}"
+        place.mkdir()
+        topic = bundle.exercise.split("/")[1]
+        self.cases: list[TestCase] = []
+        for visibility, content in (
+            (Visibility.PUBLIC, bundle.public_tests),
+            (Visibility.HIDDEN, bundle.hidden_tests),
+        ):
+            path = place / f"test_{visibility}_{topic}.py"
+            path.write_bytes(content)
+            self.cases += collect(path, visibility)
+        self.reference: ModuleType = load_module({f"{topic}.py": bundle.solution}, f"{topic}.py", directory=str(place))
+        self._main = f"{topic}.py"
+        caught = {misconception.name: misconception.caught for misconception in bundle.spec.misconception}
+        self.diagnostician = Diagnostician(caught, self._observe_variant)
+
+    def __enter__(self) -> Workbench:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._folder.cleanup()
+
+    @property
+    def max_score(self) -> float:
+        return sum(case.points for case in self.cases)
+
+    # ------------------------------------------------------------------------------------------ grading
+
+    def grade(self, submission: Submission) -> ExerciseResult:
+        """Run every test on one submission and diagnose what failed."""
+        if submission.problem is not None:
+            return self._refused(submission)
+        endings, behaviour, side = self.run(submission.files, submission.main)
+        endings = self._settle(endings)
+        diagnoses = self.diagnostician.diagnose(behaviour)
+        filename = filename_of(submission.main)
+        tests = [
+            self._test_result(case, ending, diagnoses.get(case.name), filename)
+            for case, ending in zip(self.cases, endings, strict=True)
+        ]
+        status, message = _status(endings), Text()
+        if side.load_error is not None and status is Status.GRADED:
+            # Nothing hidden was ever passed to a file that did not load, so its error is told in full.
+            status, message = Status.INVALID, tests[0].message
+        return ExerciseResult(
+            student=submission.student,
+            exercise=self.bundle.exercise,
+            status=status,
+            score=None if status is Status.UNGRADED else sum(test.score for test in tests),
+            max_score=self.max_score,
+            isolation=self.room.isolation,
+            key=result_key(self.bundle, submission.main, submission.files, self.room.isolation),
+            path=submission.path,
+            message=message,
+            output=printable(side.output.decode("utf-8", "replace"), OUTPUT_SHOWN),
+            tests=tuple(tests),
+        )
+
+    def run(self, files: Mapping[str, bytes], main: str) -> tuple[list[Ending], Behaviour, GradedSide]:
+        """Every test's ending, what the program answered where it did not pass, and the side it ran on, closed."""
+        endings: list[Ending] = []
+        behaviour: dict[str, Observation] = {}
+        with self.room.open(self.bundle, files, main) as side:
+            for case in self.cases:
+                ending = run_case(case, side, self.reference, self.bundle.spec.limits)
+                endings.append(ending)
+                behaviour[case.name] = Observation(ending.outcome, () if ending.passed else side.trace())
+        return endings, behaviour, side
+
+    def _observe_variant(self, name: str) -> Behaviour:
+        """How the reference, or one misconception, goes through all tests. Passing tests keep their trace here."""
+        source = self.bundle.solution
+        for misconception in self.bundle.spec.misconception:
+            if misconception.name == name:
+                source = misconception.apply(source.decode()).encode()
+        behaviour = {}
+        with self.room.open(self.bundle, {self._main: source}, self._main) as side:
+            for case in self.cases:
+                ending = run_case(case, side, self.reference, self.bundle.spec.limits)
+                behaviour[case.name] = Observation(ending.outcome, side.trace())
+        return behaviour
+
+    def _settle(self, endings: Sequence[Ending]) -> list[Ending]:
+        """A test that the reference itself does not pass here says nothing about a student: it stays ungraded."""
+        if all(ending.outcome in SILENT for ending in endings):
+            return list(endings)
+        reference = self.diagnostician.behaviour(REFERENCE)
+        return [
+            ending
+            if ending.outcome in SILENT or reference[case.name].outcome is Outcome.PASSED
+            else Ending(Outcome.UNGRADED, ending.error)
+            for case, ending in zip(self.cases, endings, strict=True)
+        ]
+
+    # ------------------------------------------------------------------------------------------ results
+
+    def _test_result(self, case: TestCase, ending: Ending, diagnosis: str | None, filename: str) -> TestResult:
+        limits = case.limits(self.bundle.spec.limits)
+        message = explain(ending, case, lambda name: name == filename, limits.seconds, limits.memory_mb)
+        if diagnosis is not None and ending.outcome is not Outcome.UNGRADED:
+            hint = next(m.hint for m in self.bundle.spec.misconception if m.name == diagnosis)
+            message = hint.text
+        else:
+            diagnosis = None
+        return TestResult(
+            name=case.name,
+            visibility=case.visibility,
+            outcome=ending.outcome,
+            score=case.points if ending.passed else 0.0,
+            max_score=case.points,
+            message=message,
+            diagnosis=diagnosis,
+            question=unanswered(ending.error) if ending.error is not None else None,
+        )
+
+    def _refused(self, submission: Submission) -> ExerciseResult:
+        """A submission that can't be read is recorded, with the reason, at zero points."""
+        return ExerciseResult(
+            student=submission.student,
+            exercise=self.bundle.exercise,
+            status=Status.INVALID,
+            score=0.0,
+            max_score=self.max_score,
+            isolation=Isolation.NONE,
+            path=submission.path,
+            message=submission.problem or Text(),
+        )
+
+
+def _all_unanswered(endings: Sequence[Ending]) -> bool:
+    return all(ending.outcome is Outcome.NOT_IMPLEMENTED for ending in endings)
+
+
+def _status(endings: Sequence[Ending]) -> Status:
+    if any(ending.outcome is Outcome.UNGRADED for ending in endings):
+        return Status.UNGRADED
+    return Status.NOT_BEGUN if _all_unanswered(endings) else Status.GRADED

@@ -1,0 +1,115 @@
+"""The trusted end of a child's channel and output pipe: every wait has a deadline, and the output never blocks."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+
+from autograder.sandbox import wire
+from autograder.sandbox.budget import Budget
+
+KEPT_OUTPUT = 64 << 10
+CHUNK = 1 << 16
+FLOOD_ROUNDS = 64  # chunks drained at one go: 4 MiB, more than a pipe can hold
+
+
+class Closed(Exception):
+    """The child closed its end: it is dead, or dying."""
+
+
+class Channel:
+    """Frames to and from one child, and what it printed."""
+
+    def __init__(self, sock: socket.socket, output: int) -> None:
+        self._socket = sock
+        self._output: int | None = output
+        self.output = bytearray()
+        sock.setblocking(False)
+        os.set_blocking(output, False)
+        self._poll = select.poll()
+        self._poll.register(output, select.POLLIN)
+
+    def send(self, pieces: list[memoryview | bytes], budget: Budget) -> None:
+        try:
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:
+                    try:
+                        view = view[self._socket.send(view) :]
+                    except BlockingIOError:
+                        self._wait(select.POLLOUT, budget)
+        except (BrokenPipeError, ConnectionResetError):
+            raise Closed from None
+
+    def receive(self, budget: Budget) -> tuple[wire.FromChild, bytearray]:
+        """The next frame. WireError if it is malformed, Closed at the end of the stream, TimedOut."""
+        header, payload = wire.lengths(self._exactly(wire.HEAD.size, budget))
+        return wire.unpack_from_child(self._exactly(header, budget)), self._exactly(payload, budget)
+
+    def _exactly(self, size: int, budget: Budget) -> bytearray:
+        buffer = bytearray(size)
+        view = memoryview(buffer)
+        while view:
+            budget.check()  # a child that always has a byte ready must still meet its deadline
+            try:
+                count = self._socket.recv_into(view)
+            except BlockingIOError:
+                self._wait(select.POLLIN, budget)
+                continue
+            except ConnectionResetError:
+                raise Closed from None
+            if not count:
+                raise Closed
+            view = view[count:]
+        return buffer
+
+    def spoke(self) -> bool:
+        """Whether the child has sent something that nobody asked for. Closed if it has gone instead."""
+        try:
+            return bool(self._socket.recv(1, socket.MSG_PEEK)) or self._closed()
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            raise Closed from None
+
+    def _closed(self) -> bool:
+        raise Closed
+
+    def _wait(self, event: int, budget: Budget) -> None:
+        """Wait for the channel, draining the child's output all the while."""
+        self._poll.register(self._socket, event)
+        while True:
+            milliseconds = budget.check() * 1000
+            ready = self._poll.poll(milliseconds)
+            if any(fd == self._socket.fileno() for fd, _ in ready):
+                return
+            if ready:
+                self.drain(1)
+
+    def drain(self, rounds: int = FLOOD_ROUNDS) -> None:
+        """Take what was printed; the first KEPT_OUTPUT bytes are kept, the rest is dropped."""
+        for _ in range(rounds):
+            if self._output is None:
+                return
+            try:
+                piece = os.read(self._output, CHUNK)
+            except BlockingIOError:
+                return
+            if not piece:
+                self._close_output()
+                return
+            self.output += piece[: KEPT_OUTPUT - len(self.output)]
+
+    def _close_output(self) -> None:
+        if self._output is not None:
+            self._poll.unregister(self._output)
+            os.close(self._output)
+            self._output = None
+
+    def close(self) -> None:
+        self.drain()
+        self._close_output()
+        self._socket.close()
+
+

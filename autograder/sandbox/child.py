@@ -1,0 +1,308 @@
+"""The trusted side of one confined process: it sends requests, checks answers, and ends what misbehaves."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from autograder.results import Limits
+from autograder.sandbox import wire
+from autograder.sandbox.archive import Refused, accept
+from autograder.sandbox.channel import Channel, Closed
+from autograder.sandbox.decode import Decoder
+from autograder.sandbox.encode import Encoder
+from autograder.sandbox.errors import (
+    ArchiveError,
+    Blocked,
+    Ended,
+    Frame,
+    StudentError,
+    TimedOut,
+    printable,
+    student_error,
+)
+from autograder.sandbox.process import Process
+from autograder.sandbox.proxy import MAX_ITERATION, Handle
+from autograder.student.backward import Gradients
+
+MAX_CALLBACKS = 20_000  # in one operation
+MAX_NESTING = 8  # operations made from within functions that an operation called back
+MODULE = 0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One completed operation: what was asked, of what, and the value or the student's exception that came back."""
+
+    kind: str
+    path: str
+    result: Any
+
+
+class Child:
+    """One student's module in a confined process. Made by `Sandbox.open`; a context manager that closes it.
+
+    One thread may use it at a time; different children may be used from different threads.
+    """
+
+    def __init__(
+        self, process: Process, files: Mapping[str, bytes], main: str, limits: Limits, forbidden: Sequence[str]
+    ) -> None:
+        self._process = process
+        self._channel: Channel = process.channel
+        self._files, self._main, self._forbidden = dict(files), main, list(forbidden)
+        self._limits = limits
+        self._ended: Exception | None = None
+        self._pending: list[int] = []
+        self._free: list[int] = []
+        self._callbacks: dict[int, Any] = {}
+        self._callback_numbers: dict[int, int] = {}
+        self._iterations: dict[int, int] = {}
+        self.trace: list[Call] = []
+        self.callback_error: BaseException | None = None
+        self.student = Handle(self, MODULE, "", "module")
+        self.deadline(limits.seconds)
+
+    # --- what a test does ---
+
+    def load(self) -> None:
+        """Run the student's source. StudentError if it raises, an Ended if it doesn't come back."""
+        self.deadline(self._limits.seconds)
+        self._operate("load", self._main, None, "", (self._files, self._main, self._forbidden))
+
+    def seed(self, seed: int) -> None:
+        """Seed torch, numpy and random on the student's side."""
+        self._operate("seed", "", None, "", (seed,))
+
+    def gradients(
+        self, target: Any, *args: Any, upstream: Any = None, output: int | None = None, **kwargs: Any
+    ) -> Gradients:
+        """Forward and backward on the student's side; see `autograder.student.backward.run_backward`."""
+        path = f"gradients({target._handle_path if isinstance(target, Handle) else ''})"
+        answer = self._operate("gradients", path, None, "", (target, list(args), kwargs, upstream, output))
+        if type(answer) is not tuple or list(map(type, answer[1:])) != [list, dict, dict]:
+            self._end(Blocked("gradients came back in another form than ours"))
+        return Gradients(*answer)
+
+    def build(self, name: str, *args: Any, **kwargs: Any) -> Handle:
+        """An object of a torch class, made on the student's side."""
+        answer = self._operate("build", name, None, name, args, kwargs)
+        if not isinstance(answer, Handle):
+            self._end(Blocked("an object that must stay came back by value"))
+        return answer  # type: ignore[no-any-return]
+
+    def unpack(self, archive: bytes, max_bytes: int, max_files: int) -> dict[str, bytes]:
+        """The files of an archive. ArchiveError naming what is wrong with it."""
+        try:
+            answer = self._operate("unpack", "", None, "", (archive, max_bytes, max_files))
+            return accept(answer, max_bytes, max_files)
+        except StudentError as error:
+            raise ArchiveError(error.message) from None
+        except Refused as error:
+            raise ArchiveError(str(error)) from None
+        except Ended as error:
+            raise ArchiveError(f"unpacking it ended the process: {error}") from None
+
+    # --- its resources ---
+
+    def deadline(self, seconds: float) -> None:
+        """Start a new budget: CPU seconds of the child from now on, and six times as much waiting."""
+        self._process.budget.arm(seconds)
+
+    def reset_trace(self) -> None:
+        self.trace = []
+
+    @property
+    def alive(self) -> bool:
+        return self._ended is None
+
+    @property
+    def output(self) -> bytes:
+        """The beginning of what the child printed, stdout and stderr together."""
+        if self._ended is None:
+            self._channel.drain()
+        return bytes(self._channel.output)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time used in all."""
+        return self._process.cpu_seconds
+
+    @property
+    def peak_memory(self) -> int:
+        """The most bytes resident at once, above what is shared with the zygote; 0 before `close`."""
+        return self._process.peak_memory
+
+    def close(self) -> None:
+        """End the process and wait for it. May be called again."""
+        if self._ended is None:
+            self._ended = Ended("the child was closed")
+            self._process.end()
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # --- one operation ---
+
+    def _operate(
+        self,
+        kind: str,
+        path: str,
+        target: Handle | None,
+        name: str = "",
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Ask the child, serve its callbacks, and return or raise what it answers; record it in the trace."""
+        if self._ended is not None:
+            raise self._ended
+        if len(self._pending) >= MAX_NESTING:
+            raise RuntimeError(f"more than {MAX_NESTING} calls to the student's code within one another")
+        encoder = Encoder(self._send_opaque)
+        arguments = encoder.arguments(args, dict(kwargs or {}))
+        number = MODULE if target is None else target._handle_number
+        free, self._free = self._free, []
+        call = secrets.randbits(63)
+        pieces = wire.pack(wire.Request(call, kind, number, name, arguments, free), encoder.payload)
+        self._pending.append(call)
+        try:
+            result = self._exchange(call, pieces, path)
+        except StudentError as error:
+            self.trace.append(Call(kind, path, error))
+            raise
+        except wire.WireError as error:
+            self._end(Blocked(str(error)))
+        except Closed:
+            self._end(self._process.cause())
+        except TimedOut as error:
+            self._end(error)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            if self._ended is None:  # interrupted between a question and its answer: the child is of no use any more
+                self._process.end()
+                self._ended = Ended(f"the child was given up after {type(error).__name__}")
+            raise
+        finally:
+            self._pending.remove(call)
+        self.trace.append(Call(kind, path, result))
+        return result
+
+    def _exchange(self, call: int, pieces: list[memoryview | bytes], path: str) -> Any:
+        budget = self._process.budget
+        if len(self._pending) == 1 and self._channel.spoke():
+            raise wire.WireError("it sent something that nobody had asked for")
+        callbacks = 0
+        while True:
+            with budget.waiting():
+                self._channel.send(pieces, budget)
+                message, payload = self._channel.receive(budget)
+            if isinstance(message, wire.Confined) or message.call != call:
+                raise wire.WireError("it answered something else than what it was asked")
+            decoder = Decoder(payload, lambda node: self._receive_handle(node, path))
+            match message:
+                case wire.Returned():
+                    return decoder.value(message.value)
+                case wire.Exhausted():
+                    raise StopIteration
+                case wire.Raised():
+                    frames = [Frame(*frame) for frame in message.frames]
+                    raise student_error(message.name, message.mro, message.message, frames)
+                case wire.Callback():
+                    callbacks += 1
+                    if callbacks > MAX_CALLBACKS:
+                        raise TimedOut(f"called the test's functions more than {MAX_CALLBACKS} times")
+                    pieces = self._call_back(message, decoder)
+
+    def _call_back(self, message: wire.Callback, decoder: Decoder) -> list[memoryview | bytes]:
+        """Run a function of the test. An exception stays here; the child only learns that there was one."""
+        function = self._callbacks.get(message.number)
+        if function is None:
+            raise wire.WireError("it called a function that it was not given")
+        if message.method:
+            if message.method not in getattr(function, "__remote__", ()):
+                raise wire.WireError("it called a method that it was not given")
+            function = getattr(function, message.method)
+        elif hasattr(function, "__remote__"):
+            raise wire.WireError("it called an object that it was not given as a function")
+        args, kwargs = decoder.arguments(message.arguments)
+        encoder = Encoder(self._send_opaque)
+        try:
+            value = encoder.node(function(*args, **kwargs))
+            return wire.pack(wire.CallbackResult(message.call, True, value), encoder.payload)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            if error is self._ended:
+                raise
+            if self._ended is not None:
+                raise self._ended from error
+            self.callback_error = error
+            return wire.pack(wire.CallbackResult(message.call, False))
+
+    def _end(self, error: Exception) -> None:
+        """End the child because of `error`, and raise it, now and at every further use."""
+        self._process.end()
+        self._ended = error
+        raise error
+
+    # --- what crosses as a reference ---
+
+    def _receive_handle(self, node: Any, path: str) -> Handle:
+        if not isinstance(node, wire.HandleNode):
+            raise wire.WireError("it sent a function of the test back as its own")
+        return Handle(self, node.number, path, printable(node.type_name, 120))
+
+    def _send_opaque(self, value: Any) -> wire.Node:
+        if isinstance(value, Handle):
+            if value._handle_child is not self:
+                raise TypeError(f"{value!r} belongs to another process")
+            return wire.HandleNode(value._handle_number)
+        methods = getattr(type(value), "__remote__", None)
+        if methods is not None:
+            names = list(getattr(type(value), "__shared__", ()))
+            encoder = Encoder(_refuse_nested)
+            values = [encoder.node(getattr(value, name)) for name in names]
+            return wire.StubNode(self._register(value), list(methods), names, values)
+        if callable(value) and not hasattr(value, "state_dict"):
+            return wire.CallbackNode(self._register(value))
+        raise TypeError(
+            f"a {type(value).__module__}.{type(value).__qualname__} can't be sent to the student's process: send plain "
+            "data and tensors, functions, or objects made there with build()"
+        )
+
+    def _register(self, value: Any) -> int:
+        number = self._callback_numbers.setdefault(id(value), len(self._callbacks) + 1)
+        self._callbacks[number] = value  # kept alive: the student's code may call it in a later operation
+        return number
+
+    def _release(self, number: int) -> None:
+        if number != MODULE and self._ended is None:
+            self._free.append(number)
+
+    # --- typed answers ---
+
+    def _expect(self, kind: Callable[..., T], operation: str, target: Handle, name: str, args: Sequence[Any] = ()) -> T:
+        """An operation whose answer Python itself needs to be of one type."""
+        answer = self._operate(operation, f"{name or operation}({target._handle_path})", target, name, args)
+        if type(answer) is not kind:
+            self._end(Blocked(f"{name or operation} gave something that is no {kind.__name__}"))
+        return answer  # type: ignore[no-any-return]
+
+    def _next(self, handle: Handle) -> Any:
+        counts = self._iterations
+        counts[handle._handle_number] = counts.get(handle._handle_number, 0) + 1
+        if counts[handle._handle_number] > MAX_ITERATION:
+            raise StudentError("TooManyItems", (), f"an iterator gave more than {MAX_ITERATION} items")
+        return self._operate("next", f"next({handle._handle_path})", handle)
+
+
+def _refuse_nested(value: Any) -> wire.Node:
+    raise TypeError(f"a shared attribute must be plain data, not a {type(value).__name__}")

@@ -1,0 +1,81 @@
+"""What a child does to itself between fork and the first byte of the student's code. The order matters; see `confine`."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from autograder.sandbox import landlock, linux, seccomp
+
+MEBIBYTE = 1 << 20
+FILE_SIZE = 32 * MEBIBYTE
+OPEN_FILES = 64
+THREADS = 64
+CPU_SECONDS = 3600  # a backstop only: the trusted side counts CPU for every test
+
+# Uids that systemd reserves for short-lived services (61184-65519): nobody's, and mapped in most containers.
+FIRST_UID, UID_COUNT = 61184, 4336
+
+
+class Confinement(Struct, frozen=True):
+    """The layers that every child of one zygote puts on."""
+
+    readable: Sequence[str]
+    writable: Sequence[str]
+    landlock: bool
+    seccomp: bool
+    change_uid: bool  # started as root, and the libraries are readable to others
+    count_threads: bool  # RLIMIT_NPROC counts this child alone: it has a uid or a user namespace of its own
+
+
+def confine(plan: Confinement, uid: int, parent: int, mapped: int, memory: int) -> None:
+    """Confine this process for good.
+
+    Args:
+        plan: which layers.
+        uid: the unprivileged user to become, where the plan says so.
+        parent: the zygote's pid, to notice that it died before we asked to die with it.
+        mapped: bytes of address space in use now.
+        memory: bytes of address space that may be added.
+    """
+    os.setsid()
+    os.umask(0o077)
+    os.chdir("/")
+    if plan.change_uid:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    linux.drop_capabilities()
+    # After the change of user, which would clear both.
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    _limit_resources(mapped + memory, plan.count_threads)
+    if plan.landlock:
+        landlock.restrict(plan.readable, plan.writable)
+    if plan.seccomp:
+        seccomp.install(os.getpid())  # last: it forbids most of the above
+
+
+def _limit_resources(address_space: int, count_threads: bool) -> None:
+    limits = {
+        resource.RLIMIT_AS: address_space,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CPU: CPU_SECONDS,
+        resource.RLIMIT_FSIZE: FILE_SIZE,
+        resource.RLIMIT_NOFILE: OPEN_FILES,
+        resource.RLIMIT_MEMLOCK: 0,
+        resource.RLIMIT_MSGQUEUE: 0,
+    }
+    if count_threads:
+        limits[resource.RLIMIT_NPROC] = THREADS
+    for which, value in limits.items():
+        _, hard = resource.getrlimit(which)
+        ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(which, (ceiling, ceiling))

@@ -1,0 +1,169 @@
+"""Wire nodes back to values, in bounded time and memory.
+
+Whatever a frame holds, decoding it yields objects of exactly the types listed here, so nothing that a student wrote is
+ever executed, compared or believed on the trusted side.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from autograder.sandbox import wire
+from autograder.sandbox.values import (
+    COLLISIONS,
+    MAKERS,
+    MAX_AXIS,
+    MAX_DEPTH,
+    MAX_DIMENSIONS,
+    MAX_INT_BITS,
+    MAX_NODES,
+    MAX_NUMBERS,
+    NUMPY_DTYPES,
+    SCALARS,
+    TORCH_DTYPES,
+    range_length,
+)
+from autograder.sandbox.wire import WireError
+
+
+class Decoder:
+    """Turns the nodes of one frame back into values. `resolve` gives the objects behind handles, callbacks and stubs."""
+
+    def __init__(self, payload: bytearray, resolve: Callable[[Any], Any]) -> None:
+        self._payload = payload
+        self._resolve = resolve
+        self._count = 0
+
+    def value(self, node: Any) -> Any:
+        """The value of one node; WireError for whatever an honest encoder would not have written."""
+        try:
+            return self._value(node, 0)
+        except WireError:
+            raise
+        except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise WireError(f"malformed value: {type(error).__name__}: {str(error)[:80]}") from None
+
+    def arguments(self, arguments: wire.Arguments) -> tuple[list[Any], dict[str, Any]]:
+        values = [self.value(node) for node in arguments.values]
+        if len(set(arguments.names)) != len(values):
+            raise WireError("keyword arguments don't match their names")
+        return [self.value(node) for node in arguments.args], dict(zip(arguments.names, values, strict=True))
+
+    def _value(self, node: Any, depth: int) -> Any:
+        if type(node) in SCALARS:
+            return node
+        self._count += 1
+        if depth > MAX_DEPTH + 2 or self._count > MAX_NODES:
+            raise WireError("the value is too deep or has too many elements")
+        return self._READ[type(node)](self, node, depth)
+
+    def _items(self, node: wire.Items, depth: int) -> Any:
+        return self._make(node.kind, [self._value(item, depth + 1) for item in node.items])
+
+    def _flat(self, node: wire.Scalars | wire.Blobs, depth: int) -> Any:
+        return self._make(node.kind, node.items)
+
+    def _numbers(self, node: wire.Numbers, depth: int) -> Any:
+        if node.size % 8 or node.size > 8 * MAX_NUMBERS:
+            raise WireError("numbers of a wrong size")
+        return self._make(node.kind, array(node.code, bytes(self._raw(node.offset, node.size))).tolist())
+
+    def _make(self, kind: str, items: list[Any]) -> Any:
+        if kind in ("set", "frozenset"):
+            _refuse_collisions(items)
+        return items if kind == "list" else MAKERS[kind](items)
+
+    def _mapping(self, node: wire.Mapping, depth: int) -> Any:
+        keys, values = self._value(node.keys, depth), self._value(node.values, depth)
+        if type(keys) is not list or type(values) is not list:
+            raise WireError("a dict needs a list of keys and one of values")
+        _refuse_collisions(keys)
+        return dict(zip(keys, values, strict=True))
+
+    def _big_int(self, node: wire.BigInt, depth: int) -> int:
+        if len(node.value) > MAX_INT_BITS // 8 + 1:
+            raise WireError("an integer is too large")
+        return int.from_bytes(node.value, "little", signed=True)
+
+    def _range(self, node: wire.Range, depth: int) -> range:
+        value = range(node.start, node.stop, node.step)
+        if range_length(value) > MAX_NODES:
+            raise WireError("a range is too long")
+        return value
+
+    def _slice(self, node: wire.Slice, depth: int) -> slice:
+        return slice(*(self._value(bound, depth + 1) for bound in (node.start, node.stop, node.step)))
+
+    def _raw(self, offset: int, size: int) -> memoryview:
+        if offset < 0 or size < 0 or offset % wire.ALIGNMENT or offset + size > len(self._payload):
+            raise WireError("a value lies outside its frame")
+        return memoryview(self._payload)[offset : offset + size]
+
+    def _count_of(self, shape: list[int], itemsize: int, offset: int, size: int) -> int:
+        if len(shape) > MAX_DIMENSIONS or any(not 0 <= axis <= MAX_AXIS for axis in shape):
+            raise WireError("a tensor has an impossible shape")
+        count = math.prod(shape)
+        if count * itemsize != size:
+            raise WireError("a tensor's size doesn't fit its shape")
+        self._raw(offset, size)
+        return count
+
+    def _tensor(self, node: wire.TensorNode, depth: int) -> torch.Tensor:
+        dtype = TORCH_DTYPES[node.dtype]
+        count = self._count_of(node.shape, dtype.itemsize, node.offset, node.size)
+        if not count:
+            tensor = torch.empty(node.shape, dtype=dtype)
+        elif dtype is torch.bool:  # a byte that is neither 0 nor 1 must not become a bool: it would equal neither
+            raw = torch.frombuffer(self._payload, dtype=torch.uint8, count=count, offset=node.offset)
+            tensor = (raw != 0).reshape(node.shape)
+        else:
+            flat = torch.frombuffer(self._payload, dtype=dtype, count=count, offset=node.offset)
+            tensor = flat.reshape(node.shape)
+        differentiable = dtype.is_floating_point or dtype.is_complex
+        return tensor.requires_grad_() if node.requires_grad and differentiable else tensor
+
+    def _array(self, node: wire.ArrayNode, depth: int) -> np.ndarray[Any, Any]:
+        dtype = NUMPY_DTYPES[node.dtype]
+        count = self._count_of(node.shape, dtype.itemsize, node.offset, node.size)
+        if not count:
+            return np.empty(node.shape, dtype)
+        if dtype == np.bool_:
+            return (np.frombuffer(self._payload, np.uint8, count, node.offset) != 0).reshape(node.shape)
+        return np.frombuffer(self._payload, dtype, count, node.offset).reshape(node.shape)
+
+    _READ: dict[type, Callable[[Decoder, Any, int], Any]] = {
+        wire.Items: _items,
+        wire.Scalars: _flat,
+        wire.Blobs: _flat,
+        wire.Numbers: _numbers,
+        wire.Mapping: _mapping,
+        wire.BigInt: _big_int,
+        wire.Bytes: lambda self, node, depth: node.value,
+        wire.LongBytes: lambda self, node, depth: bytes(self._raw(node.offset, node.size)),
+        wire.Surrogates: lambda self, node, depth: node.value.decode("utf-8", "surrogatepass"),
+        wire.Complex: lambda self, node, depth: complex(node.real, node.imag),
+        wire.Dtype: lambda self, node, depth: TORCH_DTYPES[node.name],
+        wire.Device: lambda self, node, depth: torch.device(node.name),
+        wire.Slice: _slice,
+        wire.Range: _range,
+        wire.Dots: lambda self, node, depth: ...,
+        wire.TensorNode: _tensor,
+        wire.ArrayNode: _array,
+        wire.HandleNode: lambda self, node, depth: self._resolve(node),
+        wire.CallbackNode: lambda self, node, depth: self._resolve(node),
+        wire.StubNode: lambda self, node, depth: self._resolve(node),
+    }
+
+
+def _refuse_collisions(keys: list[Any]) -> None:
+    """Many keys of one hash would make a set or dict quadratic; Python randomises those of str and bytes only."""
+    if len(keys) > 4 * COLLISIONS and not {str, bytes}.issuperset(map(type, keys)):
+        hashes = sorted(map(hash, keys))
+        if any(a == b for a, b in zip(hashes, hashes[COLLISIONS:], strict=False)):
+            raise WireError("too many keys of one hash")

@@ -1,0 +1,140 @@
+"""What can go wrong in a sandbox, as the trusted side sees it.
+
+Three families, never mixed: what the student's code raised (`StudentError`), what ended the student's process (`Ended`
+and its subclasses), and what is the grader's own affair (`SandboxUnavailable`, `SandboxFault`, `ArchiveError`).
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from functools import cache
+
+from msgspec import Struct
+
+NAME_LIMIT = 80
+MESSAGE_LIMIT = 2000
+MRO_LIMIT = 32
+FRAME_LIMIT = 20
+SOURCE_LIMIT = 300
+
+
+class Frame(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One line of the student's own code in a traceback."""
+
+    filename: str
+    line: int
+    function: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.filename}:{self.line} in {self.function}: {self.source}"
+
+
+class StudentError(Exception):
+    """An exception of the student's code, raised again here as a class that also derives from the matching builtin.
+
+    name: the name of the exception's class, as the student's side gave it.
+    mro: the builtin classes it derives from, most derived first.
+    message: its text.
+    frames: the student's own lines, outermost first.
+    """
+
+    def __init__(
+        self, name: str, mro: Sequence[str] = (), message: str = "", frames: Sequence[Frame] = ()
+    ) -> None:
+        Exception.__init__(self, printable(name, NAME_LIMIT), printable(message, MESSAGE_LIMIT))
+        self.name = printable(name, NAME_LIMIT)
+        self.mro = tuple(printable(base, NAME_LIMIT) for base in mro[:MRO_LIMIT])
+        self.message = printable(message, MESSAGE_LIMIT)
+        self.frames = tuple(_printable_frame(frame) for frame in frames[-FRAME_LIMIT:])
+
+    def __str__(self) -> str:
+        text = f"{self.name}: {self.message}" if self.message else self.name
+        return "\n".join([text, *(f"  {frame}" for frame in self.frames)])
+
+    def __repr__(self) -> str:
+        return f"StudentError({self.name!r}, {self.message!r})"
+
+
+class Ended(Exception):
+    """The student's process is gone, and so are its handles: every further use raises this again."""
+
+
+class TimedOut(Ended):
+    """More CPU or wall-clock time than the test allows."""
+
+
+class OutOfMemory(Ended):
+    """The process died for want of memory (where Python could still raise, it is a StudentError instead)."""
+
+
+class Crashed(Ended):
+    """The process exited, or was ended by a signal; the message names which."""
+
+
+class Blocked(Ended):
+    """The process broke the protocol or ran into the system-call filter: it was trying something."""
+
+
+class SandboxUnavailable(Exception):
+    """This machine can't confine a submission as asked. The message names the missing layers and the remedies."""
+
+
+class SandboxFault(Exception):
+    """The sandbox itself failed. Never the student's doing, and never to be scored."""
+
+
+class ArchiveError(Exception):
+    """A submitted archive that can't be unpacked; the message names the entry or the limit."""
+
+
+def printable(text: str, limit: int) -> str:
+    """`text` without control characters (a terminal would obey them) or lone surrogates, cut to `limit`."""
+    cut = text[: limit + 1]
+    if len(cut) > limit:
+        cut = cut[: limit - 1] + "…"
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in cut)
+
+
+def _printable_frame(frame: Frame) -> Frame:
+    return Frame(
+        printable(frame.filename, NAME_LIMIT),
+        frame.line,
+        printable(frame.function, NAME_LIMIT),
+        printable(frame.source.strip(), SOURCE_LIMIT),
+    )
+
+
+# StopIteration would silently end a loop of the test that calls the student; the groups can't be made without
+# members. Exits and interrupts are no subclasses of Exception and so never come into question.
+_NEVER = (StopIteration, StopAsyncIteration, BaseExceptionGroup)
+
+
+@cache
+def _class_for(base: str) -> type[StudentError]:
+    return type("StudentError", (StudentError, getattr(builtins, base)), {"__module__": __name__})
+
+
+@cache
+def _may_derive_from(base: str) -> bool:
+    found = getattr(builtins, base, None)
+    if not (isinstance(found, type) and issubclass(found, Exception)):
+        return False
+    return found is not Exception and not issubclass(found, _NEVER)
+
+
+def student_error(
+    name: str, mro: Sequence[str] = (), message: str = "", frames: Sequence[Frame] = ()
+) -> StudentError:
+    """The exception to raise for what the student's side reports.
+
+    `mro` is a claim of the untrusted side. It only chooses among builtin exceptions, each of which the student's code
+    could have raised honestly; anything else in it is ignored.
+    """
+    for base in mro[:MRO_LIMIT]:
+        if base == "Exception":
+            break
+        if _may_derive_from(base):
+            return _class_for(base)(name, mro, message, frames)
+    return StudentError(name, mro, message, frames)

@@ -1,0 +1,271 @@
+"""`Sandbox`: one zygote, held by the trusted process, and the decision which level of confinement it gives."""
+
+from __future__ import annotations
+
+import enum
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from autograder.results import Limits
+from autograder.sandbox.child import Child
+from autograder.sandbox.errors import SandboxFault, SandboxUnavailable
+from autograder.sandbox.messages import CONTROL_MESSAGE, Findings, Opening, Ready, Settings
+from autograder.sandbox.process import Process
+from autograder.sandbox.syscalls import NUMBERS
+
+START_SECONDS = 120.0
+STOP_SECONDS = 5.0
+LAYERS = ("namespaces", "landlock", "seccomp")
+
+REMEDIES = {
+    "namespaces": "allow unprivileged user namespaces (on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0;"
+    " in Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined), or start the grader as root",
+    "landlock": "use a kernel of 5.13 or later with landlock in its `lsm=` list",
+    "seccomp": "use x86_64 or aarch64 Linux with CONFIG_SECCOMP_FILTER",
+}
+
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/nonexistent",
+    "LANG": "C.UTF-8",
+    "PYTHONUTF8": "1",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONNOUSERSITE": "1",
+    "TORCHINDUCTOR_CACHE_DIR": "/tmp",  # torch._dynamo makes a directory when imported; this one exists
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",  # an arena of its own would cost every thread 64 MiB of the child's address space
+}
+
+M = TypeVar("M", Findings, Ready)
+
+
+class Level(enum.Enum):
+    """How much stands between a submission and the machine. FULL: every layer; STANDARD: one file layer is missing."""
+
+    FULL = "full"
+    STANDARD = "standard"
+
+
+def level_of(findings: Findings) -> Level | None:
+    """The level that these findings prove, None where a submission could read hidden files or reach the system."""
+    if findings.seccomp or (findings.namespaces and findings.landlock):
+        return None
+    return Level.STANDARD if findings.namespaces or findings.landlock else Level.FULL
+
+
+class Sandbox:
+    """A zygote that forks one confined child per submission. A context manager.
+
+    Args:
+        level: the level that must be reached; by default the best that can be proven here.
+        hide: files and directories that no child may read. What lies outside the interpreter's own directories is
+            hidden in any case.
+        without: layers to leave out. For tests and `doctor`, which show by it what each layer stops.
+
+    Raises: SandboxUnavailable where the level can't be reached; it names what is missing and the remedy.
+    """
+
+    def __init__(
+        self, *, level: Level | None = None, hide: Sequence[Path] = (), without: Collection[str] = ()
+    ) -> None:
+        if platform.system() != "Linux" or platform.machine() not in NUMBERS:
+            raise SandboxUnavailable(
+                f"submissions can't be confined on {platform.system()} {platform.machine()}: "
+                "run the grader on Linux (x86_64 or aarch64), in WSL2 or in Docker"
+            )
+        self._wanted = level
+        self._hidden = [str(Path(path).absolute()) for path in hide]
+        self._without = frozenset(without)
+        self._lock = threading.Lock()
+        self._zygote = self._start()
+
+    @property
+    def level(self) -> Level:
+        """The level that was proven when the zygote started."""
+        level = level_of(self._zygote.findings)
+        if level is None:
+            raise SandboxUnavailable(_explain(self._zygote.findings, Level.STANDARD))
+        return level
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """The layers that don't work here, with the reason."""
+        reasons = {layer: str(getattr(self._zygote.findings, layer)) for layer in LAYERS}
+        return {layer: reason for layer, reason in reasons.items() if reason}
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What confines each child, in words."""
+        findings = self._zygote.findings
+        found = []
+        if not findings.namespaces:
+            found.append("namespaces (mount, pid, ipc, network, uts), a root of its own, no /proc")
+        if not findings.landlock:
+            found.append(f"Landlock (version {findings.landlock_version})")
+        if not findings.seccomp:
+            found.append("system-call filter")
+        return (*found, findings.user, "resource limits")
+
+    def open(
+        self, files: Mapping[str, bytes], main: str, *, limits: Limits, forbidden: Sequence[str] = ()
+    ) -> Child:
+        """A confined child for these files; `load` then runs `files[main]`. A dead zygote is started again."""
+        memory = limits.memory_mb << 20
+        try:
+            process = self._zygote.fork(memory)
+        except SandboxFault:
+            with self._lock:
+                if self._zygote.alive:
+                    raise
+                self._zygote.close()
+                self._zygote = self._start()
+            process = self._zygote.fork(memory)
+        return Child(process, files, main, limits, forbidden)
+
+    def unpack(self, archive: bytes, *, max_bytes: int, max_files: int) -> dict[str, bytes]:
+        """The files of a zip or tar archive, unpacked in a child of its own. ArchiveError naming what is wrong."""
+        memory_mb = 128 + 3 * (len(archive) + max_bytes) // (1 << 20)
+        with self.open({}, "", limits=Limits(seconds=20, memory_mb=memory_mb)) as child:
+            return child.unpack(archive, max_bytes, max_files)
+
+    def close(self) -> None:
+        """End the zygote and every child of it."""
+        self._zygote.close()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _start(self) -> Zygote:
+        """A zygote with namespaces where they work, else one without; refused where that isn't enough."""
+        settings = Settings(hidden=self._hidden, **{layer: layer not in self._without for layer in LAYERS})
+        zygote = Zygote(settings)
+        if zygote.findings.namespaces and settings.namespaces:
+            reason = zygote.findings.namespaces
+            zygote.close()
+            settings.namespaces = False
+            zygote = Zygote(settings)
+            zygote.findings.namespaces = reason
+        found = level_of(zygote.findings)
+        wanted = self._wanted or Level.STANDARD
+        if not self._without and (found is None or (wanted is Level.FULL and found is not Level.FULL)):
+            zygote.close()
+            raise SandboxUnavailable(_explain(zygote.findings, wanted))
+        zygote.await_ready()
+        return zygote
+
+
+def _explain(findings: Findings, wanted: Level) -> str:
+    lines = [f"level {wanted.value!r} can't be reached on this machine:"]
+    for layer in LAYERS:
+        reason = getattr(findings, layer)
+        if reason:
+            lines.append(f"  {layer}: {reason}. Remedy: {REMEDIES[layer]}.")
+    return "\n".join(lines)
+
+
+class Zygote:
+    """The process itself: started with an empty environment, spoken to through one socket."""
+
+    def __init__(self, settings: Settings) -> None:
+        package_parent = str(Path(__file__).resolve().parents[2])
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
+        with theirs:
+            command = [sys.executable, "-s", "-P", "-m", "autograder.sandbox.zygote", str(theirs.fileno())]
+            self._process = subprocess.Popen(
+                command,
+                env={**_ENVIRONMENT, "PYTHONPATH": package_parent},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._control.settimeout(START_SECONDS)
+        try:
+            self._control.send(msgspec.msgpack.encode(settings))
+            self.findings = self._receive(Findings)
+        except BaseException:
+            self.close()
+            raise
+
+    def await_ready(self) -> None:
+        try:
+            ready = self._receive(Ready)
+        except BaseException:
+            self.close()
+            raise
+        if ready.threads != 1:
+            self.close()
+            raise SandboxFault(f"the zygote has {ready.threads} threads; a child forked from it could hang")
+
+    def _receive(self, kind: type[M]) -> M:
+        try:
+            message = self._control.recv(CONTROL_MESSAGE)
+        except TimeoutError:
+            message = b""
+        if not message:
+            self._errors.seek(0)
+            said = self._errors.read()[-2000:].decode(errors="replace").strip()
+            raise SandboxFault(f"the zygote did not start: {said or 'it said nothing'}")
+        return msgspec.msgpack.decode(message, type=kind)
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def fork(self, memory: int) -> Process:
+        """A new child. Safe to call from several threads: a request is one datagram, its answer has its own socket."""
+        channel, their_channel = socket.socketpair()
+        status, their_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        output, their_output = os.pipe()
+        try:
+            fds = [their_channel.fileno(), their_output, their_status.fileno()]
+            socket.send_fds(self._control, [msgspec.msgpack.encode(Opening(memory))], fds)
+        except OSError as error:
+            for ours in (channel, status):
+                ours.close()
+            os.close(output)
+            self._await_death()
+            raise SandboxFault(f"the zygote is gone ({error})") from None
+        finally:
+            their_channel.close()
+            their_status.close()
+            os.close(their_output)
+        try:
+            return Process(channel, output, status, memory)
+        except SandboxFault:
+            self._await_death()
+            raise
+
+    def _await_death(self) -> None:
+        """Its sockets close a moment before the process can be seen to have ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.5)
+
+    def close(self) -> None:
+        self._control.close()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()

@@ -1,0 +1,109 @@
+"""One forked process as the trusted side holds it: its channel, its clock, and how it ended."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+from contextlib import suppress
+
+import msgspec
+
+from autograder.sandbox.budget import Budget, cpu_clock
+from autograder.sandbox.channel import Channel, Closed
+from autograder.sandbox.errors import Blocked, Crashed, Ended, OutOfMemory, SandboxFault, TimedOut
+from autograder.sandbox.messages import CONTROL_MESSAGE, EXIT_MEMORY, Exited
+from autograder.sandbox.wire import Confined, WireError
+
+FORK_SECONDS = 30.0
+REAP_SECONDS = 10.0
+NATURAL_END = 0.5  # how long to wait for a process that closed its channel to end by itself, and say how
+
+
+class Process:
+    """A child of the zygote. `cpu_seconds` and `peak_memory` are known once it has ended."""
+
+    def __init__(self, channel: socket.socket, output: int, status: socket.socket, memory: int) -> None:
+        self._status = status
+        self._memory = memory
+        self._exited: Exited | None = None
+        self._pidfd = -1
+        self._shared = 0
+        self.channel = Channel(channel, output)
+        self.cpu_seconds = 0.0
+        self.peak_memory = 0
+        try:
+            self._await_start()
+        except BaseException:
+            self._release()
+            raise
+
+    def _await_start(self) -> None:
+        self._status.settimeout(FORK_SECONDS)
+        try:
+            message, fds, _, _ = socket.recv_fds(self._status, CONTROL_MESSAGE, 1)
+        except TimeoutError:
+            raise SandboxFault("the zygote did not fork within its time") from None
+        if not message or len(fds) != 1:
+            raise SandboxFault("the zygote is gone, or could not fork")
+        self._pidfd = fds[0]
+        self.budget = Budget(cpu_clock(self._pidfd))
+        self.budget.arm(FORK_SECONDS)
+        try:
+            with self.budget.waiting():
+                first, _ = self.channel.receive(self.budget)
+        except (Closed, WireError, TimedOut) as error:
+            self.end()
+            said = self.channel.output.decode(errors="replace")[-500:]
+            raise SandboxFault(f"a child could not be confined: {error} {said}") from None
+        if not isinstance(first, Confined):
+            raise SandboxFault("a child did not say that it is confined")
+        self._shared = first.resident
+
+    def end(self) -> None:
+        """Kill the process if it still runs, and learn how it ended."""
+        if self._exited is not None or self._pidfd < 0:
+            return
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)  # type: ignore[attr-defined, unused-ignore]
+        self._learn()
+
+    def cause(self) -> Ended:
+        """What ended a process that closed its channel: it is given a moment to end by itself."""
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        if not poll.poll(NATURAL_END * 1000):
+            self.end()
+            return Blocked("closed its channel and went on")
+        self._learn()
+        status = self._exited.status if self._exited else 0
+        if status == EXIT_MEMORY or (status == -signal.SIGABRT and b"bad_alloc" in self.channel.output):
+            return OutOfMemory(f"needed more than {self._memory >> 20} MiB")
+        if status == -signal.SIGKILL:
+            return OutOfMemory("was ended by the system, most likely for want of memory")
+        if status == -signal.SIGSYS:
+            return Blocked("made a system call of another architecture")
+        if status == -signal.SIGXCPU:
+            return TimedOut("took all the CPU time a process may have")
+        if status < 0:
+            return Crashed(f"was ended by {signal.Signals(-status).name}")
+        return Crashed(f"ended itself with exit status {status}")
+
+    def _learn(self) -> None:
+        self._status.settimeout(REAP_SECONDS)
+        try:
+            message = self._status.recv(CONTROL_MESSAGE)
+            self._exited = msgspec.msgpack.decode(message, type=Exited) if message else Exited(-9, 0.0, 0)
+        except (TimeoutError, ConnectionResetError):
+            self._exited = Exited(-signal.SIGKILL, 0.0, 0)
+        self.cpu_seconds = self._exited.cpu_seconds
+        self.peak_memory = max(0, self._exited.peak_resident - self._shared)
+        self._release()
+
+    def _release(self) -> None:
+        self.channel.close()
+        self._status.close()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+        self._pidfd = -1

@@ -1,0 +1,261 @@
+"""What runs in a confined child: it takes one request at a time, lets the student's code work, and answers.
+
+Nothing here is trusted by the other side; the student's code shares this process and may do with it what it likes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+import os
+import resource
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from types import ModuleType, SimpleNamespace
+from typing import Any, NoReturn
+
+from msgspec import Struct
+
+from autograder.sandbox import archive, wire
+from autograder.sandbox.decode import Decoder
+from autograder.sandbox.encode import Encoder
+from autograder.sandbox.messages import EXIT_MEMORY
+from autograder.student.backward import run_backward
+from autograder.student.forbid import forbid
+from autograder.student.loading import filename_of, load_module
+from autograder.student.seed import seed_everything
+from autograder.student.torch_build import build_torch
+
+CHANNEL = 3
+BALLAST = 8 << 20  # given back when memory runs out, so that this can still be said
+MODULE = 0  # the handle of the student's module
+
+TORCH_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
+
+BINARY: dict[str, Callable[[Any, Any], Any]] = {
+    name: getattr(operator, name)
+    for name in "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift".split()
+}
+UNARY: dict[str, Callable[[Any], Any]] = {
+    **{name: getattr(operator, name) for name in "neg pos abs invert".split()},
+    "float": float,
+    "int": int,
+    "len": len,
+    "iter": iter,
+}
+
+
+class _Exhausted(Exception):
+    """An iterator is at its end."""
+
+
+class Kept(Struct):
+    """A result that stays here whatever it is."""
+
+    value: Any
+
+
+class Server:
+    """The state of one child: its channel, and the objects that the other side holds handles to."""
+
+    def __init__(self) -> None:
+        self._handles: dict[int, Any] = {}
+        self._numbers = itertools.count(1)
+        self._turn = threading.RLock()  # the student's threads may call back, too: one exchange at a time
+        self._call = 0
+        self._student_files: frozenset[str] = frozenset()
+        self._ballast: bytearray | None = bytearray(BALLAST)
+
+    def serve(self) -> NoReturn:
+        """Answer requests until the other side goes away."""
+        kibibyte = 1024
+        self._send(wire.Confined(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kibibyte), [])
+        while True:
+            message, payload = self._receive()
+            if isinstance(message, wire.Request):
+                self._answer(message, payload)
+
+    # --- frames ---
+
+    def _receive(self) -> tuple[wire.ToChild, bytearray]:
+        header, payload = wire.lengths(_read(wire.HEAD.size))
+        return wire.unpack_to_child(_read(header)), _read(payload)
+
+    def _send(self, message: Struct, payload: list[memoryview | bytes]) -> None:
+        for piece in wire.pack(message, payload):
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(CHANNEL, view) :]
+
+    def _answer(self, request: wire.Request, payload: bytearray) -> None:
+        outer, self._call = self._call, request.call
+        try:
+            for number in request.free:
+                self._handles.pop(number, None)
+            frame = self._run(request, payload)
+        except MemoryError:
+            frame = self._out_of_memory(request.call)
+        _flush()
+        with self._turn:
+            self._call = outer
+            self._send(*frame)
+
+    def _run(self, request: wire.Request, payload: bytearray) -> tuple[Struct, list[memoryview | bytes]]:
+        encoder = Encoder(self._keep)
+        try:
+            args, kwargs = Decoder(payload, self._resolve).arguments(request.arguments)
+            result = self._operate(request, args, kwargs)
+            node = self._keep(result.value) if isinstance(result, Kept) else encoder.node(result)
+            return wire.Returned(request.call, node), encoder.payload
+        except _Exhausted:
+            return wire.Exhausted(request.call), []
+        except MemoryError:
+            raise
+        except wire.WireError as error:
+            return wire.Raised(request.call, "Unsendable", [], str(error), []), []
+        except BaseException as error:
+            return self._raised(request.call, error), []
+
+    def _out_of_memory(self, call: int) -> tuple[Struct, list[memoryview | bytes]]:
+        if self._ballast is None:
+            os._exit(EXIT_MEMORY)
+        self._ballast = None
+        return wire.Raised(call, "MemoryError", ["MemoryError"], "the memory limit was reached", []), []
+
+    def _raised(self, call: int, error: BaseException) -> wire.Raised:
+        kind = type(error)
+        mro = [base.__name__ for base in kind.__mro__ if base.__module__ == "builtins"][:16]
+        try:
+            message = str(error)[:4000]
+        except MemoryError:
+            raise
+        except BaseException:
+            message = "(its text can't be made: str() of the exception fails)"
+        if kind is RuntimeError and any(text in message for text in TORCH_OUT_OF_MEMORY):
+            mro.insert(0, "MemoryError")
+        frames = [
+            (_clean(f.filename), f.lineno or 0, _clean(f.name), _clean(f.line or "")[:400])
+            for f in traceback.extract_tb(error.__traceback__)
+            if f.filename in self._student_files
+        ][-20:]
+        if isinstance(error, SyntaxError) and error.filename in self._student_files:
+            line = error.lineno if type(error.lineno) is int else 0
+            frames.append((_clean(str(error.filename)), line, "<module>", _clean(str(error.text or ""))[:400]))
+        return wire.Raised(call, _clean(kind.__name__)[:200], [_clean(m)[:200] for m in mro], _clean(message), frames)
+
+    # --- operations ---
+
+    def _operate(self, request: wire.Request, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        kind, name = request.kind, request.name
+        match kind:
+            case "load":
+                return self._load(*args)
+            case "seed":
+                return seed_everything(*args)
+            case "gradients":
+                target, positional, named, upstream, output = args
+                return run_backward(target, positional, named, upstream, output)
+            case "build":
+                return Kept(build_torch(name, *args, **kwargs))
+            case "unpack":
+                return archive.unpack(*args)
+        target = self._handles[request.target]
+        match kind:
+            case "get":
+                return getattr(target, name)
+            case "set":
+                return setattr(target, name, args[0])
+            case "call":
+                return target(*args, **kwargs)
+            case "getitem":
+                return target[args[0]]
+            case "setitem":
+                return operator.setitem(target, args[0], args[1])
+            case "contains":
+                return bool(args[0] in target)
+            case "next":
+                return _next(target)
+            case "binary":
+                return BINARY[name](target, args[0])
+            case "reflected":
+                return BINARY[name](args[0], target)
+            case "unary":
+                return UNARY[name](target)
+        raise wire.WireError(f"unknown operation {kind!r}")
+
+    def _load(self, files: Mapping[str, bytes], main: str, forbidden: list[str]) -> None:
+        self._student_files = frozenset(map(filename_of, files))
+        if forbidden:
+            forbid(forbidden, self._student_files.__contains__)
+        self._handles[MODULE] = load_module(files, main)
+
+    # --- objects that stay on one side ---
+
+    def _keep(self, value: Any) -> wire.HandleNode:
+        number = next(self._numbers)
+        self._handles[number] = value
+        kind = type(value)
+        name = value.__name__ if isinstance(value, ModuleType) else f"{kind.__module__}.{kind.__qualname__}"
+        return wire.HandleNode(number, _clean(str(name))[:120])
+
+    def _resolve(self, node: Any) -> Any:
+        if isinstance(node, wire.HandleNode):
+            return self._handles[node.number]
+        if isinstance(node, wire.CallbackNode):
+            return self._caller(node.number, "")
+        stub = SimpleNamespace()
+        decoder = Decoder(bytearray(), self._resolve)
+        for name, value in zip(node.attributes, node.values, strict=True):
+            setattr(stub, name, decoder.value(value))
+        for method in node.methods:
+            setattr(stub, method, self._caller(node.number, method))
+        return stub
+
+    def _caller(self, number: int, method: str) -> Callable[..., Any]:
+        def call_back(*args: Any, **kwargs: Any) -> Any:
+            with self._turn:
+                call = self._call
+                encoder = Encoder(self._keep)
+                self._send(wire.Callback(call, number, method, encoder.arguments(args, kwargs)), encoder.payload)
+                while True:
+                    message, payload = self._receive()
+                    if isinstance(message, wire.CallbackResult):
+                        break
+                    self._answer(message, payload)  # the test's function calls the student's code in its turn
+            if not message.ok:
+                raise RuntimeError("a function given by the test raised an exception")
+            return Decoder(payload, self._resolve).value(message.value)
+
+        return call_back
+
+
+def _next(target: Any) -> Any:
+    try:
+        return next(target)
+    except StopIteration:
+        raise _Exhausted from None
+
+
+def _read(size: int) -> bytearray:
+    buffer = bytearray(size)
+    view = memoryview(buffer)
+    while view:
+        count = os.readv(CHANNEL, [view])
+        if not count:
+            os._exit(0)  # the trusted side is gone
+        view = view[count:]
+    return buffer
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # the student's code may have closed or replaced it
+            continue

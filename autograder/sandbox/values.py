@@ -1,0 +1,42 @@
+"""What both directions of the wire agree on: limits, and the names of dtypes and containers."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+MAX_DEPTH = 64
+MAX_NODES = 1_000_000
+MAX_NUMBERS = 4_000_000
+MAX_INT_BITS = 14_000  # about what Python itself is willing to print
+MAX_DIMENSIONS = 64
+MAX_AXIS = 1 << 40
+SHORT_BYTES = 1024
+FLAT_FROM = 32  # shorter sequences of numbers aren't worth a place in the payload
+COLLISIONS = 64
+
+Kind = Literal["list", "tuple", "set", "frozenset"]
+KINDS: dict[type, Kind] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
+MAKERS: dict[str, Callable[[Iterable[Any]], Any]] = {kind: maker for maker, kind in KINDS.items()}
+DICTS = (OrderedDict, Counter, defaultdict)
+SCALARS = frozenset({type(None), bool, int, float, str})
+
+TORCH_DTYPES: dict[str, torch.dtype] = {
+    name: getattr(torch, name)
+    for name in """float64 float32 float16 bfloat16 float8_e4m3fn float8_e5m2 complex128 complex64 int64 int32 int16
+    int8 uint64 uint32 uint16 uint8 bool""".split()
+}
+TORCH_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
+NUMPY_DTYPES: dict[str, np.dtype[Any]] = {
+    name: np.dtype(name)
+    for name in """float64 float32 float16 complex128 complex64 int64 int32 int16 int8 uint64 uint32 uint16 uint8
+    bool""".split()
+}
+
+
+def range_length(value: range) -> int:
+    return max(0, -((value.start - value.stop) // value.step)) if value.step else 0

@@ -1,0 +1,300 @@
+"""The frames between the trusted process and a confined child, and the guard that hostile ones can't pass.
+
+A frame is `u32 header length | u64 payload length | header | payload`. The header is msgpack, checked against the
+declared types below while it is decoded: no maps, no extension types, no unknown tags. Tensors, arrays and long byte
+strings lie in the payload as raw bytes, 64-aligned. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+HEAD = struct.Struct("<IQ")
+MAX_HEADER = 8 << 20
+MAX_PAYLOAD = 256 << 20
+ALIGNMENT = 64
+
+
+class WireError(Exception):
+    """A value that can't be sent, or a frame that breaks the format."""
+
+
+class _Node(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    pass
+
+
+class Items(_Node, tag="l"):
+    """A list, tuple, set or frozenset of any nodes."""
+
+    kind: Literal["list", "tuple", "set", "frozenset"]
+    items: list[Node]
+
+
+class Scalars(_Node, tag="L"):
+    """The same, of plain scalars only: nothing to walk through in Python."""
+
+    kind: Literal["list", "tuple", "set", "frozenset"]
+    items: list[None | bool | int | float | str]
+
+
+class Blobs(_Node, tag="b"):
+    """The same, of byte strings only."""
+
+    kind: Literal["list", "tuple", "set", "frozenset"]
+    items: list[bytes]
+
+
+class Numbers(_Node, tag="n"):
+    """The same, of many int64 (`q`) or float64 (`d`), in the payload."""
+
+    kind: Literal["list", "tuple", "set", "frozenset"]
+    code: Literal["q", "d"]
+    offset: int
+    size: int
+
+
+class Mapping(_Node, tag="d"):
+    """A dict: two sequences of the same length."""
+
+    keys: Items | Scalars | Blobs | Numbers
+    values: Items | Scalars | Blobs | Numbers
+
+
+class BigInt(_Node, tag="i"):
+    """An integer beyond 64 bits, little-endian two's complement."""
+
+    value: bytes
+
+
+class Bytes(_Node, tag="B"):
+    value: bytes
+
+
+class LongBytes(_Node, tag="P"):
+    """Bytes that lie in the payload."""
+
+    offset: int
+    size: int
+
+
+class Surrogates(_Node, tag="u"):
+    """A str with lone surrogates, as UTF-8 with `surrogatepass`."""
+
+    value: bytes
+
+
+class Complex(_Node, tag="z"):
+    real: float
+    imag: float
+
+
+class Dtype(_Node, tag="D"):
+    """A torch dtype by its name."""
+
+    name: str
+
+
+class Device(_Node, tag="v"):
+    name: Literal["cpu", "meta"]
+
+
+class Slice(_Node, tag="c"):
+    start: Node
+    stop: Node
+    step: Node
+
+
+class Range(_Node, tag="r"):
+    start: int
+    stop: int
+    step: int
+
+
+class Dots(_Node, tag="e"):
+    """`...`, as an index."""
+
+
+class TensorNode(_Node, tag="T"):
+    dtype: str
+    shape: list[int]
+    offset: int
+    size: int
+    requires_grad: bool
+
+
+class ArrayNode(_Node, tag="A"):
+    """A numpy array."""
+
+    dtype: str
+    shape: list[int]
+    offset: int
+    size: int
+
+
+class HandleNode(_Node, tag="h"):
+    """An object that stays in the child; `type_name` is for messages only."""
+
+    number: int
+    type_name: str = ""
+
+
+class CallbackNode(_Node, tag="f"):
+    """A function that stays with the test."""
+
+    number: int
+
+
+class StubNode(_Node, tag="o"):
+    """An object that stays with the test: some attributes by value, some methods called back."""
+
+    number: int
+    methods: list[str]
+    attributes: list[str]
+    values: list[Node]
+
+
+Node = (
+    None
+    | bool
+    | int
+    | float
+    | str
+    | Items
+    | Scalars
+    | Blobs
+    | Numbers
+    | Mapping
+    | BigInt
+    | Bytes
+    | LongBytes
+    | Surrogates
+    | Complex
+    | Dtype
+    | Device
+    | Slice
+    | Range
+    | Dots
+    | TensorNode
+    | ArrayNode
+    | HandleNode
+    | CallbackNode
+    | StubNode
+)
+
+
+class Arguments(_Node):
+    """Positional and keyword arguments."""
+
+    args: list[Node] = []
+    names: list[str] = []
+    values: list[Node] = []
+
+
+# --- trusted side to child ---
+
+
+class Request(_Node, tag="op"):
+    """One operation. `call` is unguessable, so an answer can't be prepared; `free` are handles no longer used."""
+
+    call: int
+    kind: str
+    target: int
+    name: str
+    arguments: Arguments
+    free: list[int]
+
+
+class CallbackResult(_Node, tag="cr"):
+    """What a function of the test returned; `ok` is False where it raised, and then nothing is said about it."""
+
+    call: int
+    ok: bool
+    value: Node = None
+
+
+# --- child to trusted side ---
+
+
+class Confined(_Node, tag="hi"):
+    """The first frame of a child: it is confined and waits. `resident` is what it shares with the zygote, in bytes."""
+
+    resident: int
+
+
+class Returned(_Node, tag="rt"):
+    call: int
+    value: Node
+
+
+class Raised(_Node, tag="ex"):
+    call: int
+    name: str
+    mro: list[str]
+    message: str
+    frames: list[tuple[str, int, str, str]]
+
+
+class Exhausted(_Node, tag="st"):
+    """The iterator has no further item."""
+
+    call: int
+
+
+class Callback(_Node, tag="cb"):
+    """The student's code calls a function (or, by name, a method of an object) of the test, during `call`."""
+
+    call: int
+    number: int
+    method: str
+    arguments: Arguments
+
+
+FromChild = Confined | Returned | Raised | Exhausted | Callback
+ToChild = Request | CallbackResult
+
+_encoder = msgspec.msgpack.Encoder()
+_structure = msgspec.msgpack.Decoder(msgspec.Raw)
+_from_child = msgspec.msgpack.Decoder(FromChild)
+_to_child = msgspec.msgpack.Decoder(ToChild)
+
+
+def pack(message: Struct, payload: Sequence[memoryview | bytes] = ()) -> list[memoryview | bytes]:
+    """The pieces of one frame, to be written in order."""
+    header = _encoder.encode(message)
+    size = sum(map(len, payload))
+    if len(header) > MAX_HEADER:
+        raise WireError(f"the value has too many elements to send ({len(header)} bytes of structure)")
+    if size > MAX_PAYLOAD:
+        raise WireError(f"the value is too large to send ({size} bytes; the limit is {MAX_PAYLOAD})")
+    return [HEAD.pack(len(header), size) + header, *payload]
+
+
+def lengths(head: bytes | bytearray) -> tuple[int, int]:
+    """Header and payload length, if within limits."""
+    header, payload = HEAD.unpack(head)
+    if header > MAX_HEADER or payload > MAX_PAYLOAD:
+        raise WireError(f"a frame announces {header} + {payload} bytes")
+    return header, payload
+
+
+def unpack_from_child(header: bytes | bytearray) -> FromChild:
+    return _unpack(header, _from_child)  # type: ignore[return-value]
+
+
+def unpack_to_child(header: bytes | bytearray) -> ToChild:
+    return _unpack(header, _to_child)  # type: ignore[return-value]
+
+
+def _unpack(header: bytes | bytearray, decoder: msgspec.msgpack.Decoder[Struct]) -> Struct:
+    try:
+        # A first pass that builds nothing. Without it, nested arrays that each claim as many elements as bytes are
+        # left make the decoder reserve (depth x size) pointers before it finds that they are not there.
+        _structure.decode(header)
+        return decoder.decode(header)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError) as error:
+        raise WireError(f"malformed frame: {type(error).__name__}: {str(error)[:80]}") from None
