@@ -99,17 +99,18 @@ def audit(
     lang: LangOption = None,
 ) -> None:
     """Prove each exercise: reference, skeleton, misconceptions, cheap answers, oracle, leaks, lessons."""
-    from autograder.audit import audit_exercise
+    from autograder.audit import Auditor
     from autograder.cli.tables import audit_table
 
     root = open_course(course, authoring=True)
     say, remarks = Speaker(lang), console(stderr=True)
     reports = []
-    for exercise in root.select(names or []):
-        with remarks.status(exercise.id):
-            reports.append(audit_exercise(root, exercise))
-        if not json:
-            console().print(audit_table(reports[-1], say))
+    with Auditor(root) as auditor:
+        for exercise in root.select(names or []):
+            with remarks.status(exercise.id):
+                reports.append(auditor.audit(exercise))
+            if not json:
+                console().print(audit_table(reports[-1], say))
     if json:
         print_json({"exercises": reports})
     if not all(report.green for report in reports):
