@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+import torch
 from msgspec import Struct
 
 from autograder.audit.cheap import KINDS, cheap_answer
@@ -24,7 +25,7 @@ from autograder.grading.bundle import Bundle, bundle_of
 from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
 from autograder.grading.submissions import Submission
 from autograder.grading.workbench import Workbench
-from autograder.results import ExerciseResult, Outcome, Text, Visibility
+from autograder.results import ExerciseResult, Outcome, Text, Visibility, total
 from autograder.sandbox import Sandbox
 from autograder.testing.cases import TestCase
 from autograder.testing.run import Ending
@@ -74,6 +75,7 @@ class Auditor:
 
     def __init__(self, course: Course) -> None:
         self.course = course
+        torch.set_num_threads(1)  # as in the grader's workers: the tests' tensors are tiny
         self.sandbox = Sandbox(hide=(course.root,))
 
     def __enter__(self) -> Auditor:
@@ -173,18 +175,16 @@ class _Subject:
         main = f"{self.exercise.topic}.py"
         return self.confined.grade(Submission("audit", self.exercise.id, main, main, {main: source.encode()}))
 
-    def _both_ways(self, source: str, who: str) -> tuple[list[Ending], list[str]]:
-        """How a source does isolated, and every test whose verdict in process is another one."""
+    def _in_process(self, source: str, who: str, isolated: Sequence[Outcome]) -> list[str]:
+        """Every test whose verdict in process differs from the isolated one."""
+        if Outcome.TIMEOUT in isolated:
+            return []  # in process nothing would end it
         main = f"{self.exercise.topic}.py"
-        files = {main: source.encode()}
-        isolated, _, _ = self.confined.run(files, main)
-        if any(ending.outcome is Outcome.TIMEOUT for ending in isolated):
-            return isolated, []  # in process nothing would end it
-        local, _, _ = self.local.run(files, main)
-        return isolated, [
-            f"{who}: {case.name} is {a.outcome.value} isolated but {b.outcome.value} in process{_because(b if a.passed else a)}"
-            for case, a, b in zip(self.cases, isolated, local, strict=True)
-            if a.passed != b.passed
+        local, _, _ = self.local.run({main: source.encode()}, main)
+        return [
+            f"{who}: {case.name} is {outcome.value} isolated but {ending.outcome.value} in process{_because(ending)}"
+            for case, outcome, ending in zip(self.cases, isolated, local, strict=True)
+            if (outcome is Outcome.PASSED) != ending.passed
         ]
 
     # ------------------------------------------------------------------------------------------ the points
@@ -195,15 +195,16 @@ class _Subject:
         problems = []
         if len(answers) < 1 + ACCEPTED:
             problems.append(f"{len(answers) - 1} accepted solutions; write at least {ACCEPTED} in other styles")
+        main = f"{self.exercise.topic}.py"
         for who, source in answers.items():
-            endings, differences = self._both_ways(source, who)
-            problems += differences
+            endings, _, _ = self.confined.run({main: source.encode()}, main)
+            problems += self._in_process(source, who, [ending.outcome for ending in endings])
             problems += [
                 f"{who} fails {case.name}: {ending.outcome.value}{_because(ending)}"
                 for case, ending in zip(self.cases, endings, strict=True)
                 if not ending.passed
             ]
-        points = sum(case.points for case in self.cases)
+        points = total(case.points for case in self.cases)
         return f"{len(answers)} score {points:g} of {points:g}, in process and isolated", problems
 
     def skeleton(self) -> Finding:
@@ -246,8 +247,8 @@ class _Subject:
         hidden = [case for case in self.cases if case.visibility is Visibility.HIDDEN]
         if mistake.caught not in {case.function_name for case in hidden}:
             return [f"{who}: there is no hidden test {mistake.caught!r}"]
-        _, problems = self._both_ways(source, who)
         result = self._grade(source)
+        problems = self._in_process(source, who, [test.outcome for test in result.tests])
         at_named = [test for test in result.tests if test.name.split("[")[0] == mistake.caught]
         lost = [test for test in at_named if test.score < test.max_score]
         if not lost:
@@ -308,14 +309,14 @@ class _Subject:
                 problems.append(f"{case.name}: the docstring needs one sentence in English and one after `zh:`")
             if case.visibility is Visibility.PUBLIC and "reference" in case.fixtures:
                 problems.append(f"{case.name} is public and can't use `reference`; write the expected values down")
-        total = sum(case.points for case in self.cases)
-        public = sum(case.points for case in self.cases if case.visibility is Visibility.PUBLIC)
-        if not 0.2 <= public / total <= 0.45:
-            problems.append(f"{public:g} of {total:g} points are public; about a third should be")
+        full = total(case.points for case in self.cases)
+        public = total(case.points for case in self.cases if case.visibility is Visibility.PUBLIC)
+        if not 0.2 <= public / full <= 0.45:
+            problems.append(f"{public:g} of {full:g} points are public; about a third should be")
         names = questions(self.solution, self.name)
         spec = self.exercise.spec
         problems += [f"no hint for {name}" for name in names if name not in {hint.question for hint in spec.hint}]
-        return f"{len(self.cases)} tests, {total:g} points, {public:g} of them public", problems
+        return f"{len(self.cases)} tests, {full:g} points, {public:g} of them public", problems
 
 
 def _because(ending: Ending) -> str:

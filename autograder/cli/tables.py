@@ -12,7 +12,7 @@ from rich.table import Table
 
 from autograder.errors import UserError
 from autograder.gradebook.export import standing
-from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text
+from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, total
 from autograder.learn.report import ABOVE
 from autograder.testing.progress import number
 
@@ -48,8 +48,8 @@ def grade_table(
     table.add_column(say(TOTAL), justify="right", style="bold")
     for student in students:
         row = [scores.get((student, exercise.id)) for exercise in exercises]
-        total = sum(score.score or 0.0 for score in row if score is not None)
-        table.add_row(escape(student), *(_cell(score) for score in row), number(total))
+        whole = total(score.score or 0.0 for score in row if score is not None)
+        table.add_row(escape(student), *(_cell(score) for score in row), number(whole))
     return Group(table)
 
 
@@ -113,7 +113,7 @@ def student_table(book: Gradebook, course: Course, student: str, say: Speaker) -
             table.add_row(
                 escape(name),
                 f"[{COLOURS.get(worst.outcome, 'red')}]{worst.outcome.value}{share}[/]",
-                f"{number(sum(test.score for test in tests))}/{number(sum(test.max_score for test in tests))}",
+                f"{number(total(test.score for test in tests))}/{number(total(test.max_score for test in tests))}",
                 say(ABOVE) if message in told else escape(message),
             )
             told |= {message} if message else set()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.errors import UserError
 from autograder.gradebook.policy import Score, score_of
 from autograder.gradebook.store import Gradebook
-from autograder.results import Policy
+from autograder.results import Policy, total
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def _per_student(
         known = {name: scores.get((student, name)) for name in exercises}
         row: dict[str, Any] = {"student": student}
         row |= {name: None if score is None else score.score for name, score in known.items()}
-        row["total"] = sum(score.score or 0.0 for score in known.values() if score is not None)
+        row["total"] = total(score.score or 0.0 for score in known.values() if score is not None)
         rows.append(row)
     return rows
 

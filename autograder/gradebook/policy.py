@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from autograder.results import AttemptPolicy, ExerciseResult, Policy, Status
+from autograder.results import AttemptPolicy, ExerciseResult, Policy, Status, total
 
 if TYPE_CHECKING:
     from autograder.gradebook.store import Adjustment, Attempt
@@ -31,7 +31,7 @@ def score_of(attempts: Sequence[Attempt], adjustments: Sequence[Adjustment], pol
     if not attempts:
         return None
     graded = [attempt.result for attempt in attempts if attempt.result.status is not Status.UNGRADED]
-    adjusted = sum(adjustment.points for adjustment in adjustments)
+    adjusted = total(adjustment.points for adjustment in adjustments)
     if not graded:
         last = attempts[-1].result
         return Score(None, last.max_score, adjusted, last)
@@ -39,4 +39,4 @@ def score_of(attempts: Sequence[Attempt], adjustments: Sequence[Adjustment], pol
         chosen = max(graded, key=lambda result: result.score or 0.0)
     else:
         chosen = graded[-1]
-    return Score(max(0.0, (chosen.score or 0.0) + adjusted), chosen.max_score, adjusted, chosen)
+    return Score(max(0.0, total((chosen.score or 0.0, adjusted))), chosen.max_score, adjusted, chosen)

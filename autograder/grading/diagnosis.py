@@ -107,8 +107,9 @@ def same(left: Any, right: Any) -> bool:
 
 
 def _same_tensors(left: Tensor, right: Tensor) -> bool:
-    if left.shape != right.shape or left.dtype != right.dtype:
+    if (left.shape, left.dtype, left.requires_grad) != (right.shape, right.dtype, right.requires_grad):
         return False
+    left, right = left.detach(), right.detach()
     if not left.dtype.is_floating_point:
         return torch.equal(left, right)
     finite = right[torch.isfinite(right)]

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from autograder.grading.bundle import Bundle, result_key
 from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation
 from autograder.grading.submissions import Submission
-from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, Visibility
+from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, Visibility, total
 from autograder.sandbox.errors import printable
 from autograder.student.loading import filename_of, load_module
 from autograder.testing.cases import TestCase, collect
@@ -77,7 +77,7 @@ class Workbench:
 
     @property
     def max_score(self) -> float:
-        return sum(case.points for case in self.cases)
+        return total(case.points for case in self.cases)
 
     # ------------------------------------------------------------------------------------------ grading
 
@@ -101,7 +101,7 @@ class Workbench:
             student=submission.student,
             exercise=self.bundle.exercise,
             status=status,
-            score=None if status is Status.UNGRADED else sum(test.score for test in tests),
+            score=None if status is Status.UNGRADED else total(test.score for test in tests),
             max_score=self.max_score,
             isolation=self.room.isolation,
             key=result_key(self.bundle, submission.main, submission.files, self.room.isolation),

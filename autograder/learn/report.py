@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autograder.results import Outcome, TestResult, Text
+from autograder.results import Outcome, TestResult, Text, total
 from autograder.testing.progress import number
 
 POINTS = Text("{score} of {max_score} points", "得分 {score} / {max_score}")
@@ -27,11 +27,11 @@ class Report:
 
     @property
     def score(self) -> float:
-        return sum(test.score for test in self.tests)
+        return total(test.score for test in self.tests)
 
     @property
     def max_score(self) -> float:
-        return sum(test.max_score for test in self.tests)
+        return total(test.max_score for test in self.tests)
 
     @property
     def complete(self) -> bool:

@@ -52,6 +52,8 @@ def _collect(entries: Iterator[tuple[str, BinaryIO]], max_bytes: int, max_files:
                     raise Refused(f"{name!r} takes its unpacked size beyond {max_bytes} bytes")
                 pieces.append(piece)
         files[name] = b"".join(pieces)
+    if not files:
+        raise Refused("it holds no files")
     return files
 
 

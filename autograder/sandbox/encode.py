@@ -129,10 +129,10 @@ class Encoder:
                 return self._opaque(value)
             self._check_size(value.numel() * value.element_size(), tuple(value.shape))
             requires_grad = value.requires_grad
-            shape = list(value.shape)
+            dtype, shape = TORCH_NAMES[value.dtype], list(value.shape)
             plain = value.detach().resolve_conj().resolve_neg().contiguous().as_subclass(torch.Tensor)
             raw = plain.reshape(-1).view(torch.uint8).numpy() if plain.numel() else np.empty(0, np.uint8)
-        return wire.TensorNode(TORCH_NAMES[value.dtype], shape, *self._place(memoryview(raw)), requires_grad)
+        return wire.TensorNode(dtype, shape, *self._place(memoryview(raw)), requires_grad)
 
     def _array(self, value: np.ndarray[Any, Any]) -> Node:
         name = value.dtype.name

@@ -91,6 +91,7 @@ class Sandbox:
         self._hidden = [str(Path(path).absolute()) for path in hide]
         self._without = frozenset(without)
         self._lock = threading.Lock()
+        self._closed = False
         self._zygote = self._start()
 
     @property
@@ -125,16 +126,24 @@ class Sandbox:
     ) -> Child:
         """A confined child for these files; `load` then runs `files[main]`. A dead zygote is started again."""
         memory = limits.memory_mb << 20
+        zygote = self._zygote
         try:
-            process = self._zygote.fork(memory)
+            process = zygote.fork(memory)
         except SandboxFault:
-            with self._lock:
-                if self._zygote.alive:
-                    raise
-                self._zygote.close()
-                self._zygote = self._start()
-            process = self._zygote.fork(memory)
+            if zygote.alive:
+                raise
+            process = self._replace(zygote).fork(memory)
         return Child(process, files, main, limits, forbidden)
+
+    def _replace(self, dead: Zygote) -> Zygote:
+        """Start another zygote, unless one of the threads that found this one dead already has."""
+        with self._lock:
+            if self._closed:
+                raise SandboxFault("the sandbox was closed")
+            if self._zygote is dead:
+                dead.close()
+                self._zygote = self._start()
+            return self._zygote
 
     def unpack(self, archive: bytes, *, max_bytes: int, max_files: int) -> dict[str, bytes]:
         """The files of a zip or tar archive, unpacked in a child of its own. ArchiveError naming what is wrong."""
@@ -144,7 +153,9 @@ class Sandbox:
 
     def close(self) -> None:
         """End the zygote and every child of it."""
-        self._zygote.close()
+        with self._lock:
+            self._closed = True
+            self._zygote.close()
 
     def __enter__(self) -> Sandbox:
         return self
@@ -199,6 +210,7 @@ class Zygote:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+        self._serving = False
         self._control.settimeout(START_SECONDS)
         try:
             self._control.send(msgspec.msgpack.encode(settings))
@@ -216,6 +228,7 @@ class Zygote:
         if ready.threads != 1:
             self.close()
             raise SandboxFault(f"the zygote has {ready.threads} threads; a child forked from it could hang")
+        self._serving = True
 
     def _receive(self, kind: type[M]) -> M:
         try:
@@ -263,6 +276,8 @@ class Zygote:
 
     def close(self) -> None:
         self._control.close()
+        if not self._serving:  # it may be importing torch, and would not look at its socket before it is through
+            self._process.kill()
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

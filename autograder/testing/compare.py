@@ -66,6 +66,7 @@ def _tensors_differ(actual: Any, expected: Tensor, rtol: float | None, atol: flo
         return f"{where} has shape {list(actual.shape)}, expected {list(expected.shape)}"
     if actual.dtype != expected.dtype:
         return f"{where} has dtype {actual.dtype}, expected {expected.dtype}"
+    actual, expected = actual.detach(), expected.detach()
     relative = tolerance(expected.dtype) if rtol is None else rtol
     if tolerance(expected.dtype) == 0.0:
         relative, atol = 0.0, 0.0

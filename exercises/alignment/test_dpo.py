@@ -1,0 +1,88 @@
+"""Public tests of alignment/dpo: what each function returns, and examples small enough to check by hand."""
+
+import math
+
+import pytest
+import torch
+
+from autograder.testing import assert_close
+
+
+@pytest.mark.points(1)
+def test_sequence_logps_by_hand(student):
+    """Uniform logits over 4 tokens, two and three tokens that count: 2 log(1/4) and 3 log(1/4).
+
+    zh: 4 个词元上的均匀 logits，分别计入 2 个和 3 个词元：2 log(1/4) 与 3 log(1/4)。
+    """
+    logits = torch.zeros(2, 5, 4)
+    labels = torch.tensor([[-100, -100, 1, 3, -100], [-100, -100, 2, 0, 1]])
+    actual = student.sequence_logps(logits, labels)
+    assert actual.shape == (2,), f"one number per sequence: shape [2], not {list(actual.shape)}"
+    assert actual.dtype == torch.float32, f"the dtype of the logits, float32, not {actual.dtype}"
+    assert_close(actual, torch.tensor([2.0, 3.0]) * math.log(0.25))
+
+
+@pytest.mark.points(1)
+def test_labels_of_another_shape(student):
+    """Labels that were shifted already don't fit the logits: ValueError.
+
+    zh: 标签已经提前移过位，与 logits 对不上：抛出 ValueError。
+    """
+    logits = torch.zeros(1, 3, 4)
+    assert_close(
+        student.sequence_logps(logits, torch.tensor([[-100, 1, 2]])), torch.tensor([-4 * math.log(2)])
+    )
+    with pytest.raises(ValueError):
+        student.sequence_logps(logits, torch.tensor([[1, 2]]))
+
+
+@pytest.mark.points(1)
+def test_implicit_rewards_by_hand(student):
+    """With beta 0.5, the chosen response gained 2 nats, the rejected one lost 2: rewards 1, -1, margin 2.
+
+    zh: beta 为 0.5，chosen 的对数概率升了 2，rejected 降了 2：奖励为 1 和 -1，间隔为 2。
+    """
+    pair = (torch.tensor([-3.0]), torch.tensor([-6.0]), torch.tensor([-5.0]), torch.tensor([-4.0]))
+    chosen, rejected, margins = student.implicit_rewards(*pair, 0.5)
+    assert_close(chosen, torch.tensor([1.0]))
+    assert_close(rejected, torch.tensor([-1.0]))
+    assert_close(margins, torch.tensor([2.0]))
+
+
+@pytest.mark.points(1)
+def test_dpo_loss_by_hand(student):
+    """Margins 2 and 0: the mean of log(1 + e^-2) and log 2, a tensor without axes.
+
+    zh: 间隔为 2 和 0：取 log(1 + e^-2) 与 log 2 的平均，结果是没有轴的张量。
+    """
+    pairs = (
+        torch.tensor([-3.0, -7.0]),
+        torch.tensor([-6.0, -9.0]),
+        torch.tensor([-5.0, -7.0]),
+        torch.tensor([-4.0, -9.0]),
+    )
+    loss = student.dpo_loss(*pairs, 0.5)
+    assert loss.shape == (), f"the mean over the pairs has no axes; got shape {list(loss.shape)}"
+    assert_close(loss, torch.tensor((math.log1p(math.exp(-2)) + math.log(2)) / 2))
+
+
+@pytest.mark.points(1)
+def test_ipo_loss_by_hand(student):
+    """The gap is 4 and the target 1 / (2 * 0.25) = 2: the loss is 4.
+
+    zh: 对数比之差为 4，目标为 1 / (2 * 0.25) = 2：损失为 4。
+    """
+    pair = (torch.tensor([-3.0]), torch.tensor([-6.0]), torch.tensor([-5.0]), torch.tensor([-4.0]))
+    assert_close(student.ipo_loss(*pair, 0.25), torch.tensor(4.0))
+
+
+@pytest.mark.points(1)
+def test_gradient_by_hand(student):
+    """At margin 0 the weight is one half: with beta 0.1, -0.05 for the chosen and 0.05 for the rejected.
+
+    zh: 间隔为 0 时权重是二分之一：beta 为 0.1，chosen 的梯度是 -0.05，rejected 的是 0.05。
+    """
+    pair = (torch.tensor([-3.0]), torch.tensor([-6.0]), torch.tensor([-3.0]), torch.tensor([-6.0]))
+    chosen, rejected = student.dpo_gradient(*pair, 0.1)
+    assert_close(chosen, torch.tensor([-0.05]))
+    assert_close(rejected, torch.tensor([0.05]))

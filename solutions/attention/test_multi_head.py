@@ -1,0 +1,256 @@
+"""Hidden tests of attention/multi_head."""
+
+import math
+
+import pytest
+import torch
+
+from autograder.testing import assert_close
+
+NAMES = ("q_proj", "k_proj", "v_proj", "out_proj")
+
+# B, T, d_model, num_heads: also one sequence, one position, one head, heads of width one.
+SIZES = [(2, 5, 12, 3), (1, 7, 10, 5), (3, 1, 8, 2), (2, 4, 6, 1), (2, 3, 7, 7)]
+
+
+def random_weights(d_model, bias=True):
+    """Weights that no transposition leaves unchanged, strong enough for attention far from uniform."""
+    weights = {f"{name}.weight": 1.5 * torch.randn(d_model, d_model) / math.sqrt(d_model) for name in NAMES}
+    assert all(not torch.allclose(weight, weight.T, atol=0.1) for weight in weights.values())
+    if bias:
+        weights |= {f"{name}.bias": torch.randn(d_model) for name in NAMES}
+    return weights
+
+
+def modules(student, reference, d_model, num_heads):
+    """The student's module and the reference's, with the same weights; and those weights."""
+    weights = random_weights(d_model)
+    pair = [side.MultiHeadAttention(d_model, num_heads) for side in (student, reference)]
+    for module in pair:
+        module.load_state_dict(weights)
+    return *pair, weights
+
+
+def assert_same(actual, expected):
+    """Output and weights agree."""
+    output, weights = actual
+    assert_close(weights, expected[1].detach())
+    assert_close(output, expected[0].detach())
+
+
+def left_and_right_padded():
+    """Three sequences of six positions: padding at the start, at the end, and in the middle."""
+    return torch.tensor([[0, 0, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [1, 0, 1, 1, 0, 1]], dtype=torch.bool)
+
+
+@pytest.mark.points(1)
+def test_split_order(student):
+    """Head h gets the neighbouring channels h * D to (h + 1) * D - 1 of every position.
+
+    zh: 第 h 个头得到每个位置上相邻的第 h * D 到第 (h + 1) * D - 1 个通道。
+    """
+    for B, T, H, D in [(2, 5, 3, 4), (1, 7, 5, 2), (3, 3, 3, 3), (2, 1, 4, 3), (2, 6, 1, 5), (1, 4, 6, 1)]:
+        for dtype in (torch.float32, torch.float64):
+            x = torch.randn(B, T, H * D, dtype=dtype)
+            heads = student.split_heads(x, H)
+            assert_close(heads, torch.stack([x[:, :, h * D : (h + 1) * D] for h in range(H)], dim=1))
+
+
+@pytest.mark.points(1)
+def test_merge_order(student):
+    """The heads' channels stand side by side at each position, head 0 first.
+
+    zh: 每个位置上各头的通道依次并排，第 0 个头在最前。
+    """
+    for B, H, T, D in [(2, 3, 5, 4), (1, 5, 7, 2), (3, 3, 3, 3), (2, 4, 1, 3), (2, 1, 6, 5), (1, 6, 4, 1)]:
+        heads = torch.randn(B, H, T, D)
+        assert_close(student.merge_heads(heads), torch.cat([heads[:, h] for h in range(H)], dim=-1))
+
+
+@pytest.mark.points(1)
+def test_non_contiguous(student, reference):
+    """Transposed and strided views give the same results as contiguous copies; merging undoes splitting.
+
+    zh: 转置、跨步得到的非连续视图，结果与其连续副本相同；切分之后再合并，得到原来的张量。
+    """
+    x = torch.randn(5, 12, 2).permute(2, 0, 1)
+    heads = torch.randn(5, 4, 3, 4).permute(3, 2, 0, 1)[::2]
+    assert not x.is_contiguous() and not heads.is_contiguous()
+    assert_close(student.split_heads(x, 3), reference.split_heads(x.contiguous(), 3))
+    assert_close(student.merge_heads(heads), reference.merge_heads(heads.contiguous()))
+    assert_close(student.merge_heads(student.split_heads(x, 3)), x.contiguous())
+    module, expected, _ = modules(student, reference, 12, 3)
+    context = torch.randn(2, 14, 12)[:, ::2]
+    assert_same(module(x, context), expected(x.contiguous(), context.contiguous()))
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_mask(student, causal):
+    """A key is visible if it is a real token and, where causal, not later than the query.
+
+    zh: 一个键可见，当且仅当它是真实词元，并且（因果时）不晚于查询。
+    """
+    for is_token in (left_and_right_padded(), torch.rand(4, 11) < 0.6, torch.tensor([[True, False]])):
+        assert is_token.any() and not is_token.all()
+        B, S = is_token.shape
+        mask = student.attention_mask(is_token, causal)
+        assert mask.dtype == torch.bool and mask.shape == (B, 1, S if causal else 1, S)
+        for b in range(B):
+            for i in range(mask.shape[2]):
+                seen = [bool(is_token[b, j]) and (not causal or j <= i) for j in range(S)]
+                assert mask[b, 0, i].tolist() == seen
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize("B, T, d_model, num_heads", SIZES)
+def test_self_attention(student, reference, B, T, d_model, num_heads):
+    """Without a context the sequence attends to itself, each head through its own slice of the projections.
+
+    zh: 不给 context 时序列对自己做注意力，每个头用投影中属于自己的那一段。
+    """
+    module, expected, _ = modules(student, reference, d_model, num_heads)
+    x = torch.randn(B, T, d_model)
+    assert_same(module(x), expected(x))
+    assert_same(module(x, x), expected(x))
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize("d_model, num_heads", [(12, 3), (64, 16), (40, 2)])
+def test_per_head_scale(student, reference, d_model, num_heads):
+    """Scores are scaled by the width of one head, not by that of the model.
+
+    zh: 分数按单个头的宽度缩放，而不是按整个模型的宽度。
+    """
+    assert num_heads > 1 and d_model != num_heads
+    module, expected, _ = modules(student, reference, d_model, num_heads)
+    x = torch.randn(2, 5, d_model)
+    expected_weights = expected(x)[1].detach()
+    assert expected_weights.std() > 0.05, "nearly uniform weights would hide a wrong scale"
+    assert_close(module(x)[1], expected_weights)
+
+
+@pytest.mark.points(1)
+def test_heads_are_independent(student, reference):
+    """Heads do not see each other: exchanging two heads' parameters exchanges their weights and nothing else.
+
+    zh: 各头互不相见：交换两个头的参数，只会交换它们的权重，输出不变。
+    """
+    d_model, num_heads = 15, 3
+    module, expected, weights = modules(student, reference, d_model, num_heads)
+    x, context = torch.randn(2, 4, d_model), torch.randn(2, 7, d_model)
+    before = expected(x, context)
+    assert_same(module(x, context), before)
+    order = torch.tensor([2, 0, 1])
+    channels = torch.arange(d_model).view(num_heads, -1)[order].flatten()
+    for name in NAMES[:3]:
+        weights[f"{name}.weight"] = weights[f"{name}.weight"][channels]
+        weights[f"{name}.bias"] = weights[f"{name}.bias"][channels]
+    weights["out_proj.weight"] = weights["out_proj.weight"][:, channels]
+    module.load_state_dict(weights)
+    assert_same(module(x, context), (before[0], before[1][:, order]))
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize("T, S", [(3, 7), (5, 2), (1, 6), (4, 4)])
+def test_cross_attention(student, reference, T, S):
+    """Queries come from the first sequence, keys and values from the context, whatever their lengths.
+
+    zh: 查询来自第一条序列，键和值来自 context，两者长度可以不同。
+    """
+    module, expected, _ = modules(student, reference, 12, 3)
+    x, context = torch.randn(2, T, 12), torch.randn(2, S, 12)
+    assert_same(module(x, context), expected(x, context))
+    is_token = torch.rand(2, S) < 0.5
+    is_token[:, 0], is_token[:, -1] = True, False
+    mask = is_token[:, None, None, :]
+    assert_same(module(x, context, mask), expected(x, context, mask))
+    order = torch.arange(S).roll(1)
+    output, weights = expected(x, context)
+    assert_same(module(x, context[:, order]), (output, weights[..., order]))
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize("shape", ["sequence", "causal", "head", "both"])
+def test_masks(student, reference, shape):
+    """Each sequence and each head obeys its own mask, and what is hidden has no influence.
+
+    zh: 每条序列、每个头都遵守自己的掩码；被遮住的内容没有任何影响。
+    """
+    B, T, H, d_model = 3, 6, 2, 8
+    module, expected, _ = modules(student, reference, d_model, H)
+    x = torch.randn(B, T, d_model)
+    is_token = left_and_right_padded()
+    mask = is_token[:, None, None, :]
+    if shape == "causal":
+        mask = mask & torch.ones(T, T, dtype=torch.bool).tril()
+    elif shape == "head":
+        mask = (torch.rand(H, T, T) < 0.5) | torch.eye(T, dtype=torch.bool)
+    elif shape == "both":
+        mask = (torch.rand(B, H, T, T) < 0.5) | torch.eye(T, dtype=torch.bool)
+    full = mask.expand(B, H, T, T)
+    assert not torch.equal(full[0], full[1]) or not torch.equal(full[:, 0], full[:, 1])
+    output, weights = module(x, None, mask)
+    assert (weights[~full] == 0).all()
+    before = expected(x, None, mask)
+    assert_same((output, weights), before)
+    if shape == "causal":
+        changed = x.clone()
+        changed[:, 4:] += 3.0
+        assert_close(module(changed, None, mask)[0][:, :4], before[0][:, :4].detach())
+
+
+@pytest.mark.points(1)
+def test_query_that_sees_nothing(student, reference):
+    """A query with no visible key has zero weights, and its output is the bias of the last projection.
+
+    zh: 一个键都看不到的查询，权重全为 0，输出就是最后那个投影的偏置。
+    """
+    module, expected, parameters = modules(student, reference, 12, 3)
+    x = torch.randn(3, 6, 12)
+    mask = left_and_right_padded()[:, None, None, :] & torch.ones(6, 6, dtype=torch.bool).tril()
+    blind = ~mask.any(-1)[:, 0]
+    assert blind.any() and not blind.all()
+    output, weights = module(x, None, mask)
+    assert (weights.transpose(1, 2)[blind] == 0).all()
+    assert_close(output[blind], parameters["out_proj.bias"].expand(int(blind.sum()), 12))
+    assert_same((output, weights), expected(x, None, mask))
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize("kind", ["self", "cross"])
+def test_gradients(student, reference, gradients, kind):
+    """Gradients reach the inputs and all four projections, and stay finite under a mask.
+
+    zh: 梯度能传到输入和四个投影；有掩码时梯度仍是有限值。
+    """
+    module, expected, _ = modules(student, reference, 12, 3)
+    x, upstream = torch.randn(3, 6, 12), torch.randn(3, 6, 12)
+    mask = left_and_right_padded()[:, None, None, :] & torch.ones(6, 6, dtype=torch.bool).tril()
+    inputs = (x, None, mask) if kind == "self" else (x, torch.randn(3, 6, 12), mask)
+    actual = gradients(module, *inputs, upstream=upstream, output=0)
+    wanted = gradients(expected, *inputs, upstream=upstream, output=0)
+    for name in NAMES:
+        assert_close(actual.parameters[f"{name}.weight"], wanted.parameters[f"{name}.weight"])
+    for name in ("q_proj", "v_proj", "out_proj"):  # the keys' bias shifts a row of scores: its gradient is 0
+        assert_close(actual.parameters[f"{name}.bias"], wanted.parameters[f"{name}.bias"])
+    assert wanted.parameters["k_proj.weight"].abs().max() > 0.1
+    for gradient, correct in zip(actual.arguments[:2], wanted.arguments[:2], strict=True):
+        assert_close(gradient, correct)
+
+
+@pytest.mark.points(1)
+def test_constructor(student, reference):
+    """Without bias there are only the four weight matrices; a width that heads can't share is a ValueError.
+
+    zh: 没有偏置时只有四个权重矩阵；宽度不能被头数整除时抛出 ValueError。
+    """
+    weights = random_weights(10, bias=False)
+    module, expected = (side.MultiHeadAttention(10, 5, bias=False) for side in (student, reference))
+    module.load_state_dict(weights)
+    expected.load_state_dict(weights)
+    x, context = torch.randn(2, 3, 10), torch.randn(2, 4, 10)
+    assert_same(module(x, context), expected(x, context))
+    for d_model, num_heads in [(10, 3), (4, 8)]:
+        with pytest.raises(ValueError):
+            student.MultiHeadAttention(d_model, num_heads)

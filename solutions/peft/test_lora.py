@@ -1,0 +1,387 @@
+"""Hidden tests of peft/lora."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from autograder.testing import assert_close
+
+
+def adapted(student, build, features, r, alpha, *, dropout=0.0, bias=True, dtype=torch.float32):
+    """A LoRALinear whose four tensors are random, its base, and copies of the tensors."""
+    inputs, outputs = features
+    assert alpha != r, "a scale of 1 would hide a missing one"
+    state = {
+        "base.weight": torch.randn(outputs, inputs, dtype=dtype),
+        "lora_A": torch.randn(r, inputs, dtype=dtype),
+        "lora_B": torch.randn(outputs, r, dtype=dtype),
+    }
+    if bias:
+        state["base.bias"] = torch.randn(outputs, dtype=dtype)
+    base = build("torch.nn.Linear", inputs, outputs, bias=bias, dtype=dtype)
+    layer = student.LoRALinear(base, r, alpha, dropout)
+    layer.load_state_dict({name: value.clone() for name, value in state.items()})
+    return layer, base, state
+
+
+def snapshot(module):
+    """The values of a module's parameters and buffers, which later changes of the module don't reach."""
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def trainable(module):
+    """Parameter name -> whether it requires a gradient."""
+    return {name: value.requires_grad for name, value in module.named_parameters()}
+
+
+def expected_output(x, state, scale, prefix=""):
+    """The layer's output from its tensors."""
+    base = F.linear(x, state[f"{prefix}base.weight"], state.get(f"{prefix}base.bias"))
+    return base + scale * (x @ state[f"{prefix}lora_A"].T) @ state[f"{prefix}lora_B"].T
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize(
+    ("r", "inputs", "outputs", "alpha"), [(1, 3, 1, 2.5), (3, 7, 11, 16), (5, 2, 13, 1), (8, 31, 17, 4.0)]
+)
+def test_delta(student, reference, r, inputs, outputs, alpha):
+    """The change is alpha / r times B A: of the weight's shape, of rank r at most, in proportion to alpha.
+
+    zh: 改动量是 (alpha / r) B A：形状与权重相同，秩不超过 r，与 alpha 成正比。
+    """
+    lora_A, lora_B = torch.randn(r, inputs), torch.randn(outputs, r)
+    delta = student.lora_delta(lora_A, lora_B, alpha)
+    assert_close(delta, reference.lora_delta(lora_A, lora_B, alpha))
+    assert torch.linalg.matrix_rank(delta) == min(r, inputs, outputs)
+    assert_close(student.lora_delta(lora_A, lora_B, 3 * alpha), 3 * delta)
+    # Twice the rank with the same matrices stacked: the sum doubles and the scale halves.
+    doubled = student.lora_delta(torch.cat([lora_A, lora_A]), torch.cat([lora_B, lora_B], dim=1), alpha)
+    assert_close(doubled, delta)
+    with pytest.raises(ValueError):
+        student.lora_delta(lora_A, torch.randn(outputs, r + 1), alpha)
+
+
+@pytest.mark.points(1)
+def test_initialisation(student, build):
+    """A is uniform within 1 / sqrt(in) of 0, B is 0, both have the base's dtype, and the rank is at least 1.
+
+    zh: A 在零附近 1 / sqrt(in) 的范围内均匀分布，B 为零，二者的 dtype 与 base 一致；秩至少为 1。
+    """
+    layer = student.LoRALinear(build("torch.nn.Linear", 251, 7, dtype=torch.float64), 16, 4.0)
+    state = snapshot(layer)
+    assert sorted(state) == ["base.bias", "base.weight", "lora_A", "lora_B"]
+    assert_close(state["lora_B"], torch.zeros(7, 16, dtype=torch.float64))
+    lora_A, bound = state["lora_A"], 1 / math.sqrt(251)
+    assert lora_A.shape == (16, 251)
+    assert lora_A.dtype == torch.float64
+    assert 0.98 * bound < lora_A.abs().max() <= bound * (1 + 1e-6)
+    assert lora_A.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
+    assert lora_A.mean().abs() < 0.1 * bound
+    # The layer that was initialised like this computes with what it holds.
+    state["lora_B"] = torch.randn(7, 16, dtype=torch.float64)
+    layer.load_state_dict(state)
+    x = torch.randn(3, 251, dtype=torch.float64)
+    assert_close(layer(x), expected_output(x, state, 4.0 / 16))
+    with pytest.raises(ValueError):
+        student.LoRALinear(build("torch.nn.Linear", 5, 7), 0, 4.0)
+
+
+@pytest.mark.points(1)
+def test_identity_at_initialisation(student, build):
+    """A new layer gives its base's outputs, in training mode as well; it stops doing so once B moves.
+
+    zh: 新建的层与 base 的输出相同，训练模式下也是；B 一旦变化就不再相同。
+    """
+    base = build("torch.nn.Linear", 6, 5)
+    layer = student.LoRALinear(base, 3, 12.0, 0.5)
+    x = torch.randn(2, 4, 6)
+    before = base(x)
+    for mode in (True, False):
+        layer.train(mode)
+        assert_close(layer(x), before)
+    state = snapshot(layer)
+    state["lora_B"] = torch.randn(5, 3)
+    layer.load_state_dict(state)
+    assert_close(layer(x), expected_output(x, state, 4.0))
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize(
+    ("features", "r", "alpha", "shape", "bias", "dtype"),
+    [
+        ((7, 5), 3, 16.0, (4,), True, torch.float32),
+        ((5, 11), 2, 1.0, (2, 3, 1), False, torch.float64),
+        ((3, 2), 5, 2.5, (), True, torch.float32),
+        ((1, 13), 1, 8, (2, 1), True, torch.float64),
+    ],
+)
+def test_forward(student, build, features, r, alpha, shape, bias, dtype):
+    """The output is the base's plus alpha / r times the adapter's, for any leading axes, bias or no bias.
+
+    zh: 输出等于 base 的输出加上 alpha / r 倍的适配器输出；前面的轴数任意，有无偏置都可以。
+    """
+    layer, _, state = adapted(student, build, features, r, alpha, bias=bias, dtype=dtype)
+    x = torch.randn(*shape, features[0], dtype=dtype)
+    assert_close(layer(x), expected_output(x, state, alpha / r))
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize("bias", [True, False])
+def test_base_gets_no_gradient(student, build, gradients, bias):
+    """Only lora_A and lora_B train: the base gets no gradient, and the input's passes through both paths.
+
+    zh: 只有 lora_A 和 lora_B 参与训练：base 得不到梯度，而输入的梯度来自两条路。
+    """
+    layer, _, state = adapted(student, build, (7, 5), 3, 12.0, bias=bias)
+    x, upstream = torch.randn(4, 7), torch.randn(4, 5)
+    found = gradients(layer, x, upstream=upstream)
+    assert_close(found.output, expected_output(x, state, 4.0))
+    lora_A, lora_B = state["lora_A"], state["lora_B"]
+    assert_close(found.parameters["lora_A"], 4.0 * (upstream @ lora_B).T @ x)
+    assert_close(found.parameters["lora_B"], 4.0 * upstream.T @ (x @ lora_A.T))
+    assert_close(found.arguments[0], upstream @ (state["base.weight"] + 4.0 * lora_B @ lora_A))
+    assert all(found.parameters[name] is None for name in state if name.startswith("base."))
+    assert trainable(layer) == {name: name.startswith("lora_") for name in state}
+
+
+@pytest.mark.points(1)
+def test_dropout_only_on_the_adapter_path(student, build):
+    """With everything dropped only the base remains in training mode; in evaluation mode nothing is dropped.
+
+    zh: 丢弃概率为 1 时，训练模式下只剩 base 的输出；评估模式下什么都不丢。
+    """
+    layer, base, state = adapted(student, build, (7, 5), 3, 12.0, dropout=1.0)
+    x = torch.randn(9, 7)
+    layer.eval()
+    assert_close(layer(x), expected_output(x, state, 4.0))
+    layer.train()
+    assert_close(layer(x), F.linear(x, state["base.weight"], state["base.bias"]))
+    assert_close(base(x), F.linear(x, state["base.weight"], state["base.bias"]))
+
+
+@pytest.mark.points(1)
+def test_dropout_acts_on_the_input(student, build):
+    """A dropped input takes its whole contribution with it; a kept one is scaled by 1 / (1 - p).
+
+    zh: 输入被丢弃，它的全部贡献随之消失；保留下来的乘以 1 / (1 - p)。
+    """
+    # One input feature: a row's adapter output is dropped whole or kept whole, whatever the rank.
+    layer, _, state = adapted(student, build, (1, 5), 3, 12.0, dropout=0.75)
+    layer.train()
+    x = 1 + torch.rand(200, 1)
+    base = F.linear(x, state["base.weight"], state["base.bias"])
+    full = expected_output(x, state, 4.0) - base
+    output = layer(x)
+    kept = (output - base).norm(dim=1) > 1e-3 * full.norm(dim=1)
+    assert 20 < kept.sum() < 80, "about a quarter of the rows is kept"
+    x_kept = torch.where(kept[:, None], x / 0.25, 0.0)
+    assert_close(output, base + 4.0 * x_kept @ state["lora_A"].T @ state["lora_B"].T)
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize(
+    ("features", "r", "alpha", "bias"), [((7, 5), 3, 12.0, True), ((2, 13), 4, 1.0, False)]
+)
+def test_merge_is_exact(student, build, features, r, alpha, bias):
+    """A merged layer gives the same outputs from the base's weight alone, which has the change in it.
+
+    zh: 合并后的层只用 base 的权重就给出相同的输出，改动已经在权重里面。
+    """
+    layer, base, state = adapted(
+        student, build, features, r, alpha, dropout=0.5, bias=bias, dtype=torch.float64
+    )
+    x = torch.randn(3, features[0], dtype=torch.float64)
+    expected = expected_output(x, state, alpha / r)
+    assert layer.merged is False
+    layer.merge()
+    assert layer.merged is True
+    for mode in (True, False):  # in training mode there is no dropout left either
+        layer.train(mode)
+        assert_close(layer(x), expected)
+    assert_close(base(x), expected)
+    merged = dict(state)
+    merged["base.weight"] = state["base.weight"] + alpha / r * state["lora_B"] @ state["lora_A"]
+    assert_close(snapshot(layer), merged)
+    assert trainable(layer) == {name: name.startswith("lora_") for name in state}
+
+
+@pytest.mark.points(1)
+def test_unmerge_restores(student, build, gradients):
+    """Unmerging restores the old weight and outputs, also after many rounds, and the adapter trains on.
+
+    zh: 取消合并后恢复原来的权重和输出，往复多次也一样；适配器可以继续训练。
+    """
+    layer, base, state = adapted(student, build, (7, 5), 3, 12.0)
+    x = torch.randn(4, 7)
+    for _ in range(10):
+        layer.merge()
+        assert_close(
+            base.state_dict()["weight"], state["base.weight"] + 4.0 * state["lora_B"] @ state["lora_A"]
+        )
+        layer.unmerge()
+    assert layer.merged is False
+    assert_close(snapshot(layer), state)
+    found = gradients(layer, x)
+    assert_close(found.output, expected_output(x, state, 4.0))
+    assert_close(found.parameters["lora_B"], 4.0 * torch.ones(5, 4) @ (x @ state["lora_A"].T))
+    assert found.parameters["base.weight"] is None
+
+
+@pytest.mark.points(1)
+def test_double_merge(student, build):
+    """Merging twice is merging once; unmerging a layer that isn't merged does nothing.
+
+    zh: 合并两次等于合并一次；对未合并的层取消合并不起作用。
+    """
+    layer, _, state = adapted(student, build, (5, 7), 2, 5.0)
+    x = torch.randn(3, 5)
+    layer.unmerge()
+    assert_close(snapshot(layer), state)
+    layer.merge()
+    layer.merge()
+    assert_close(layer(x), expected_output(x, state, 2.5))
+    layer.unmerge()
+    assert_close(snapshot(layer), state)
+    layer.unmerge()
+    assert_close(snapshot(layer), state)
+    assert_close(layer(x), expected_output(x, state, 2.5))
+
+
+def named_model(build):
+    """x [*, 6] -> [*, 6]: two blocks and layers whose names only look like the ones that are asked for."""
+    blocks = []
+    for _ in range(2):
+        block = build("torch.nn.Sequential")
+        block.add_module("q_proj", build("torch.nn.Linear", 6, 5))
+        block.add_module("act", build("torch.nn.Tanh"))
+        block.add_module("o_proj", build("torch.nn.Linear", 5, 6, bias=False))
+        blocks.append(block)
+    model = build("torch.nn.Sequential")
+    model.add_module("xq_proj", build("torch.nn.Linear", 6, 6))
+    model.add_module("layers", build("torch.nn.Sequential", *blocks))
+    model.add_module("q_proj_gate", build("torch.nn.Linear", 6, 6))
+    model.add_module("norm", build("torch.nn.LayerNorm", 6))
+    return model
+
+
+def named_model_output(x, state, scale, adapted_names):
+    """What `named_model` computes once the layers called `adapted_names` have adapters."""
+
+    def linear(x, name):
+        if name in adapted_names:
+            return expected_output(x, state, scale, f"{name}.")
+        return F.linear(x, state[f"{name}.weight"], state.get(f"{name}.bias"))
+
+    x = linear(x, "xq_proj")
+    for block in ("layers.0", "layers.1"):
+        x = linear(torch.tanh(linear(x, f"{block}.q_proj")), f"{block}.o_proj")
+    return F.layer_norm(linear(x, "q_proj_gate"), (6,), state["norm.weight"], state["norm.bias"])
+
+
+def randomised(module, names):
+    """Fill the adapters of the modules `names` with random values; returns the model's state."""
+    state = snapshot(module)
+    for name in names:
+        for matrix in ("lora_A", "lora_B"):
+            state[f"{name}.{matrix}"] = torch.randn_like(state[f"{name}.{matrix}"])
+    module.load_state_dict(state)
+    return state
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize(
+    ("targets", "names"),
+    [
+        (["q_proj"], ["layers.0.q_proj", "layers.1.q_proj"]),
+        (["1.o_proj", "q_proj"], ["layers.0.q_proj", "layers.1.q_proj", "layers.1.o_proj"]),
+        (["xq_proj", "layers.0.o_proj"], ["xq_proj", "layers.0.o_proj"]),
+    ],
+)
+def test_inject_by_name(student, build, targets, names):
+    """Targets fit whole names or whole ends of names, at any depth; what is replaced keeps its weights.
+
+    zh: 目标名要与全名或全名的完整结尾匹配，深浅不限；被替换的层保留原来的权重。
+    """
+    model = named_model(build)
+    x = torch.randn(3, 6)
+    before, output = snapshot(model), model(x).detach()
+    assert student.inject_lora(model, targets, 3, 6.0, 1.0) == names
+    assert_close(model(x), output)
+    after = snapshot(model)
+    kept = {name.replace(".base.", "."): value for name, value in after.items() if "lora_" not in name}
+    assert_close(kept, before)
+    assert sorted({name.rpartition(".")[0] for name in after if "lora_" in name}) == sorted(names)
+    state = randomised(model, names)
+    model.train()
+    assert_close(model(x), output)  # a dropout of 1 leaves nothing of the adapters
+    model.eval()
+    assert_close(model(x), named_model_output(x, state, 2.0, names))
+
+
+@pytest.mark.points(1)
+def test_inject_trains_only_adapters(student, build, gradients):
+    """After injection the adapters train and nothing else does, neither wrapped layers nor untouched ones.
+
+    zh: 注入之后只有适配器可训练；被包住的层和没动过的层都不训练。
+    """
+    model = named_model(build)
+    names = student.inject_lora(model, ["o_proj"], 2, 5.0)
+    state = randomised(model, names)
+    x = torch.randn(4, 6)
+    # Not ones: the sum of a layer norm's outputs hardly depends on what goes in.
+    found = gradients(model, x, upstream=torch.randn(4, 6))
+    assert_close(found.output, named_model_output(x, state, 2.5, ["layers.0.o_proj", "layers.1.o_proj"]))
+    flags = trainable(model)
+    assert sum(flags.values()) == 4
+    assert flags == {name: "lora_" in name for name in flags}
+    for name, gradient in found.parameters.items():
+        if flags[name]:
+            assert gradient is not None and gradient.any(), "an adapter gets no gradient"
+        else:
+            assert gradient is None, "something besides the adapters gets a gradient"
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize("missing", ["k_proj", "norm", "layers"])
+def test_inject_unknown_name(student, build, missing):
+    """A target that no linear layer fits is a ValueError, and the model stays as it was.
+
+    zh: 有目标名匹配不到任何线性层时抛出 ValueError，模型保持原样。
+    """
+    model = named_model(build)
+    before, flags = sorted(model.state_dict()), trainable(model)
+    with pytest.raises(ValueError):
+        student.inject_lora(model, ["q_proj", missing], 3, 6.0)
+    assert sorted(model.state_dict()) == before
+    assert trainable(model) == flags
+    assert student.inject_lora(model, ["q_proj"], 3, 6.0) == ["layers.0.q_proj", "layers.1.q_proj"]
+    state = randomised(model, ["layers.0.q_proj", "layers.1.q_proj"])
+    x = torch.randn(2, 6)
+    assert_close(model(x), named_model_output(x, state, 2.0, ["layers.0.q_proj", "layers.1.q_proj"]))
+
+
+@pytest.mark.points(1)
+def test_count_parameters(student, build):
+    """Numbers are counted, not tensors; a shared parameter counts once and a buffer not at all.
+
+    zh: 数的是参数里的数，不是张量个数；共享的参数只算一次，缓冲区不算。
+    """
+    frozen = build("torch.nn.Linear", 5, 3)
+    frozen.requires_grad_(False)
+    shared = build("torch.nn.Linear", 3, 3)
+    model = build(
+        "torch.nn.Sequential",
+        frozen,
+        build("torch.nn.BatchNorm1d", 3),
+        shared,
+        build("torch.nn.Sequential", build("torch.nn.ReLU"), shared),
+        build("torch.nn.Linear", 3, 7, bias=False),
+    )
+    assert_close(student.count_parameters(model), (6 + 12 + 21, 18 + 6 + 12 + 21))
+    model.requires_grad_(False)
+    assert_close(student.count_parameters(model), (0, 57))
+    shared.requires_grad_(True)
+    assert_close(student.count_parameters(model), (12, 57))
+    assert_close(student.count_parameters(build("torch.nn.ReLU")), (0, 0))

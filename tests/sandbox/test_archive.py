@@ -1,0 +1,134 @@
+"""Unpacking submissions: honest archives come through, hostile ones are named, and the child's word is checked."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import stat
+import tarfile
+import time
+import zipfile
+from typing import Any
+
+import pytest
+
+from autograder.sandbox import ArchiveError, Sandbox
+from autograder.sandbox.archive import Refused, accept, check_name
+
+MAX_BYTES, MAX_FILES = 1 << 20, 20
+
+
+def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def tarred(files: dict[str, bytes], kind: bytes = tarfile.REGTYPE, target: str = "") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.type, entry.linkname = len(content), kind, target
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def symlink_zip() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        entry = zipfile.ZipInfo("link")
+        entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(entry, "/etc/passwd")
+    return buffer.getvalue()
+
+
+def twice() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive, pytest.warns(UserWarning):
+        archive.writestr("a.py", "1")
+        archive.writestr("a.py", "2")
+    return buffer.getvalue()
+
+
+def lying_zip() -> bytes:
+    """Claims to hold 10 bytes, holds 8 MiB."""
+    raw = bytearray(zipped({"a": bytes(8 << 20)}))
+    for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        position = raw.index(signature) + offset
+        raw[position : position + 4] = (10).to_bytes(4, "little")
+    return bytes(raw)
+
+
+def unpack(sandbox: Sandbox, raw: bytes) -> dict[str, bytes]:
+    return sandbox.unpack(raw, max_bytes=MAX_BYTES, max_files=MAX_FILES)
+
+
+def test_honest_archives(best: Sandbox) -> None:
+    files = {"a.py": b"x = 1\n", "folder/b.ipynb": b"{}" * 5000, "ü.txt": b""}
+    assert unpack(best, zipped(files)) == files
+    assert unpack(best, zipped(files, zipfile.ZIP_STORED)) == files
+    assert unpack(best, tarred(files)) == files
+    assert unpack(best, tarred({"./a.py": b"1"})) == {"a.py": b"1"}
+    assert unpack(best, zipped({"folder/": b"", "folder/a.py": b"1"})) == {"folder/a.py": b"1"}
+
+
+HOSTILE: dict[str, tuple[Any, str]] = {
+    "up": (lambda: zipped({"../a": b""}), r"\.\./a"),
+    "up inside": (lambda: zipped({"a/../../b": b""}), "plain relative"),
+    "absolute": (lambda: zipped({"/etc/passwd": b""}), "passwd"),
+    "drive": (lambda: zipped({"C:/a": b""}), "C:"),
+    "backslash": (lambda: zipped({"..\\a": b""}), "plain relative"),
+    "control": (lambda: zipped({"a\nb": b""}), "unprintable"),
+    "long": (lambda: zipped({"a" * 300: b""}), "too long"),
+    "deep": (lambda: zipped({"a/" * 40 + "b": b""}), "too long"),
+    "symlink": (symlink_zip, "link"),
+    "twice": (twice, "twice"),
+    "bomb": (lambda: zipped({"a": bytes(50 << 20)}), "'a'"),
+    "lying bomb": (lying_zip, "archive|'a'"),
+    "many": (lambda: zipped({f"f{i}": b"" for i in range(50)}), "20 files"),
+    "bzip": (lambda: zipped({"a": b"x" * 100}, zipfile.ZIP_BZIP2), "unusual"),
+    "nothing in it": (lambda: zipped({}), "no files"),
+    "not an archive": (lambda: b"print('hello')", "not a readable"),
+    "empty": (lambda: b"", "not a readable"),
+    "cut short": (lambda: zipped({"a": b"x" * 5000})[:-40], "archive"),
+    "cut tar": (lambda: tarred({"a": bytes(range(256)) * 50})[:100], "archive"),
+    "tar up": (lambda: tarred({"../a": b""}), "plain relative"),
+    "tar symlink": (lambda: tarred({"a": b""}, tarfile.SYMTYPE, "/etc/passwd"), "link"),
+    "tar hard link": (lambda: tarred({"a": b""}, tarfile.LNKTYPE, "b"), "link"),
+    "tar device": (lambda: tarred({"a": b""}, tarfile.CHRTYPE), "special"),
+    "gzip bomb": (lambda: gzip.compress(bytes(200 << 20)), "no files|size"),
+    "tar bomb": (lambda: tarred({"a": bytes(50 << 20)}), "'a'"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_archives(best: Sandbox, name: str) -> None:
+    make, text = HOSTILE[name]
+    raw = make()
+    began = time.monotonic()
+    with pytest.raises(ArchiveError, match=text):
+        unpack(best, raw)
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, [], {"../a": b""}, {"/a": b""}, {"a": "text"}, {1: b""}, {"a": b"x" * (MAX_BYTES + 1)}, {"": b""},
+     {f"f{i}": b"" for i in range(50)}, {"a\\b": b""}],
+    ids=range(10),
+)  # fmt: skip
+def test_the_childs_word_is_checked(answer: Any) -> None:
+    """As if the archive had taken the child over, and it now answered what it liked."""
+    with pytest.raises(Refused):
+        accept(answer, MAX_BYTES, MAX_FILES)
+
+
+def test_names() -> None:
+    for name in ("a", "a/b.py", "a b", "ü/ß", "..a", "a..", "...a"):
+        check_name(name)
+    for name in ("", ".", "..", "a//b", "a/", "/a", "a/./b", "a\x00", "a:b", "\u202ea"):
+        with pytest.raises(Refused):
+            check_name(name)

@@ -1,0 +1,346 @@
+"""Which layers a child wears, at which level, and what is visible to it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograder.results import Limits
+from autograder.sandbox import Child, Level, Sandbox, SandboxFault, SandboxUnavailable, paths
+from autograder.sandbox.doctor import examine
+from autograder.sandbox.host import level_of
+from autograder.sandbox.messages import Findings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LOOK = """
+import os, sys, resource, threading
+def identity(): return os.getuid(), os.getgid(), os.getgroups(), os.getpid(), os.getppid(), os.getsid(0) == os.getpid()
+def limits(): return {n: resource.getrlimit(getattr(resource, n))[1] for n in dir(resource) if n.startswith("RLIMIT_")}
+def environment(): return dict(os.environ)
+def descriptors():
+    found = []
+    for fd in range(64):
+        try: os.fstat(fd)
+        except OSError: continue
+        found.append(fd)
+    return found
+def listing(path): return sorted(os.listdir(path))
+def read(path):
+    with open(path, "rb") as file: return file.read(10)
+def imports(*names): return [__import__(name).__name__ for name in names]
+def threads(): return threading.active_count()
+"""
+
+
+def look(sandbox: Sandbox, **limits: float) -> Child:
+    child = sandbox.open({"look.py": LOOK.encode()}, "look.py", limits=Limits(**limits))  # type: ignore[arg-type]
+    child.load()
+    return child
+
+
+def test_full_where_everything_works(best: Sandbox) -> None:
+    if best.missing:
+        pytest.skip(f"not available here: {best.missing}")
+    assert best.level is Level.FULL
+    assert len(best.layers) == 5
+    with look(best) as child:
+        for path in ("/", "/tmp", "/etc/passwd"):
+            with pytest.raises(OSError):
+                child.student.listing(path)
+    with Sandbox(without=["landlock"]) as bare, look(bare) as child:  # the root as namespaces alone show it
+        assert child.student.listing("/tmp") == []
+        assert {"etc", "home", "boot"} & set(child.student.listing("/")) <= {"etc"}
+        assert set(child.student.listing("/proc")) == {"cpuinfo", "meminfo"}
+        assert set(child.student.listing("/dev")) == {"null", "zero", "random", "urandom"}
+
+
+def test_identity(best: Sandbox, standard: Sandbox) -> None:
+    for sandbox in (best, standard):
+        with look(sandbox) as child:
+            uid, gid, groups, pid, parent, leads_session = child.student.identity()
+            assert leads_session and pid != os.getpid()
+            if "unprivileged user of its own" in sandbox.layers:
+                assert uid == gid >= 61184 and groups == []
+            elif os.getuid() == 0:
+                assert "root without capabilities" in sandbox.layers
+            else:
+                assert uid in (os.getuid(), 65534)
+            if sandbox is best and not best.missing:
+                assert parent == 1
+
+
+def test_two_children_are_two_users(best: Sandbox) -> None:
+    if "unprivileged user of its own" not in best.layers:
+        pytest.skip("needs root")
+    with look(best) as one, look(best) as two:
+        assert one.student.identity()[0] != two.student.identity()[0]
+
+
+def test_what_a_child_holds(best: Sandbox, standard: Sandbox) -> None:
+    os.environ["OF_THE_GRADER"] = "secret"
+    try:
+        for sandbox in (best, standard):
+            with look(sandbox) as child:
+                assert child.student.descriptors() == [0, 1, 2, 3]
+                environment = child.student.environment()
+                assert "OF_THE_GRADER" not in environment and environment["OMP_NUM_THREADS"] == "1"
+                assert environment["HOME"] == "/nonexistent" and len(environment) < 20
+                assert child.student.threads() == 1
+    finally:
+        del os.environ["OF_THE_GRADER"]
+
+
+def test_resource_limits(best: Sandbox) -> None:
+    with look(best, memory_mb=100) as child:
+        limits = child.student.limits()
+        assert limits["RLIMIT_CORE"] == 0 and limits["RLIMIT_NOFILE"] <= 64
+        assert 0 < limits["RLIMIT_AS"] < 64 << 30
+    with look(best, memory_mb=300) as child:
+        assert child.student.limits()["RLIMIT_AS"] - limits["RLIMIT_AS"] == pytest.approx(200 << 20, rel=0.1)
+
+
+def test_what_submissions_need_is_there(best: Sandbox, standard: Sandbox) -> None:
+    for sandbox in (best, standard):
+        with look(sandbox) as child:
+            names = ["sqlite3", "zoneinfo", "encodings.idna", "ctypes", "torch.fft", "numpy.linalg", "multiprocessing.pool"]
+            assert child.student.imports(*names)
+            assert child.student.read("/dev/urandom") and child.student.read("/proc/cpuinfo")
+            assert child.student.read("/dev/null") == b""
+
+
+def test_common_torch_work_in_a_child(best: Sandbox, standard: Sandbox) -> None:
+    source = b"""
+import torch, asyncio, threading, tempfile
+from torch.utils.checkpoint import checkpoint
+from torch.utils.data import DataLoader
+def train():
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for x in DataLoader(torch.randn(32, 4), batch_size=8):
+        loss = checkpoint(model, x, use_reentrant=False).square().mean()
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+def loop():
+    async def f(): await asyncio.sleep(0.01); return 5
+    return asyncio.run(f())
+def pool():
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(4) as executor: return list(executor.map(abs, [-1, -2]))
+def compute():
+    a = torch.randn(300, 300)
+    return torch.linalg.svdvals(a @ a.T).sum().item() + torch.nn.functional.conv2d(torch.randn(1, 3, 32, 32), torch.randn(4, 3, 3, 3)).sum().item()
+def quiet():
+    import os
+    with open(os.devnull, "w") as file: print("x", file=file)
+    return tempfile.gettempdir()
+"""
+    for sandbox in (best, standard):
+        with sandbox.open({"s.py": source}, "s.py", limits=Limits()) as child:
+            child.load()
+            assert isinstance(child.student.train(), float)
+            assert child.student.loop() == 5
+            assert child.student.pool() == [1, 2]
+            assert isinstance(child.student.compute(), float)
+            assert child.student.quiet() == "/tmp"
+
+
+def test_siblings_and_notebooks(best: Sandbox) -> None:
+    files = {
+        "main.ipynb": b'{"cells": [{"cell_type": "code", "source": ["from helper import h\\n", "def f(): return h() + 1"]}]}',
+        "helper.py": b"def h(): return 41\n",
+    }
+    with best.open(files, "main.ipynb", limits=Limits()) as child:
+        child.load()
+        assert child.student.f() == 42
+
+
+def test_hidden_paths(tmp_path: Path) -> None:
+    """A hidden path among the libraries is covered by namespaces; Landlock alone can't, and refuses."""
+    library = Path(pytest.__file__).parent
+    with Sandbox(hide=[library]) as sandbox:
+        if sandbox.missing.get("namespaces"):
+            pytest.skip(sandbox.missing["namespaces"])
+        with look(sandbox) as child:
+            assert child.student.listing(str(library)) == []
+            with pytest.raises(OSError):
+                child.student.read(pytest.__file__)
+    with Sandbox(hide=[library], without=["namespaces"]) as sandbox, pytest.raises(SandboxUnavailable, match="leave out"):
+        _ = sandbox.level
+
+
+def test_nothing_of_the_repository_is_visible(best: Sandbox, standard: Sandbox) -> None:
+    for sandbox in (best, standard):
+        with look(sandbox) as child:
+            for path in ("autograder/sandbox/host.py", "tests/sandbox/test_confinement.py", "pyproject.toml"):
+                with pytest.raises(OSError):
+                    child.student.read(str(REPOSITORY / path))
+            for path in ("solutions", "tests", "course", "autograder", ""):
+                with pytest.raises(OSError):
+                    child.student.listing(str(REPOSITORY / path))
+
+
+def test_exposed_paths(tmp_path: Path) -> None:
+    (tmp_path / "lib" / "secret").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "lib")
+    lib, secret = str(tmp_path / "lib"), str(tmp_path / "lib" / "secret")
+    assert paths.exposed([secret], [lib]) == [secret]
+    assert paths.exposed([f"{tmp_path}/link/secret"], [lib]) == [secret]
+    assert paths.exposed([secret], [f"{tmp_path}/link"]) == [secret]
+    assert paths.exposed([str(tmp_path), f"{tmp_path}/library"], [lib]) == []
+
+
+@pytest.mark.parametrize(
+    ("findings", "level"),
+    [
+        (Findings(), Level.FULL),
+        (Findings(namespaces="no"), Level.STANDARD),
+        (Findings(landlock="no"), Level.STANDARD),
+        (Findings(namespaces="no", landlock="no"), None),
+        (Findings(seccomp="no"), None),
+        (Findings(seccomp="no", namespaces="no"), None),
+    ],
+)
+def test_levels(findings: Findings, level: Level | None) -> None:
+    assert level_of(findings) is level
+
+
+def test_asking_for_more_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused with the layer's name, what was seen, and the remedy; no zygote is left behind."""
+    from autograder.sandbox import host
+
+    class Poor(host.Zygote):
+        def _receive(self, kind):  # type: ignore[no-untyped-def]
+            message = super()._receive(kind)
+            if kind is Findings:
+                message.namespaces = message.namespaces or "not permitted"
+            return message
+
+    monkeypatch.setattr(host, "Zygote", Poor)
+    with pytest.raises(SandboxUnavailable, match=r"(?s)full.*namespaces: not permitted.*Remedy"):
+        Sandbox(level=Level.FULL)
+    with Sandbox(level=Level.STANDARD) as sandbox:
+        assert sandbox.level is Level.STANDARD
+
+
+def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    with pytest.raises(SandboxUnavailable, match="WSL2"):
+        Sandbox()
+    report = examine()
+    assert report.level is None and not report.checks[0].works
+
+
+def test_import_needs_no_linux() -> None:
+    """With every Linux-only module out of reach, the package and its errors still import."""
+    script = (
+        "import sys\n"
+        "for name in ('resource', 'fcntl', 'pwd', 'grp', 'termios', 'select', 'ctypes'): sys.modules[name] = None\n"
+        "import autograder.sandbox\nfrom autograder.sandbox import StudentError, Ended, SandboxUnavailable\n"
+        "assert not any(n.startswith('autograder.sandbox.') and n.rsplit('.')[-1] != 'errors' for n in sys.modules)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+
+
+def test_a_dead_zygote_is_replaced() -> None:
+    with Sandbox() as sandbox:
+        with look(sandbox) as child:
+            assert child.student.threads() == 1
+            sandbox._zygote._process.kill()
+            sandbox._zygote._process.wait()
+            with pytest.raises(Exception):  # noqa: B017 (its children go with it, and say so in one way or another)
+                for _ in range(1000):
+                    child.student.threads()
+        with look(sandbox) as child:
+            assert child.student.threads() == 1
+
+
+def test_a_closed_sandbox_opens_nothing() -> None:
+    sandbox = Sandbox()
+    sandbox.close()
+    sandbox.close()
+    with pytest.raises(SandboxFault):
+        look(sandbox)
+
+
+UNPRIVILEGED = """
+set -e
+# In a mount namespace of its own: the interpreter under root's home is bound where others may read it.
+mount --make-rprivate /
+if [ -n "$HOME_PART" ]; then
+    mkdir -p /tmp/unprivileged && mount -t tmpfs none /tmp/unprivileged && mkdir /tmp/unprivileged/part
+    mount --bind "$HOME_PART" /tmp/unprivileged/part
+    mount -t tmpfs -o mode=755 none /root && mkdir -p "$HOME_PART" && mount --bind /tmp/unprivileged/part "$HOME_PART"
+fi
+exec setpriv --reuid=65000 --regid=65000 --clear-groups -- "$PYTHON" -c "$SCRIPT"
+"""
+
+
+@pytest.mark.parametrize("without", [[], ["namespaces"]])
+def test_started_by_an_ordinary_user(without: list[str]) -> None:
+    """The whole grader as uid 65000: user namespaces instead of root's, and the same walls."""
+    tools = [shutil.which(name) for name in ("unshare", "setpriv", "mount")]
+    if os.getuid() != 0 or not all(tools):
+        pytest.skip("only root can become somebody else; as an ordinary user, the other tests prove this")
+    script = f"""
+import os
+from autograder.sandbox import Sandbox
+from autograder.results import Limits
+assert os.getuid() == 65000
+with Sandbox(without={without!r}) as sandbox, sandbox.open({{"l.py": {LOOK.encode()!r}}}, "l.py", limits=Limits()) as child:
+    child.load()
+    print(sandbox.level.value, child.student.identity()[0], sandbox.missing)
+    for path in ({str(REPOSITORY / "pyproject.toml")!r}, "/etc/passwd", "/proc/self/environ"):
+        try:
+            print("READ", path, child.student.read(path))
+        except OSError as error:
+            print("refused")
+"""
+    prefix = Path(sys.base_prefix)
+    home_part = str(prefix) if prefix.is_relative_to("/root") else ""
+    environment = {
+        **os.environ, "PYTHONPATH": str(REPOSITORY), "HOME_PART": home_part, "PYTHON": sys.executable, "SCRIPT": script,
+    }  # fmt: skip
+    answer = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", UNPRIVILEGED], env=environment, capture_output=True, text=True, check=False
+    )
+    if "user namespaces" in answer.stderr or "putting" in answer.stderr:
+        pytest.skip(answer.stderr)
+    assert answer.returncode == 0, answer.stderr
+    first, *rest = answer.stdout.splitlines()
+    level, uid, missing = first.split(" ", 2)
+    assert uid == "65000"
+    assert rest == ["refused"] * 3
+    if not without and "unshare" not in missing:
+        assert level == "full", missing
+    if without:
+        assert level == "standard"
+
+
+def test_doctor() -> None:
+    """Every violation that this machine can be protected from is attempted and seen to be stopped."""
+    report = examine()
+    assert report.level is not None
+    stopped = {check.attempted for check in report.checks if check.works}
+    assert {"opening a socket", "forking", "computing for ever with a limit of 1 s"} <= stopped
+    assert any(attempted.startswith("reading a file") for attempted in stopped)
+    for check in report.checks:
+        assert check.works or check.remedy
+        assert check.seen
+
+
+def test_doctor_sees_a_missing_layer(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Child]) -> None:
+    """Where the attempt goes through, the report says so."""
+    from autograder.sandbox import doctor
+
+    with Sandbox(without=["seccomp", "landlock", "namespaces"]) as sandbox:
+        attempt = doctor._attempts("/etc/passwd")["seccomp"][0]
+        check = doctor._attempt(sandbox, attempt)
+    assert not check.works and "went through" in check.seen and check.remedy

@@ -1,0 +1,91 @@
+"""The student's exceptions on the trusted side, and what they may never become."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+
+import pytest
+
+from autograder.sandbox import Child, Frame, StudentError
+from autograder.sandbox.errors import printable, student_error
+
+EXCEPTIONS = [
+    name
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, BaseException) and value is not BaseException
+]
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+def test_every_builtin(name: str) -> None:
+    kind = getattr(builtins, name)
+    mro = [base.__name__ for base in kind.__mro__]
+    error = student_error(name, mro, "text", [Frame("<s.py>", 1, "f", "x")])
+    assert isinstance(error, StudentError) and isinstance(error, Exception)
+    assert "text" in str(error) and "<s.py>:1" in str(error)
+    never = (StopIteration, StopAsyncIteration, BaseExceptionGroup)
+    assert isinstance(error, kind) == (issubclass(kind, Exception) and not issubclass(kind, never))
+    with pytest.raises(StudentError):
+        raise error
+
+
+@pytest.mark.parametrize(
+    "mro",
+    [["SystemExit"], ["KeyboardInterrupt"], ["GeneratorExit"], ["BaseException"], ["object"], ["print"], ["Skipped"],
+     ["OutcomeException", "BaseException"], ["__import__"], [], ["StopIteration", "Exception"], ["x" * 10**6] * 99],
+)  # fmt: skip
+def test_what_it_may_not_become(mro: list[str]) -> None:
+    error = student_error("Skipped", mro, "skip me")
+    assert type(error) is StudentError
+    assert not isinstance(error, SystemExit | KeyboardInterrupt | pytest.skip.Exception | StopIteration)
+
+
+def test_text_is_printable() -> None:
+    error = student_error("A\x1b[2J", ["ValueError"], "\x1b]0;owned\x07\u202e\ud800" + "x" * 10**5)
+    assert "\x1b" not in str(error) and "\ud800" not in str(error) and "\u202e" not in str(error)
+    assert len(str(error)) < 5000
+    str(error).encode()
+    assert printable("abc", 3) == "abc" and printable("abcd", 3) == "ab…"
+
+
+def test_frames_are_the_students_own(run: Callable[..., Child]) -> None:
+    child = run(
+        "import json\ndef outer(x):\n    return inner(x)\n\ndef inner(x):\n    return json.loads(x)\n"
+        "class Odd(ValueError): pass\ndef odd(): raise Odd('strange')\n"
+    )
+    with pytest.raises(ValueError) as caught:
+        child.student.outer("{")
+    frames = caught.value.frames  # type: ignore[attr-defined]
+    assert [(f.function, f.line, f.source) for f in frames] == [
+        ("outer", 3, "return inner(x)"),
+        ("inner", 6, "return json.loads(x)"),
+    ]
+    with pytest.raises(ValueError) as caught:
+        child.student.odd()
+    assert caught.value.name == "Odd" and caught.value.mro[0] == "ValueError"  # type: ignore[attr-defined]
+
+
+def test_errors_of_the_source_itself(run: Callable[..., Child]) -> None:
+    with pytest.raises(SyntaxError) as caught:
+        run("def f(:\n")
+    assert caught.value.frames[-1].line == 1  # type: ignore[attr-defined]
+    with pytest.raises(ZeroDivisionError) as division:
+        run("x = 1\ny = x / 0\n")
+    assert division.value.frames[-1].source == "y = x / 0"  # type: ignore[attr-defined]
+    with pytest.raises(NotImplementedError, match="softmax"):
+        run("def softmax(x):\n    raise NotImplementedError('softmax')\n").student.softmax(1)
+
+
+def test_forbidden_calls(run: Callable[..., Child]) -> None:
+    child = run("import torch\ndef f(x): return torch.softmax(x, -1)\ndef g(x): return x + 1\n", forbidden=("torch.softmax",))
+    with pytest.raises(StudentError, match=r"torch\.softmax"):
+        child.student.f([1.0])
+    assert child.student.g(1) == 2
+
+
+def test_confinement_shows_as_permission_error(run: Callable[..., Child]) -> None:
+    child = run("import os, socket\ndef net(): socket.socket()\ndef fork(): os.fork()\n")
+    for name in ("net", "fork"):
+        with pytest.raises(PermissionError):
+            getattr(child.student, name)()

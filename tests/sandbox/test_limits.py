@@ -1,0 +1,162 @@
+"""Time, memory and output: each limit holds, and what an honest submission does stays within it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from autograder.sandbox import Child, Crashed, Ended, OutOfMemory, StudentError, TimedOut
+
+SPIN = "import time\ndef spin(s):\n    end = time.process_time() + s\n    while time.process_time() < end: pass\n    return s\n"
+
+
+def test_cpu_time(run: Callable[..., Child]) -> None:
+    child = run(SPIN, seconds=0.4)
+    assert child.student.spin(0.1) == 0.1
+    began = time.monotonic()
+    with pytest.raises(TimedOut, match="CPU"):
+        child.student.spin(9)
+    assert time.monotonic() - began < 3
+    assert not child.alive
+    with pytest.raises(TimedOut):
+        child.student.spin(0)
+    with pytest.raises(TimedOut):
+        child.seed(1)
+    assert 0.3 < child.cpu_seconds < 2
+
+
+def test_a_deadline_is_armed_anew_for_every_test(run: Callable[..., Child]) -> None:
+    child = run(SPIN, seconds=0.5)
+    for _ in range(4):
+        child.deadline(0.5)
+        assert child.student.spin(0.3) == 0.3
+    with pytest.raises(TimedOut):
+        child.student.spin(0.3)  # the sum counts, not the single call
+
+
+def test_cpu_time_counts_background_threads(run: Callable[..., Child]) -> None:
+    source = SPIN + "import threading\ndef start():\n    threading.Thread(target=spin, args=(9,), daemon=True).start()\n"
+    child = run(source, seconds=0.4)
+    child.student.start()
+    time.sleep(1)
+    with pytest.raises(TimedOut):
+        child.student.spin(0)
+
+
+def test_wall_clock(run: Callable[..., Child]) -> None:
+    child = run("import time\ndef sleep(s):\n    time.sleep(s)\n    return s\n", seconds=0.2)
+    assert child.student.sleep(0.5) == 0.5  # waiting is not computing
+    began = time.monotonic()
+    with pytest.raises(TimedOut, match="no answer"):
+        child.student.sleep(60)
+    assert time.monotonic() - began < 4
+
+
+def test_our_own_time_is_not_the_childs(run: Callable[..., Child]) -> None:
+    child = run("def use(f):\n    return f()\n", seconds=0.2)
+    time.sleep(1.5)
+    assert child.student.use(lambda: time.sleep(1.5)) is None
+
+
+def test_deadline_while_a_frame_is_on_its_way(run: Callable[..., Child]) -> None:
+    source = "import os, struct\ndef drip():\n    os.write(3, struct.pack('<IQ', 10**6, 0))\n    while True: os.write(3, b'x')\n"
+    child = run(source, seconds=0.2)
+    with pytest.raises(Ended):
+        child.student.drip()
+
+
+def test_a_child_that_does_not_read(run: Callable[..., Child]) -> None:
+    source = "import threading, time, gc\ndef block(f):\n    f()\n    time.sleep(60)\n"
+    child = run(source, seconds=0.2)
+    with pytest.raises(TimedOut):
+        child.student.block(lambda: torch.zeros(1 << 22))
+
+
+def test_memory(run: Callable[..., Child]) -> None:
+    source = "import torch\ndef make(n): return torch.ones(n).sum().item()\ndef plain(n): return len(bytearray(n))\n"
+    child = run(source, memory_mb=256)
+    assert child.student.make(1 << 20) == 1 << 20
+    for name, amount in (("make", 1 << 28), ("plain", 1 << 30)):  # torch says RuntimeError, Python MemoryError
+        child = run(source, memory_mb=256)
+        with pytest.raises(MemoryError) as caught:
+            getattr(child.student, name)(amount)
+        assert isinstance(caught.value, StudentError) and "MemoryError" in caught.value.mro
+        assert child.student.make(10) == 10  # it goes on
+
+
+def test_memory_is_counted_from_the_load(run: Callable[..., Child]) -> None:
+    """The cap is above what was mapped before: 64 MiB hold 40 MiB, and don't hold 80."""
+    for mebibytes, fits in ((40, True), (80, False)):
+        child = run("def make(n):\n    return len(bytearray(n << 20))\n", memory_mb=64)
+        if fits:
+            assert child.student.make(mebibytes) == mebibytes << 20
+        else:
+            with pytest.raises(MemoryError):
+                child.student.make(mebibytes)
+
+
+def test_exhausting_memory_for_good(run: Callable[..., Child]) -> None:
+    child = run("hoard = []\ndef fill():\n    while True: hoard.append(bytearray(1 << 16))\n", memory_mb=128)
+    for _ in range(3):
+        with pytest.raises((MemoryError, OutOfMemory)):
+            child.student.fill()
+
+
+def test_peak_memory(run: Callable[..., Child]) -> None:
+    child = run("def make(n):\n    return sum(bytearray(n << 20))\n")
+    child.student.make(100)
+    child.close()
+    assert 90 << 20 < child.peak_memory < 200 << 20
+    assert child.cpu_seconds > 0
+
+
+def test_output(run: Callable[..., Child]) -> None:
+    source = (
+        "import sys, os\nprint('loading')\n"
+        "def talk():\n    print('out'); print('err', file=sys.stderr); os.write(1, b'raw')\n"
+        "def flood(n):\n    for _ in range(n): print('x' * 1000)\n    return n\n"
+    )
+    child = run(source)
+    child.student.talk()
+    text = child.output.decode()
+    assert text.startswith("loading\n") and all(word in text for word in ("out", "err", "raw"))
+    assert child.student.flood(30_000) == 30_000
+    assert len(child.output) == 64 << 10
+    child.close()
+    assert len(child.output) == 64 << 10
+
+
+def test_output_of_a_child_that_died(run: Callable[..., Child]) -> None:
+    child = run("import os\ndef die():\n    print('last words', flush=True)\n    os._exit(3)\n")
+    with pytest.raises(Crashed, match="status 3"):
+        child.student.die()
+    assert b"last words" in child.output
+    with pytest.raises(Crashed):
+        child.load()
+
+
+def test_signals_are_named(run: Callable[..., Child]) -> None:
+    child = run("import os, signal\ndef die(): os.kill(os.getpid(), signal.SIGSEGV)\n")
+    with pytest.raises(Crashed, match="SIGSEGV"):
+        child.student.die()
+
+
+def test_a_dead_child_leaves_the_others_alone(run: Callable[..., Child]) -> None:
+    one, two = run("import os\ndef die(): os._exit(1)\n"), run("def live(): return 1\n")
+    with pytest.raises(Crashed):
+        one.student.die()
+    assert two.student.live() == 1
+
+
+def test_closing_is_quick_and_final(run: Callable[..., Child]) -> None:
+    child = run("import threading\ndef spin():\n    while True: pass\ndef start(): threading.Thread(target=spin).start()\n")
+    child.student.start()
+    began = time.monotonic()
+    child.close()
+    child.close()
+    assert time.monotonic() - began < 2
+    with pytest.raises(Ended):
+        child.student.start()

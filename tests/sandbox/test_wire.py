@@ -1,0 +1,293 @@
+"""Values survive the way there and back; hostile frames end in WireError, quickly and without much memory."""
+
+from __future__ import annotations
+
+import math
+import resource
+import struct
+import time
+from collections import Counter, OrderedDict, defaultdict, namedtuple
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograder.sandbox import wire
+from autograder.sandbox.decode import Decoder
+from autograder.sandbox.encode import Encoder
+from autograder.sandbox.values import MAX_DEPTH, NUMPY_DTYPES, TORCH_DTYPES
+from autograder.sandbox.wire import WireError
+
+
+def opaque(value: Any) -> wire.HandleNode:
+    return wire.HandleNode(7, type(value).__name__)
+
+
+def there_and_back(value: Any) -> Any:
+    encoder = Encoder(opaque)
+    node = encoder.node(value)
+    head, *payload = wire.pack(wire.Returned(1, node), encoder.payload)
+    header_size, payload_size = wire.lengths(bytes(head[: wire.HEAD.size]))
+    message = wire.unpack_from_child(bytes(head[wire.HEAD.size :]))
+    joined = bytearray(b"".join(map(bytes, payload)))
+    assert (header_size, payload_size) == (len(head) - wire.HEAD.size, len(joined))
+    assert isinstance(message, wire.Returned)
+    return Decoder(joined, lambda node: node).value(message.value)
+
+
+def same(a: Any, b: Any) -> bool:
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, float):
+        return a == b and math.copysign(1, a) == math.copysign(1, b) or (a != a and b != b)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return same(list(a.items()), list(b.items()))
+    return a == b
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(st.characters())
+    | st.binary()
+    | st.complex_numbers(allow_nan=False)
+)
+hashables = st.recursive(scalars, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=5)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.tuples(inner, inner)
+        | st.dictionaries(hashables, inner, max_size=4)
+        | st.sets(hashables, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(values)
+def test_round_trip(value: Any) -> None:
+    assert same(there_and_back(value), value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-(2**63), 2**64), min_size=33, max_size=60) | st.lists(st.floats(), min_size=33, max_size=60))
+def test_round_trip_of_many_numbers(value: list[Any]) -> None:
+    assert same(there_and_back(value), value)
+    assert same(there_and_back(tuple(value)), tuple(value))
+
+
+@pytest.mark.parametrize("name", TORCH_DTYPES)
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 1, 5), (0, 4)])
+def test_round_trip_of_tensors(name: str, shape: tuple[int, ...]) -> None:
+    bits = torch.randint(0, 2 if name == "bool" else 100, shape)
+    tensor = bits.to(TORCH_DTYPES[name])
+    back = there_and_back(tensor)
+    assert back.dtype == tensor.dtype and back.shape == tensor.shape
+    assert torch.equal(back.to(torch.complex128), tensor.to(torch.complex128))
+
+
+def test_tensors_of_every_layout() -> None:
+    base = torch.arange(24.0).reshape(4, 6)
+    for tensor in (base.T, base[::2, 1::2], base[0].expand(3, 6), torch.tensor([1 + 2j]).conj(), base.flip(0)):
+        assert torch.equal(there_and_back(tensor), tensor)
+    parameter = there_and_back(torch.nn.Parameter(base))
+    assert type(parameter) is torch.Tensor and parameter.requires_grad and parameter.is_leaf
+    nan = there_and_back(torch.tensor([float("nan"), -0.0]))
+    assert nan[0] != nan[0] and math.copysign(1, nan[1].item()) == -1
+
+
+@pytest.mark.parametrize("name", NUMPY_DTYPES)
+def test_round_trip_of_arrays(name: str) -> None:
+    array = np.arange(6).reshape(2, 3).astype(name)
+    for given_array in (array, array.T, array[:, ::2], array[:0]):
+        back = there_and_back(given_array)
+        assert type(back) is np.ndarray and back.dtype == given_array.dtype and np.array_equal(back, given_array)
+    scalar = there_and_back(array[0, 1])
+    assert type(scalar) in (int, float, complex, bool) and scalar == array[0, 1]
+
+
+def test_known_subclasses_become_plain() -> None:
+    Point = namedtuple("Point", "x y")
+    assert same(there_and_back(Point(1, 2)), (1, 2))
+    assert same(there_and_back(torch.Size([1, 2])), (1, 2))
+    assert same(there_and_back(OrderedDict(a=1)), {"a": 1})
+    assert same(there_and_back(Counter("aab")), {"a": 2, "b": 1})
+    assert same(there_and_back(defaultdict(list, a=[1])), {"a": [1]})
+    assert type(there_and_back(torch.tensor([[1, 2]]).max(dim=1))) is tuple
+    for plain in (torch.float16, torch.device("cpu"), slice(1, None, 2), range(3, 9, 2), ...):
+        assert there_and_back(plain) == plain
+
+
+@pytest.mark.parametrize(
+    "value",
+    [type("T", (int,), {})(3), type("T", (str,), {})("x"), type("T", (list,), {})([1]), type("T", (dict,), {})(a=1), object(),
+     torch.ones(2).to_sparse(), np.array(["a"]), {object(): 1}, {(1, object())}, torch.ones(2, device="meta")],
+    ids=range(10),
+)  # fmt: skip
+def test_everything_else_stays_where_it_is(value: Any) -> None:
+    assert isinstance(there_and_back(value), wire.HandleNode)
+
+
+def test_values_that_are_refused() -> None:
+    deep: list[Any] = []
+    for _ in range(MAX_DEPTH + 1):
+        deep = [deep]
+    myself: list[Any] = []
+    myself.append(myself)
+    for value in (deep, myself, torch.ones(1).expand(10**12), 1 << 10**5, bytes((256 << 20) + 1)):
+        with pytest.raises(WireError):
+            Encoder(opaque).node(value)
+
+
+# --- hostile frames ---
+
+
+def refused(header: bytes, payload: bytes = b"") -> None:
+    with pytest.raises(WireError):
+        message = wire.unpack_from_child(header)
+        assert isinstance(message, wire.Returned)
+        Decoder(bytearray(payload), lambda node: node).value(message.value)
+
+
+@settings(max_examples=500, deadline=1000)
+@given(st.binary(max_size=200))
+def test_random_bytes(raw: bytes) -> None:
+    try:
+        wire.unpack_from_child(raw)
+    except WireError:
+        pass
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=3) | st.binary(max_size=9)
+    | st.sampled_from(["l", "L", "b", "n", "d", "i", "B", "P", "u", "z", "D", "v", "c", "r", "e", "T", "A", "h", "f", "o",
+                       "list", "set", "tuple", "q", "float32", "bool", "int64", "cpu"]),
+    lambda inner: st.lists(inner, max_size=7),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=1500, deadline=2000)
+@given(json, st.binary(max_size=128))
+def test_random_nodes(node: Any, payload: bytes) -> None:
+    """Any structure at all is either refused or gives an honest value."""
+    try:
+        message = wire.unpack_from_child(msgspec.msgpack.encode(["rt", 1, node]))
+        assert isinstance(message, wire.Returned)
+        Decoder(bytearray(payload), lambda node: node).value(message.value)
+    except WireError:
+        pass
+
+
+def hostile(*node: Any) -> bytes:
+    return msgspec.msgpack.encode(["rt", 1, list(node)])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"", b"\xc1", b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\x91" * 100_000,
+        hostile("T", "float32", [10**12], 0, 4, False),
+        hostile("T", "float32", [2], 1, 8, False),
+        hostile("T", "float32", [2], -64, 8, False),
+        hostile("T", "float32", [2], 64, 8, False),
+        hostile("T", "float32", [-1], 0, -4, False),
+        hostile("T", "float32", [2**40, 0, 2**40, 2**40, 2**40], 0, 1, False),
+        hostile("T", "float32", [1 << 62, 1 << 62, 4], 0, 0, False),
+        hostile("T", "object", [1], 0, 8, False),
+        hostile("A", "object", [1], 0, 8),
+        hostile("A", "float64", [3], 0, 8),
+        hostile("T", "float32", [1] * 100, 0, 4, False),
+        hostile("n", "list", "q", 0, 7),
+        hostile("n", "list", "q", 0, 1 << 40),
+        hostile("n", "list", "O", 0, 8),
+        hostile("P", 0, 1 << 40),
+        hostile("i", bytes(10_000)),
+        hostile("r", 0, 10**18, 1),
+        hostile("r", 0, 1, 0),
+        hostile("u", b"\xff"),
+        hostile("D", "float31"),
+        hostile("v", "cuda"),
+        hostile("l", "set", [["L", "list", [1]]]),
+        hostile("d", ["L", "list", [1, 2]], ["L", "list", [1]]),
+        hostile("d", ["L", "set", [1]], ["L", "list", [1]]),
+        hostile("d", ["l", "list", [["L", "list", []]]], ["L", "list", [1]]),
+        hostile("L", "object", []),
+        hostile("??"),
+        msgspec.msgpack.encode({"rt": 1}),
+        msgspec.msgpack.encode(["rt", 1, {"a": 1}]),
+        msgspec.msgpack.encode(["op", 1, "call", 0, "", [[], [], []], []]),
+        msgspec.msgpack.encode(["rt", 1, msgspec.msgpack.Ext(1, b"x")]),
+        msgspec.msgpack.encode(["rt", 1, 1, 1]),
+    ],
+    ids=range(38),
+)  # fmt: skip
+def test_malformed_frames(header: bytes) -> None:
+    refused(header, bytes(32))
+
+
+def test_deep_nodes_are_refused() -> None:
+    node: Any = 1
+    for _ in range(200):
+        node = ["l", "list", [node]]
+    refused(hostile(*node))
+
+
+def test_lengths_are_bounded() -> None:
+    for header, payload in ((wire.MAX_HEADER + 1, 0), (0, wire.MAX_PAYLOAD + 1), (2**32 - 1, 2**64 - 1)):
+        with pytest.raises(WireError):
+            wire.lengths(struct.pack("<IQ", header, payload))
+
+
+def test_nested_claims_cost_nothing() -> None:
+    """Arrays within arrays, each claiming all that is left: refused before anything is reserved."""
+    count = 4 << 20
+    claim = b"\xdd" + struct.pack(">I", count - 10_000)
+    nested = b"\x93\xa2rt\x01" + b"".join([b"\x93\xa1l\xa4list" + claim] * 300) + b"\xc0" * count
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        mapped = int(statm.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + (256 << 20), hard))
+    try:
+        began = time.monotonic()
+        refused(nested)
+        assert time.monotonic() - began < 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+
+
+def test_colliding_keys_are_refused() -> None:
+    prime = 2**61 - 1  # the modulus of Python's integer hash
+    keys = [i * prime for i in range(1, 2000)]
+    began = time.monotonic()
+    for value in (set(keys[:200]), dict.fromkeys(keys[:200])):
+        assert same(there_and_back(value), value)
+    for node in (
+        hostile("l", "set", [["i", key.to_bytes(16, "little")] for key in keys]),
+        hostile("d", ["l", "list", [["i", key.to_bytes(16, "little")] for key in keys]], ["L", "list", [0] * len(keys)]),
+    ):
+        refused(node)
+    assert time.monotonic() - began < 2
+
+
+def test_bools_are_bools() -> None:
+    """A byte that is neither 0 nor 1 would compare unequal to both."""
+    for tag in (["T", "bool", [4], 0, 4, False], ["A", "bool", [4], 0, 4]):
+        message = wire.unpack_from_child(hostile(*tag))
+        assert isinstance(message, wire.Returned)
+        value = Decoder(bytearray(b"\x00\x01\x02\xff"), lambda node: node).value(message.value)
+        raw = value.view(torch.uint8) if isinstance(value, torch.Tensor) else value.view(np.uint8)
+        assert raw.tolist() == [0, 1, 1, 1]
