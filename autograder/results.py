@@ -23,7 +23,9 @@ class Text(Struct, frozen=True):
         """Both texts with their `{placeholders}` filled. A value may itself be a Text."""
         return Text(
             *(
-                self.pick(lang).format(**{k: v.pick(lang) if isinstance(v, Text) else v for k, v in values.items()})
+                self.pick(lang).format(
+                    **{k: v.pick(lang) if isinstance(v, Text) else v for k, v in values.items()}
+                )
                 for lang in ("en", "zh")
             )
         )

@@ -6,7 +6,6 @@ import ast
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -95,7 +94,10 @@ class Auditor:
                 except UserError as error:
                     summary, problems = "", [str(error)]
                 if number == 8 and _cpu_seconds() - started > CPU_SECONDS:
-                    problems = [*problems, f"the audit took more than {CPU_SECONDS:g} s of CPU; make the tests smaller"]
+                    problems = [
+                        *problems,
+                        f"the audit took more than {CPU_SECONDS:g} s of CPU; make the tests smaller",
+                    ]
                 points.append(Point(number, TITLES[number], summary, tuple(problems)))
         green = all(point.green for point in points)
         return ExerciseAudit(exercise.id, green, _cpu_seconds() - started, tuple(points))
@@ -191,10 +193,15 @@ class _Subject:
 
     def correct_answers(self) -> Finding:
         answers = {"the reference": self.solution}
-        answers |= {str(path.relative_to(self.exercise.root)): path.read_text(encoding="utf-8") for path in self.exercise.accepted}
+        answers |= {
+            str(path.relative_to(self.exercise.root)): path.read_text(encoding="utf-8")
+            for path in self.exercise.accepted
+        }
         problems = []
         if len(answers) < 1 + ACCEPTED:
-            problems.append(f"{len(answers) - 1} accepted solutions; write at least {ACCEPTED} in other styles")
+            problems.append(
+                f"{len(answers) - 1} accepted solutions; write at least {ACCEPTED} in other styles"
+            )
         main = f"{self.exercise.topic}.py"
         for who, source in answers.items():
             endings, _, _ = self.confined.run({main: source.encode()}, main)
@@ -234,13 +241,19 @@ class _Subject:
                 continue
             touched |= self._questions_touched(mistake)
             problems += self._misconception(mistake, source)
-        problems += [f"no misconception concerns {name}" for name in questions(self.solution, self.name) if name not in touched]
+        problems += [
+            f"no misconception concerns {name}"
+            for name in questions(self.solution, self.name)
+            if name not in touched
+        ]
         return f"{len(mistakes)} caught where they say, and diagnosed as themselves", problems
 
     def _questions_touched(self, mistake: Misconception) -> set[str]:
         first = self.solution[: self.solution.index(mistake.replace)].count("\n") + 1
         last = first + mistake.replace.count("\n")
-        return {b.question for b in find_blocks(self.solution, self.name) if b.first <= last and first <= b.last}
+        return {
+            b.question for b in find_blocks(self.solution, self.name) if b.first <= last and first <= b.last
+        }
 
     def _misconception(self, mistake: Misconception, source: str) -> list[str]:
         who = f"misconception {mistake.name!r}"
@@ -255,7 +268,9 @@ class _Subject:
             problems.append(f"{who} loses nothing at {mistake.caught}; strengthen that test")
         elif not any(test.diagnosis == mistake.name for test in lost):
             others = sorted({test.diagnosis or "nothing" for test in lost})
-            problems.append(f"{who} is diagnosed as {', '.join(others)} at {mistake.caught}; tell them apart or drop one")
+            problems.append(
+                f"{who} is diagnosed as {', '.join(others)} at {mistake.caught}; tell them apart or drop one"
+            )
         if len(mistake.hint.en.split()) > HINT_WORDS:
             problems.append(f"{who}: the hint has more than {HINT_WORDS} words")
         return problems
@@ -276,9 +291,15 @@ class _Subject:
         path = self.exercise.oracle_tests
         name = path.relative_to(self.exercise.root)
         if not path.is_file() or self.exercise.id not in path.read_text(encoding="utf-8"):
-            return "", [f"{name} holds no test of {self.exercise.id}; check the reference against {self.exercise.spec.oracle}"]
+            return "", [
+                f"{name} holds no test of {self.exercise.id}; check the reference against {self.exercise.spec.oracle}"
+            ]
         command = [sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider", str(path)]
-        tests = [node.name for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)]
+        tests = [
+            node.name
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.FunctionDef)
+        ]
         if any(test.startswith("test_") and self.exercise.topic in test for test in tests):
             command += ["-k", self.exercise.topic]
         done = subprocess.run(
@@ -299,23 +320,32 @@ class _Subject:
         for path in _student_files(self.exercise.root):
             searched += 1
             survivors = surviving_lines(self.solution, self.name, path.read_text(encoding="utf-8"))
-            problems += [f"{path.relative_to(self.exercise.root)} holds the solution line {line!r}" for line in survivors]
+            problems += [
+                f"{path.relative_to(self.exercise.root)} holds the solution line {line!r}"
+                for line in survivors
+            ]
         return f"fresh; no solution line in {searched} files that students see", problems
 
     def form(self) -> Finding:
         problems = []
         for case in self.cases:
             if not case.sentence.en or not case.sentence.zh:
-                problems.append(f"{case.name}: the docstring needs one sentence in English and one after `zh:`")
+                problems.append(
+                    f"{case.name}: the docstring needs one sentence in English and one after `zh:`"
+                )
             if case.visibility is Visibility.PUBLIC and "reference" in case.fixtures:
-                problems.append(f"{case.name} is public and can't use `reference`; write the expected values down")
+                problems.append(
+                    f"{case.name} is public and can't use `reference`; write the expected values down"
+                )
         full = total(case.points for case in self.cases)
         public = total(case.points for case in self.cases if case.visibility is Visibility.PUBLIC)
         if not 0.2 <= public / full <= 0.45:
             problems.append(f"{public:g} of {full:g} points are public; about a third should be")
         names = questions(self.solution, self.name)
         spec = self.exercise.spec
-        problems += [f"no hint for {name}" for name in names if name not in {hint.question for hint in spec.hint}]
+        problems += [
+            f"no hint for {name}" for name in names if name not in {hint.question for hint in spec.hint}
+        ]
         return f"{len(self.cases)} tests, {full:g} points, {public:g} of them public", problems
 
 

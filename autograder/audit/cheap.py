@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 KINDS = ("zeros", "constant", "identity", "noise", "raising")
 
-APPENDED = '''
+APPENDED = """
 
 # --- appended
 def _cheapen(kind, names):
@@ -83,7 +83,7 @@ def _cheapen(kind, names):
                 setattr(target, attribute, cheap(method, True))
 
 
-'''
+"""
 
 
 def cheap_answer(solution: str, kind: str, questions: Sequence[str]) -> str:

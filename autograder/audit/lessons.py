@@ -46,7 +46,9 @@ def lesson_problems(exercise: Exercise) -> list[str]:
 
 
 def _links(exercise: Exercise, path: Path, page: str) -> list[str]:
-    targets = [target for target, _ in LINK.findall(page) if "://" not in target and not target.startswith("mailto:")]
+    targets = [
+        target for target, _ in LINK.findall(page) if "://" not in target and not target.startswith("mailto:")
+    ]
     dead = [target for target in targets if not (path.parent / target).exists()]
     found = any((path.parent / target).resolve() == exercise.skeleton.resolve() for target in targets)
     missing = [] if found else [f"no link to exercises/{exercise.id}.py; add one"]
@@ -59,7 +61,12 @@ def _run(code: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         try:
             done = subprocess.run(
-                [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS
+                [sys.executable, "-c", code],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
             )
         except subprocess.TimeoutExpired:
             return f"it ran longer than {SECONDS} s"

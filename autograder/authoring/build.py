@@ -15,7 +15,14 @@ from pathlib import Path
 
 import msgspec
 
-from autograder.authoring.script import Cell, ScriptError, questions, split_cells, strip_solutions, surviving_lines
+from autograder.authoring.script import (
+    Cell,
+    ScriptError,
+    questions,
+    split_cells,
+    strip_solutions,
+    surviving_lines,
+)
 from autograder.course import Course, Exercise, ExerciseSpec, PublicSpec
 from autograder.course.errors import read_toml
 
@@ -163,4 +170,6 @@ def build_exercise(exercise: Exercise, *, force: bool = False) -> list[Built]:
 
 def build(course: Course, names: list[str] | None = None, *, force: bool = False) -> list[Built]:
     """Build the named exercises, or all."""
-    return [built for exercise in course.select(names or []) for built in build_exercise(exercise, force=force)]
+    return [
+        built for exercise in course.select(names or []) for built in build_exercise(exercise, force=force)
+    ]

@@ -42,7 +42,7 @@ def first(x: Tensor) -> Tensor:
     # END SOLUTION
 '''
 
-SPEC = '''\
+SPEC = """\
 title.en = "{topic}"
 title.zh = "{topic}"
 minutes = 30
@@ -62,7 +62,7 @@ with = "x"
 caught = "test_negative_inputs"
 hint.en = "What is wrong, why it matters, and where to look."
 hint.zh = "错在哪里、为什么要紧、该看哪里。"
-'''
+"""
 
 HIDDEN = '''\
 """Hidden tests of {id}."""
@@ -111,7 +111,7 @@ def first(x: Tensor) -> Tensor:
     return {expression}
 '''
 
-LESSON = '''\
+LESSON = """\
 ---
 file_format: mystnb
 kernelspec:
@@ -128,7 +128,7 @@ torch.relu(torch.tensor([-1.0, 2.0]))
 ```
 
 {link}: [{id}](../../exercises/{id}.py)
-'''
+"""
 
 ORACLE = '''
 
@@ -155,7 +155,9 @@ def _contents(exercise: Exercise) -> dict[Path, str]:
         exercise.hidden_tests: HIDDEN.format(**names),
         exercise.public_tests: PUBLIC.format(**names),
         accepted / "clamp.py": ACCEPTED.format(style="By clamping.", expression="x.clamp(min=0)"),
-        accepted / "where.py": ACCEPTED.format(style="By multiplication with a mask.", expression="x * (x > 0)"),
+        accepted / "where.py": ACCEPTED.format(
+            style="By multiplication with a mask.", expression="x * (x > 0)"
+        ),
         exercise.lesson("en"): LESSON.format(body=english, link="Exercise", **names),
         exercise.lesson("zh"): LESSON.format(body=chinese, link="练习", **names),
     }
@@ -170,13 +172,19 @@ def new_exercise(course: Course, name: str) -> list[Path]:
     contents = _contents(exercise)
     existing = [path for path in contents if path.exists()]
     if existing or exercise.id in course.exercises:
-        raise CourseError(f"{existing[0] if existing else exercise.id} exists already; choose another name or edit it")
+        raise CourseError(
+            f"{existing[0] if existing else exercise.id} exists already; choose another name or edit it"
+        )
     for path, text in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     oracle = exercise.oracle_tests
     oracle.parent.mkdir(parents=True, exist_ok=True)
-    before = oracle.read_text(encoding="utf-8") if oracle.exists() else f'"""The {exercise.unit} references against their oracles."""\n'
+    before = (
+        oracle.read_text(encoding="utf-8")
+        if oracle.exists()
+        else f'"""The {exercise.unit} references against their oracles."""\n'
+    )
     oracle.write_text(before + ORACLE.format(id=exercise.id, topic=exercise.topic), encoding="utf-8")
     _list_in_course(course, exercise)
     return [*contents, oracle]
@@ -188,9 +196,11 @@ def _list_in_course(course: Course, exercise: Exercise) -> None:
     text = path.read_text(encoding="utf-8")
     if any(unit.id == exercise.unit for unit in course.units):
         pattern = rf'(id = "{exercise.unit}"\n(?:(?!\[\[).*\n)*?exercises = \[)([^\]]*)\]'
-        text, found = re.subn(pattern, lambda m: f'{m[1]}{_extended(m[2], exercise.topic)}]', text, count=1)
+        text, found = re.subn(pattern, lambda m: f"{m[1]}{_extended(m[2], exercise.topic)}]", text, count=1)
         if not found:
-            raise CourseError(f"{path}: the unit {exercise.unit!r} has an unusual layout; add {exercise.topic!r} to it by hand")
+            raise CourseError(
+                f"{path}: the unit {exercise.unit!r} has an unusual layout; add {exercise.topic!r} to it by hand"
+            )
     else:
         text += (
             f'\n[[unit]]\nid = "{exercise.unit}"\ntitle.en = "{exercise.unit}"\ntitle.zh = "{exercise.unit}"\n'

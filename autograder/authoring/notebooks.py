@@ -15,9 +15,7 @@ def notebook_of(exercise: Exercise, lang: str) -> Any:
     notebook = jupytext.reads(exercise.skeleton.read_text(encoding="utf-8"), fmt="py:percent")
     other = {"en": "zh", "zh": None}[lang]
     cells = [
-        cell
-        for cell in notebook.cells
-        if cell.cell_type != "markdown" or cell.metadata.get("lang") != other
+        cell for cell in notebook.cells if cell.cell_type != "markdown" or cell.metadata.get("lang") != other
     ]
     if lang == "zh":
         cells = _chinese_only(cells)

@@ -66,14 +66,16 @@ def split_cells(source: str, path: str) -> list[Cell]:
         if line.startswith("# %%"):
             if not HEADER.match(line):
                 raise ScriptError(
-                    f"{path}:{number}: cell header {line!r}; write `# %%`, `# %% [markdown]` or `# %% [markdown] lang=\"zh\"`"
+                    f'{path}:{number}: cell header {line!r}; write `# %%`, `# %% [markdown]` or `# %% [markdown] lang="zh"`'
                 )
             if header is not None:
                 cells.append(Cell(header, "\n".join(body).strip("\n") + "\n"))
             header, body = line, []
         elif header is None:
             if line.strip():
-                raise ScriptError(f"{path}:{number}: text before the first cell; begin the file with `# %% [markdown]`")
+                raise ScriptError(
+                    f"{path}:{number}: text before the first cell; begin the file with `# %% [markdown]`"
+                )
         else:
             body.append(line)
     if header is None:
@@ -105,7 +107,9 @@ def find_blocks(source: str, path: str) -> list[Block]:
         stripped = line.strip()
         if stripped == BEGIN:
             if begin is not None:
-                raise ScriptError(f"{path}:{number}: `{BEGIN}` inside the block begun in line {begin}; end that one first")
+                raise ScriptError(
+                    f"{path}:{number}: `{BEGIN}` inside the block begun in line {begin}; end that one first"
+                )
             begin = number
         elif stripped == END:
             if begin is None:
@@ -113,7 +117,9 @@ def find_blocks(source: str, path: str) -> list[Block]:
             blocks.append(Block(begin, number, _owner(functions, begin, number, path)))
             begin = None
         elif "BEGIN SOLUTION" in line or "END SOLUTION" in line:
-            raise ScriptError(f"{path}:{number}: a marker must stand alone on its line, as `{BEGIN}` or `{END}`")
+            raise ScriptError(
+                f"{path}:{number}: a marker must stand alone on its line, as `{BEGIN}` or `{END}`"
+            )
     if begin is not None:
         raise ScriptError(f"{path}:{begin}: `{BEGIN}` is never ended; add `{END}`")
     if not blocks:
@@ -127,7 +133,9 @@ def _owner(
     for qualname, node in functions:
         if node.lineno < begin and end <= (node.end_lineno or 0) + 1 and _indent_fits(node, begin):
             return qualname
-    raise ScriptError(f"{path}:{begin}: a solution block must lie inside one function's body, after its docstring")
+    raise ScriptError(
+        f"{path}:{begin}: a solution block must lie inside one function's body, after its docstring"
+    )
 
 
 def _indent_fits(node: ast.FunctionDef | ast.AsyncFunctionDef, begin: int) -> bool:
@@ -153,14 +161,18 @@ def strip_solutions(source: str, path: str) -> str:
     try:
         ast.parse(stripped)
     except SyntaxError as error:
-        raise ScriptError(f"{path}: without its solutions the file is not valid Python ({error.msg}, line {error.lineno})") from None
+        raise ScriptError(
+            f"{path}: without its solutions the file is not valid Python ({error.msg}, line {error.lineno})"
+        ) from None
     return stripped
 
 
 def solution_lines(source: str, path: str) -> list[str]:
     """The telling lines inside solution blocks: what must never reach a student."""
     lines = source.splitlines()
-    inside = [lines[n].strip() for block in find_blocks(source, path) for n in range(block.first, block.last - 1)]
+    inside = [
+        lines[n].strip() for block in find_blocks(source, path) for n in range(block.first, block.last - 1)
+    ]
     return [line for line in dict.fromkeys(inside) if len(line.replace(" ", "")) >= MIN_TELLING]
 
 

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from autograder.cli.common import CourseOption, JsonOption, LangOption, Speaker, console, open_course, print_json
+from autograder.cli.common import (
+    CourseOption,
+    JsonOption,
+    LangOption,
+    Speaker,
+    console,
+    open_course,
+    print_json,
+)
 from autograder.lang import language
 from autograder.results import Text
 
@@ -115,5 +123,3 @@ def audit(
         print_json({"exercises": reports})
     if not all(report.green for report in reports):
         raise typer.Exit(1)
-
-

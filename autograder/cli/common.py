@@ -24,10 +24,15 @@ class Lang(StrEnum):
 
 
 CourseOption = Annotated[
-    Path | None, typer.Option("--course", help="The course's folder (found by walking up from here by default).")
+    Path | None,
+    typer.Option("--course", help="The course's folder (found by walking up from here by default)."),
 ]
-LangOption = Annotated[Lang | None, typer.Option("--lang", help="Language of messages (the locale's by default).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output and nothing else there.")]
+LangOption = Annotated[
+    Lang | None, typer.Option("--lang", help="Language of messages (the locale's by default).")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON on standard output and nothing else there.")
+]
 
 
 def open_course(given: Path | None, *, authoring: bool = False) -> Course:

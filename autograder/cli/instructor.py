@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from autograder.cli.common import CourseOption, JsonOption, LangOption, Speaker, console, open_course, print_json
+from autograder.cli.common import (
+    CourseOption,
+    JsonOption,
+    LangOption,
+    Speaker,
+    console,
+    open_course,
+    print_json,
+)
 from autograder.results import Status, Text
 
 GradebookOption = Annotated[
@@ -33,7 +41,9 @@ NEXT = Text(
     "接下来：autograder gradebook show --gradebook {name} --student 姓名，或 autograder gradebook export grades.csv --gradebook {name}",
 )
 EXPORTED = Text("{rows} rows written to {path}.", "已将 {rows} 行写入 {path}。")
-ADJUSTED = Text("{student}, {exercise}: {points:+g} points, recorded.", "{student}，{exercise}：{points:+g} 分，已记录。")
+ADJUSTED = Text(
+    "{student}, {exercise}: {points:+g} points, recorded.", "{student}，{exercise}：{points:+g} 分，已记录。"
+)
 
 gradebook_app = typer.Typer(help="Show, export and adjust what is recorded.", no_args_is_help=True)
 
@@ -46,23 +56,28 @@ def register(app: typer.Typer) -> None:
 
 
 def grade(
-    submissions: Annotated[Path, typer.Argument(help="A folder with one folder (or zip file) for each student.")],
+    submissions: Annotated[
+        Path, typer.Argument(help="A folder with one folder (or zip file) for each student.")
+    ],
     gradebook: GradebookOption = DEFAULT_GRADEBOOK,
     workers: Annotated[int, typer.Option(min=1, help="Processes to grade with.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to grade on.")] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Grade these exercises, units or assignments only; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Grade these exercises, units or assignments only; may be repeated."),
     ] = None,
-    unsafe: Annotated[bool, typer.Option("--unsafe", help="Run without isolation. For trusted code only.")] = False,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Run without isolation. For trusted code only.")
+    ] = False,
     json: JsonOption = False,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
     """Grade a folder of submissions into the gradebook."""
     from autograder.cli.tables import diagnosis_table, grade_table, result_json
+    from autograder.cli.watch import with_progress
     from autograder.gradebook import Gradebook
     from autograder.grading.run import Grader, Mode, students_in
-    from autograder.cli.watch import with_progress
 
     say, remarks = Speaker(lang), console(stderr=True)
     root = open_course(course)
@@ -90,7 +105,10 @@ def grade(
             if found is not None:
                 console().print(found)
         counts = {
-            "new": sum(not item.cached and item.result.status in (Status.GRADED, Status.NOT_BEGUN) for item in settled),
+            "new": sum(
+                not item.cached and item.result.status in (Status.GRADED, Status.NOT_BEGUN)
+                for item in settled
+            ),
             "cached": sum(item.cached for item in settled),
             "invalid": sum(item.result.status is Status.INVALID for item in settled),
             "ungraded": sum(item.result.status is Status.UNGRADED for item in settled),

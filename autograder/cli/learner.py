@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 def check(
     name: Annotated[str, typer.Argument(help="An exercise, as attention/multi_head.")],
-    hidden: Annotated[bool, typer.Option("--hidden", help="Run the hidden tests, too, where solutions are at hand.")] = False,
+    hidden: Annotated[
+        bool, typer.Option("--hidden", help="Run the hidden tests, too, where solutions are at hand.")
+    ] = False,
     json: JsonOption = False,
     course: CourseOption = None,
     lang: LangOption = None,
@@ -30,7 +32,14 @@ def check(
     exercise = open_course(course, authoring=True).exercise(name)
     report = (check_hidden if hidden else check_file)(exercise, language(lang))
     if json:
-        print_json({"exercise": report.exercise, "score": report.score, "max_score": report.max_score, "tests": report.tests})
+        print_json(
+            {
+                "exercise": report.exercise,
+                "score": report.score,
+                "max_score": report.max_score,
+                "tests": report.tests,
+            }
+        )
     else:
         console().print(str(report), markup=False)
     if not report.complete:
@@ -38,7 +47,9 @@ def check(
 
 
 def learn(
-    name: Annotated[str | None, typer.Argument(help="Where to begin; the first unfinished exercise by default.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Where to begin; the first unfinished exercise by default.")
+    ] = None,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:

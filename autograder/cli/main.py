@@ -13,6 +13,7 @@ import typer
 from autograder import __version__
 from autograder.cli import author, instructor, learner
 from autograder.errors import UserError
+from autograder.sandbox.errors import SandboxUnavailable
 
 app = typer.Typer(
     name="autograder",
@@ -35,7 +36,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
 ) -> None:
     pass
 
@@ -46,6 +49,12 @@ def run() -> None:
         app()
     except UserError as error:
         typer.secho(f"autograder: {error}", err=True, fg="red")
+        sys.exit(2)
+    except SandboxUnavailable as error:
+        typer.secho(f"autograder: {error}", err=True, fg="red")
+        typer.secho(
+            "autograder: `autograder doctor` shows each layer; --unsafe grades without isolation.", err=True
+        )
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)

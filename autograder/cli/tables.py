@@ -12,8 +12,8 @@ from rich.table import Table
 
 from autograder.errors import UserError
 from autograder.gradebook.export import standing
-from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, total
 from autograder.learn.report import ABOVE
+from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, total
 from autograder.testing.progress import number
 
 if TYPE_CHECKING:
@@ -30,8 +30,23 @@ LEGEND = Text(
     "– 未提交   · 未动笔   ! 无法读取   ? 尚未评分   * 有人工调整   U 不安全模式",
 )
 FOUND = Text("What went wrong, most frequent first", "常见错误（按人数从多到少）")
-EXERCISE, MISTAKE, STUDENTS = Text("exercise", "练习"), Text("misconception", "误解"), Text("students", "学生")
-TEST, OUTCOME, POINTS, MESSAGE = Text("test", "测试"), Text("outcome", "结果"), Text("points", "得分"), Text("message", "说明")
+EXERCISE, MISTAKE, STUDENTS = (
+    Text("exercise", "练习"),
+    Text("misconception", "误解"),
+    Text("students", "学生"),
+)
+TEST, OUTCOME, POINTS, MESSAGE = (
+    Text("test", "测试"),
+    Text("outcome", "结果"),
+    Text("points", "得分"),
+    Text("message", "说明"),
+)
+ISOLATION, LAYER, STOPPED = Text("isolation", "隔离级别"), Text("layer", "层"), Text("stopped", "已阻止")
+ATTEMPTED, SEEN, REMEDY = (
+    Text("attempted", "尝试的违规"),
+    Text("seen", "实际结果"),
+    Text("remedy", "补救办法"),
+)
 COLOURS = {Outcome.PASSED: "green", Outcome.NOT_IMPLEMENTED: "dim", Outcome.UNGRADED: "yellow"}
 
 
@@ -44,7 +59,9 @@ def grade_table(
     table.add_column(say(STUDENT))
     for exercise in exercises:
         known = [score.max_score for (_, name), score in scores.items() if name == exercise.id]
-        table.add_column(f"{exercise.unit}/\n{exercise.topic}\n{number(max(known, default=0))}", justify="right")
+        table.add_column(
+            f"{exercise.unit}/\n{exercise.topic}\n{number(max(known, default=0))}", justify="right"
+        )
     table.add_column(say(TOTAL), justify="right", style="bold")
     for student in students:
         row = [scores.get((student, exercise.id)) for exercise in exercises]
@@ -168,23 +185,29 @@ def result_json(results: Sequence[ExerciseResult]) -> dict[str, Any]:
 def audit_table(report: ExerciseAudit, say: Speaker) -> Table:
     """One exercise's audit, point by point."""
     mark = "[green]✓[/]" if report.green else "[red]✗[/]"
-    table = Table(title=f"{mark} {report.exercise}  ({report.seconds:.1f} s)", title_justify="left", show_header=False)
+    table = Table(
+        title=f"{mark} {report.exercise}  ({report.seconds:.1f} s)", title_justify="left", show_header=False
+    )
     table.add_column(justify="right")
     table.add_column()
     table.add_column()
     for point in report.points:
         detail = "\n".join(escape(problem) for problem in point.problems) or escape(point.summary)
-        table.add_row(str(point.number), "[green]✓[/]" if point.green else "[red]✗[/]", f"{point.title.pick(say.lang)}: {detail}")
+        table.add_row(
+            str(point.number),
+            "[green]✓[/]" if point.green else "[red]✗[/]",
+            f"{point.title.pick(say.lang)}: {detail}",
+        )
     return table
 
 
-def doctor_table(report: Report, say: Speaker) -> Table:
-    """Each layer of the isolation, what was attempted, and what was seen."""
+def doctor_table(report: Report, say: Speaker) -> Group:
+    """Each attempted violation, and what was seen."""
     level = report.level.value.upper() if report.level else "REFUSE"
-    table = Table(title=f"isolation: {level}", title_justify="left", title_style="bold")
-    for column in (Text("layer", "层"), Text("works", "有效"), Text("attempted", "尝试"), Text("seen", "结果"), Text("remedy", "补救")):
+    table = Table(title=f"{say(ISOLATION)}: {level}", title_justify="left", title_style="bold")
+    for column in (LAYER, STOPPED, ATTEMPTED, SEEN, REMEDY):
         table.add_column(say(column))
-    for layer in report.layers:
-        works = "[green]✓[/]" if layer.works else "[red]✗[/]"
-        table.add_row(*(escape(t) for t in (layer.name,)), works, *(escape(t) for t in (layer.attempted, layer.seen, layer.remedy)))
-    return table
+    for check in report.checks:
+        works = "[green]✓[/]" if check.works else "[red]✗[/]"
+        table.add_row(check.layer, works, *map(escape, (check.attempted, check.seen, check.remedy)))
+    return Group(table, *report.layers)

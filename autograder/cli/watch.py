@@ -22,5 +22,7 @@ def with_progress(settled: Iterable[Progress], console: Console, students: int) 
         task = bar.add_task("", total=students)
         for item in settled:
             seen.add(item.result.student)
-            bar.update(task, completed=len(seen), description=f"{item.result.student}  {item.result.exercise}")
+            bar.update(
+                task, completed=len(seen), description=f"{item.result.student}  {item.result.exercise}"
+            )
             yield item

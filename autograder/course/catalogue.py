@@ -15,8 +15,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from autograder.course.errors import CourseError, read_toml
-from autograder.results import Policy
 from autograder.course.spec import BothLanguages, ExerciseSpec, Name, PublicSpec
+from autograder.results import Policy
 
 COURSE_FILE = Path("course") / "course.toml"
 
@@ -90,7 +90,9 @@ class Exercise:
         return sorted((self.root / "tests" / "accepted" / self.unit / self.topic).glob("*.py"))
 
     def lesson(self, lang: str) -> Path:
-        return self.root / "course" / self.unit / (f"{self.topic}.zh.md" if lang == "zh" else f"{self.topic}.md")
+        return (
+            self.root / "course" / self.unit / (f"{self.topic}.zh.md" if lang == "zh" else f"{self.topic}.md")
+        )
 
     @cached_property
     def public(self) -> PublicSpec:
@@ -135,7 +137,10 @@ class Course:
                 if exercise.id in exercises:
                     raise CourseError(f"{path}: exercise {exercise.id!r} is listed twice; take one entry out")
                 exercises[exercise.id] = exercise
-        for kind, ids in (("unit", [u.id for u in data.unit]), ("assignment", [a.id for a in data.assignment])):
+        for kind, ids in (
+            ("unit", [u.id for u in data.unit]),
+            ("assignment", [a.id for a in data.assignment]),
+        ):
             twice = [name for name, n in Counter(ids).items() if n > 1]
             if twice:
                 raise CourseError(f"{path}: {kind} {twice[0]!r} is defined twice; rename one or merge them")
@@ -162,7 +167,9 @@ class Course:
         if len(by_topic) == 1:
             return by_topic[0]
         if by_topic:
-            raise CourseError(f"{name!r} is a topic of {', '.join(e.id for e in by_topic)}; write one of these in full")
+            raise CourseError(
+                f"{name!r} is a topic of {', '.join(e.id for e in by_topic)}; write one of these in full"
+            )
         raise CourseError(f"there is no exercise {name!r}; {_nearest(name, self.exercises)}")
 
     def select(self, names: Iterable[str], where: str = "") -> list[Exercise]:
@@ -190,13 +197,19 @@ class Course:
             hidden_side = [exercise.solution, exercise.spec_file, exercise.hidden_tests]
             for path in student_side + (hidden_side if self.has_solutions else []):
                 if not path.is_file():
-                    remedy = "run `autograder build`" if path in (exercise.skeleton, exercise.public_spec_file) else "write it"
+                    remedy = (
+                        "run `autograder build`"
+                        if path in (exercise.skeleton, exercise.public_spec_file)
+                        else "write it"
+                    )
                     raise CourseError(f"{path} is missing: {course_file} lists {exercise.id}; {remedy}")
         listed = {e.skeleton for e in self}
         for path in sorted((self.root / "exercises").glob("*/*.py")):
             if path not in listed and not path.name.startswith(("test_", "conftest")):
                 name = f"{path.parent.name}/{path.stem}"
-                raise CourseError(f"{path} belongs to no exercise; list {name!r} in {course_file} or remove the file")
+                raise CourseError(
+                    f"{path} belongs to no exercise; list {name!r} in {course_file} or remove the file"
+                )
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -211,13 +224,17 @@ def find_course(start: Path | None = None, given: Path | None = None) -> Path:
     """The course's root: `given`, or the nearest folder at or above `start` that holds `course/course.toml`."""
     if given is not None:
         if not (given / COURSE_FILE).is_file():
-            raise CourseError(f"{given} holds no {COURSE_FILE}; give the folder that has the course/ directory")
+            raise CourseError(
+                f"{given} holds no {COURSE_FILE}; give the folder that has the course/ directory"
+            )
         return given.resolve()
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / COURSE_FILE).is_file():
             return folder
-    raise CourseError(f"no {COURSE_FILE} at or above {here}; go to the course's folder or give it with --course DIR")
+    raise CourseError(
+        f"no {COURSE_FILE} at or above {here}; go to the course's folder or give it with --course DIR"
+    )
 
 
 def exercise_at(course: Course, path: Path) -> Exercise | None:

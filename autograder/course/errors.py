@@ -21,7 +21,9 @@ def read_toml(path: Path, kind: type[T]) -> T:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise CourseError(f"{path} is missing; create it or take its exercise out of course/course.toml") from None
+        raise CourseError(
+            f"{path} is missing; create it or take its exercise out of course/course.toml"
+        ) from None
     except OSError as error:
         raise CourseError(f"{path} can't be read ({error.strerror}); check its permissions") from None
     try:

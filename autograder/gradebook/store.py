@@ -34,7 +34,9 @@ _results = sa.Table(
     "results",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("key", sa.String, unique=True),  # NULL: not gradable by content (unreadable file, fault of ours)
+    sa.Column(
+        "key", sa.String, unique=True
+    ),  # NULL: not gradable by content (unreadable file, fault of ours)
     sa.Column("exercise", sa.String, nullable=False),
     sa.Column("status", sa.String, nullable=False),
     sa.Column("score", sa.Float),
@@ -112,7 +114,9 @@ def database_url(place: str) -> sa.URL:
     try:
         url = sa.make_url(place)
     except SQLAlchemyError:
-        raise GradebookError(f"{place!r} is no database URL; write postgresql://user@host/name or a file name") from None
+        raise GradebookError(
+            f"{place!r} is no database URL; write postgresql://user@host/name or a file name"
+        ) from None
     return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
 
 
@@ -154,7 +158,7 @@ class Gradebook:
             )
         metadata.create_all(self._engine)
         with self._engine.begin() as connection:
-            settings = dict(connection.execute(sa.select(_settings)).tuples().all())
+            settings: dict[str, str] = dict(connection.execute(sa.select(_settings)).tuples().all())
             if not settings:
                 rows = [{"name": "application", "value": APPLICATION}, {"name": "schema", "value": SCHEMA}]
                 connection.execute(sa.insert(_settings), rows)
@@ -172,7 +176,9 @@ class Gradebook:
         except OperationalError as error:
             problem = str(error.orig).strip().splitlines()[0]
             if "locked" in problem:
-                remedy = "another program holds it; close that program or wait, then run the same command again"
+                remedy = (
+                    "another program holds it; close that program or wait, then run the same command again"
+                )
             elif "unable to open" in problem or "readonly" in problem or "read-only" in problem:
                 remedy = "check that its folder exists and may be written to"
             else:
@@ -180,7 +186,9 @@ class Gradebook:
             raise GradebookError(f"{self.name}: {problem}; {remedy}") from None
         except DatabaseError as error:
             problem = str(error.orig).strip().splitlines()[0]
-            raise GradebookError(f"{self.name}: {problem}; choose another file or URL for the gradebook") from None
+            raise GradebookError(
+                f"{self.name}: {problem}; choose another file or URL for the gradebook"
+            ) from None
 
     # ------------------------------------------------------------------------------------------ writing
 
@@ -231,7 +239,9 @@ class Gradebook:
         with self._faults(), self._engine.begin() as connection:
             known = connection.scalar(sa.select(_students.c.name).where(_students.c.name == student))
             if known is None:
-                raise GradebookError(f"{self.name} has no student {student!r}; `autograder gradebook show` lists them")
+                raise GradebookError(
+                    f"{self.name} has no student {student!r}; `autograder gradebook show` lists them"
+                )
             connection.execute(
                 sa.insert(_adjustments).values(
                     student=student,
@@ -260,7 +270,10 @@ class Gradebook:
         with self._faults(), self._engine.connect() as connection:
             rows = connection.execute(
                 sa.select(
-                    _attempts.c.student, _attempts.c.path, _attempts.c.recorded_at.label("handed_in"), _results
+                    _attempts.c.student,
+                    _attempts.c.path,
+                    _attempts.c.recorded_at.label("handed_in"),
+                    _results,
                 )
                 .join(_results)
                 .order_by(_attempts.c.id)
@@ -278,7 +291,9 @@ class Gradebook:
             rows = connection.execute(sa.select(_adjustments).order_by(_adjustments.c.id)).all()
         found: dict[tuple[str, str], list[Adjustment]] = {}
         for row in rows:
-            adjustment = Adjustment(row.student, row.exercise, row.points, row.reason, row.who, row.recorded_at)
+            adjustment = Adjustment(
+                row.student, row.exercise, row.points, row.reason, row.who, row.recorded_at
+            )
             found.setdefault((row.student, row.exercise), []).append(adjustment)
         return found
 
@@ -328,13 +343,17 @@ def _insert_result(connection: sa.Connection, result: ExerciseResult, key: str |
             recorded_at=now,
         )
     )
+    assert row.inserted_primary_key is not None  # SQLAlchemy always has it for a single-row insert
     result_id = row.inserted_primary_key[0]
     if result.tests:
         connection.execute(
             sa.insert(_tests),
             [
                 {
-                    **{name: getattr(test, name) for name in ("name", "score", "max_score", "diagnosis", "question")},
+                    **{
+                        name: getattr(test, name)
+                        for name in ("name", "score", "max_score", "diagnosis", "question")
+                    },
                     "visibility": test.visibility.value,
                     "outcome": test.outcome.value,
                     "message_en": test.message.en,
@@ -360,7 +379,10 @@ def _tests_of(connection: sa.Connection, result_ids: list[int]) -> dict[int, tup
         for row in rows:
             found[row.result_id].append(
                 TestResult(
-                    **{name: getattr(row, name) for name in ("name", "score", "max_score", "diagnosis", "question")},
+                    **{
+                        name: getattr(row, name)
+                        for name in ("name", "score", "max_score", "diagnosis", "question")
+                    },
                     visibility=Visibility(row.visibility),
                     outcome=Outcome(row.outcome),
                     message=Text(row.message_en, row.message_zh),

@@ -21,7 +21,12 @@ class ConfinedSide:
     """
 
     def __init__(
-        self, sandbox: Sandbox, files: Mapping[str, bytes], main: str, limits: Limits, forbidden: Sequence[str]
+        self,
+        sandbox: Sandbox,
+        files: Mapping[str, bytes],
+        main: str,
+        limits: Limits,
+        forbidden: Sequence[str],
     ) -> None:
         self._sandbox = sandbox
         self._files = files
@@ -31,7 +36,7 @@ class ConfinedSide:
         self._ranks: list[Child] = []
         self._limits = limits
         self._seed = 0
-        self.load_error: Exception | None = None
+        self.load_error: BaseException | None = None
         self.output = b""
 
     def __enter__(self) -> ConfinedSide:

@@ -71,7 +71,8 @@ class Diagnostician:
         tests = {
             test
             for test in failing
-            if variant[test].outcome is student[test].outcome and same(student[test].trace, variant[test].trace)
+            if variant[test].outcome is student[test].outcome
+            and same(student[test].trace, variant[test].trace)
         }
         by_value = any(_telling(variant[test], reference[test]) for test in tests)
         # Running out of time or memory shows no value, so it counts only where everything that fails agrees.
@@ -92,13 +93,17 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, Tensor) and isinstance(right, Tensor):
         return _same_tensors(left, right)
     if isinstance(left, StudentError) and isinstance(right, StudentError):
-        return (left.mro, left.message) == (right.mro, right.message)
+        return left.mro == right.mro  # the wording is everyone's own
     if isinstance(left, Handle) and isinstance(right, Handle):
         return True
     if type(left) is not type(right):
         return False
     if isinstance(left, float):
-        return left == right or (math.isnan(left) and math.isnan(right)) or abs(left - right) <= SCALE * abs(right)
+        return (
+            left == right
+            or (math.isnan(left) and math.isnan(right))
+            or abs(left - right) <= SCALE * abs(right)
+        )
     if isinstance(left, list | tuple):
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict):

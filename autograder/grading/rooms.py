@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from autograder.grading.bundle import Bundle
 from autograder.grading.confined import ConfinedSide
-from autograder.results import Isolation
+from autograder.results import Isolation, Limits
 from autograder.sandbox import Sandbox
 from autograder.student.forbid import forbidden
 from autograder.student.loading import filename_of, load_module
+from autograder.testing.ranks import RankRun
 from autograder.testing.sides import LocalSide
 
 
@@ -59,8 +61,21 @@ class UnsafeSide:
             self._side = LocalSide(module, calls, self._is_student)
         return self._side
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._local(), name)
+    @property
+    def student(self) -> Any:
+        return self._local().student
+
+    def gradients(self, target: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._local().gradients(target, *args, **kwargs)
+
+    def build(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        return self._local().build(name, *args, **kwargs)
+
+    def ranks(self, world_size: int, run: str | Callable[..., Any], *args: Any) -> RankRun:
+        return self._local().ranks(world_size, run, *args)
+
+    def begin(self, seed: int, limits: Limits) -> AbstractContextManager[None]:
+        return self._local().begin(seed, limits)
 
     def made_by_student(self, error: BaseException) -> bool:
         if self._side is None:

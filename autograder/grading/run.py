@@ -82,9 +82,7 @@ class Worker:
                 return result
         except SandboxFault:
             pass
-        if self._sandbox is not None:
-            self._sandbox.restart()
-        self._benches.pop(bundle.exercise, None)
+        self.close()
         return self.bench(bundle).grade(submission)
 
     def unpack(self, archive: bytes) -> dict[str, bytes]:
@@ -141,7 +139,9 @@ class Grader:
         entries = students_of(folder)
         worker = Worker(self.mode)
         try:
-            isolation = worker.room.isolation  # refuses here, before anything is graded, where nothing protects
+            isolation = (
+                worker.room.isolation
+            )  # refuses here, before anything is graded, where nothing protects
             with self._runner(worker) as runner:
                 pending = self._pending(entries, bundles, isolation, worker)
                 yield from runner(pending)
@@ -212,7 +212,11 @@ class _OnDask:
         self.cluster: Any = None
         if scheduler is None:
             self.cluster = LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                silence_logs=50,
             )
         self.client = Client(self.cluster if scheduler is None else scheduler)
 
@@ -238,7 +242,9 @@ class _OnDask:
             if bundle.exercise not in bundles:  # sent once, not with every submission
                 bundles[bundle.exercise] = self.client.scatter(bundle, broadcast=True, hash=False)
             running.add(
-                self.client.submit(_grade_task, bundles[bundle.exercise], submission, self.mode, pure=False, retries=2)
+                self.client.submit(
+                    _grade_task, bundles[bundle.exercise], submission, self.mode, pure=False, retries=2
+                )
             )
             while running.count() >= IN_FLIGHT * self.workers:
                 yield self._settled(next(running))

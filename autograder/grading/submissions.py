@@ -33,13 +33,18 @@ LINK = Text(
     "{path} is a link to a file outside the submission. Hand in the file itself.",
     "{path} 是指向提交目录之外的链接。请提交文件本身。",
 )
-UNREADABLE = Text("{path} can't be read ({reason}). Hand it in again.", "{path} 无法读取（{reason}）。请重新提交。")
+UNREADABLE = Text(
+    "{path} can't be read ({reason}). Hand it in again.", "{path} 无法读取（{reason}）。请重新提交。"
+)
 EMPTY = Text("{path} is empty. Save your work and hand it in again.", "{path} 是空文件。请保存后重新提交。")
 LARGE = Text(
     "{path} has {size} MB; at most {limit} MB are taken. Clear the notebook's outputs and hand it in again.",
     "{path} 有 {size} MB，上限为 {limit} MB。请清除 notebook 的输出后重新提交。",
 )
-ARCHIVE = Text("{path} can't be unpacked: {reason}. Hand in a plain zip file.", "{path} 无法解压：{reason}。请提交普通的 zip 文件。")
+ARCHIVE = Text(
+    "{path} can't be unpacked: {reason}. Hand in a plain zip file.",
+    "{path} 无法解压：{reason}。请提交普通的 zip 文件。",
+)
 
 
 class SubmissionsError(UserError):
@@ -89,14 +94,18 @@ def visible(name: str) -> str:
 def students_of(folder: Path) -> list[Path]:
     """The students' folders and zip files, sorted. SubmissionsError where there are none, or two for one student."""
     if not folder.is_dir():
-        raise SubmissionsError(f"{folder} is not a folder; give the folder that holds one folder for each student")
+        raise SubmissionsError(
+            f"{folder} is not a folder; give the folder that holds one folder for each student"
+        )
     entries = [
         entry
         for entry in sorted(folder.iterdir())
         if not entry.name.startswith(".") and (entry.is_dir() or entry.suffix.lower() == ".zip")
     ]
     if not entries:
-        raise SubmissionsError(f"{folder} holds no student's folder or zip file; expected {folder}/s001/... and so on")
+        raise SubmissionsError(
+            f"{folder} holds no student's folder or zip file; expected {folder}/s001/... and so on"
+        )
     return entries
 
 
@@ -223,4 +232,3 @@ def _beside(main: _File, files: Iterable[_File], top: Path) -> dict[str, bytes]:
         except OSError:
             continue  # a file that can't be read can't be imported; the import error will say so
     return beside
-

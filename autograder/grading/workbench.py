@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from autograder.grading.bundle import Bundle, result_key
 from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation
@@ -26,8 +25,12 @@ from autograder.testing.sides import Side
 OUTPUT_SHOWN = 4000  # characters of a submission's own prints, for the instructor
 
 
-class GradedSide(Side, AbstractContextManager[Any], Protocol):
+class GradedSide(Side, Protocol):
     """A side the grader can open, look into and close."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
 
     output: bytes
     load_error: BaseException | None  # why the file could not be loaded, if it could not
@@ -62,7 +65,9 @@ class Workbench:
             path = place / f"test_{visibility}_{topic}.py"
             path.write_bytes(content)
             self.cases += collect(path, visibility)
-        self.reference: ModuleType = load_module({f"{topic}.py": bundle.solution}, f"{topic}.py", directory=str(place))
+        self.reference: ModuleType = load_module(
+            {f"{topic}.py": bundle.solution}, f"{topic}.py", directory=str(place)
+        )
         self._main = f"{topic}.py"
         caught = {misconception.name: misconception.caught for misconception in bundle.spec.misconception}
         self.diagnostician = Diagnostician(caught, self._observe_variant)
@@ -149,7 +154,9 @@ class Workbench:
 
     # ------------------------------------------------------------------------------------------ results
 
-    def _test_result(self, case: TestCase, ending: Ending, diagnosis: str | None, filename: str) -> TestResult:
+    def _test_result(
+        self, case: TestCase, ending: Ending, diagnosis: str | None, filename: str
+    ) -> TestResult:
         limits = case.limits(self.bundle.spec.limits)
         message = explain(ending, case, lambda name: name == filename, limits.seconds, limits.memory_mb)
         if diagnosis is not None and ending.outcome is not Outcome.UNGRADED:

@@ -106,7 +106,9 @@ def _result(case: Any, ending: Ending, is_student: Callable[[str], bool], limits
     )
 
 
-def _not_loaded(exercise: Exercise, error: BaseException, is_student: Callable[[str], bool], lang: str) -> Report:
+def _not_loaded(
+    exercise: Exercise, error: BaseException, is_student: Callable[[str], bool], lang: str
+) -> Report:
     """Every test fails for the same reason, so the reason is said once."""
     from autograder.testing.cases import collect
     from autograder.testing.run import Ending

@@ -23,7 +23,11 @@ def check_hidden(exercise: Exercise, lang: str) -> Report:
 
     path = exercise.skeleton
     files = {path.name: path.read_bytes()}
-    files |= {p.name: p.read_bytes() for p in path.parent.glob("*.py") if p != path and not p.name.startswith("test_")}
+    files |= {
+        p.name: p.read_bytes()
+        for p in path.parent.glob("*.py")
+        if p != path and not p.name.startswith("test_")
+    }
     submission = Submission("", exercise.id, path.name, path.name, files)
     bundle = bundle_of(exercise)
     worker = Worker(Mode())

@@ -31,7 +31,17 @@ ALL_DONE = Text("Every exercise is complete.", "全部练习已完成。")
 
 def run_check(exercise: Exercise, lang: str) -> tuple[str, bool]:
     """The report as text, and whether all public tests pass. A process of its own, so that a loop can be ended."""
-    command = [sys.executable, "-m", "autograder", "check", exercise.id, "--course", str(exercise.root), "--lang", lang]
+    command = [
+        sys.executable,
+        "-m",
+        "autograder",
+        "check",
+        exercise.id,
+        "--course",
+        str(exercise.root),
+        "--lang",
+        lang,
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
     except subprocess.TimeoutExpired:
@@ -104,7 +114,9 @@ class Loop:
         """The next step of help, in the order in which the author wrote them."""
         hints = exercise.public.hint
         if self.hints_given >= len(hints):
-            return NO_HINT.pick(self.lang).format(path=exercise.lesson(self.lang).relative_to(self.course.root))
+            return NO_HINT.pick(self.lang).format(
+                path=exercise.lesson(self.lang).relative_to(self.course.root)
+            )
         hint = hints[self.hints_given]
         self.hints_given += 1
         return HINT.pick(self.lang).format(
@@ -123,5 +135,3 @@ def _typed_lines() -> Queue[str]:
 
     threading.Thread(target=read, daemon=True).start()
     return lines
-
-

@@ -59,7 +59,9 @@ class Report:
         lines = [f"{self.exercise}  {self.points}"]
         for outcome, name, message in self.lines():
             lines.append(f"  {SYMBOLS.get(outcome, FAILED_SYMBOL)} {name}")
-            lines += [f"      {line}" for line in message.splitlines() if outcome is not Outcome.NOT_IMPLEMENTED]
+            lines += [
+                f"      {line}" for line in message.splitlines() if outcome is not Outcome.NOT_IMPLEMENTED
+            ]
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -4,8 +4,8 @@
         child.load()
         child.student.softmax(torch.randn(3))
 
-The names below are imported when first used: the child's side of this package must not load the trusted side, and
-importing it must work where there is no Linux.
+The names below are imported when first used: the child's side of this package must not load the trusted side,
+and importing it must work where there is no Linux.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Unpacking a submitted archive: `unpack` runs in a confined child, `accept` checks its answer on the trusted side.
+"""Unpacking a submitted archive: `unpack` runs in a confined child, `accept` checks its answer outside.
 
-Zip (stored or deflated) and tar, gzipped or not. No name may leave the archive's own folder, nothing but plain files and
-folders is taken, and what counts is the size that comes out, not the size that the archive claims.
+Zip (stored or deflated) and tar, gzipped or not. No name may leave the archive's own folder, nothing but
+plain files and folders is taken, and what counts is the size that comes out, not the size that the archive
+claims.
 """
 
 from __future__ import annotations
@@ -29,7 +30,14 @@ def unpack(raw: bytes, max_bytes: int, max_files: int) -> dict[str, bytes]:
         if zipfile.is_zipfile(io.BytesIO(raw)):
             return _collect(_zip_entries(raw), max_bytes, max_files)
         return _collect(_tar_entries(raw), max_bytes, max_files)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        ValueError,
+    ) as error:
         raise Refused(f"not a readable zip or tar.gz archive ({error})") from None
     except (OSError, RuntimeError) as error:  # gzip's errors are OSErrors; RuntimeError: the zip is encrypted
         raise Refused(f"the archive can't be read ({error})") from None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from autograder.sandbox.errors import TimedOut
 
-WALL_FACTOR = 6  # a child that sleeps, or waits for a busy machine, may take this much longer than its CPU time
+WALL_FACTOR = 6  # how much longer than its CPU time a child may take that sleeps, or waits for its turn
 LONGEST_WAIT = 0.1  # seconds between two looks at the child's CPU clock
 SHORTEST_WAIT = 0.005
 
@@ -17,8 +17,8 @@ SHORTEST_WAIT = 0.005
 def cpu_clock(pidfd: int) -> Callable[[], float]:
     """A function that reads how many CPU seconds the process behind `pidfd` has used.
 
-    Linux gives every process a clock, readable by anyone who can name it: clock_getcpuclockid(3). The pid is looked up
-    from the descriptor, because the zygote may know it by another number, in its own pid namespace.
+    Linux gives every process a clock, readable by anyone who can name it: clock_getcpuclockid(3). The pid is
+    looked up from the descriptor, because the zygote may know it by another number, in its own pid namespace.
     """
     with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as info:
         pid = next(int(line.split()[1]) for line in info if line.startswith("Pid:"))
@@ -28,10 +28,8 @@ def cpu_clock(pidfd: int) -> Callable[[], float]:
 
     def read() -> float:
         nonlocal last
-        try:
+        with suppress(OSError):  # the process has just ended: what it used before is the best answer
             last = time.clock_gettime(clock)
-        except OSError:
-            pass  # the process has just ended; what it used before is the best answer
         return last
 
     return read
@@ -40,8 +38,8 @@ def cpu_clock(pidfd: int) -> Callable[[], float]:
 class Budget:
     """The time that one test may take on the child's side.
 
-    CPU counts from `arm` on, whatever the child does it for. Wall-clock time counts only while we wait for the child:
-    neither between two operations nor while a function of the test runs.
+    CPU counts from `arm` on, whatever the child does it for. Wall-clock time counts only while we wait for
+    the child: neither between two operations nor while a function of the test runs.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

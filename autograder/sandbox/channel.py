@@ -1,4 +1,4 @@
-"""The trusted end of a child's channel and output pipe: every wait has a deadline, and the output never blocks."""
+"""The trusted end of a child's channel and output: every wait has a deadline, and output never blocks."""
 
 from __future__ import annotations
 
@@ -111,5 +111,3 @@ class Channel:
         self.drain()
         self._close_output()
         self._socket.close()
-
-

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from autograder.results import Limits
 from autograder.sandbox import wire
 from autograder.sandbox.archive import Refused, accept
+from autograder.sandbox.callbacks import Callbacks
 from autograder.sandbox.channel import Channel, Closed
 from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Call:
-    """One completed operation: what was asked, of what, and the value or the student's exception that came back."""
+    """One completed operation: what was asked, of what, and the value or student's exception that came back."""
 
     kind: str
     path: str
@@ -50,7 +51,12 @@ class Child:
     """
 
     def __init__(
-        self, process: Process, files: Mapping[str, bytes], main: str, limits: Limits, forbidden: Sequence[str]
+        self,
+        process: Process,
+        files: Mapping[str, bytes],
+        main: str,
+        limits: Limits,
+        forbidden: Sequence[str],
     ) -> None:
         self._process = process
         self._channel: Channel = process.channel
@@ -59,8 +65,7 @@ class Child:
         self._ended: Exception | None = None
         self._pending: list[int] = []
         self._free: list[int] = []
-        self._callbacks: dict[int, Any] = {}
-        self._callback_numbers: dict[int, int] = {}
+        self._callbacks = Callbacks()
         self._iterations: dict[int, int] = {}
         self.trace: list[Call] = []
         self.callback_error: BaseException | None = None
@@ -93,7 +98,7 @@ class Child:
         answer = self._operate("build", name, None, name, args, kwargs)
         if not isinstance(answer, Handle):
             self._end(Blocked("an object that must stay came back by value"))
-        return answer  # type: ignore[no-any-return]
+        return answer
 
     def unpack(self, archive: bytes, max_bytes: int, max_files: int) -> dict[str, bytes]:
         """The files of an archive. ArchiveError naming what is wrong with it."""
@@ -186,7 +191,8 @@ class Child:
         except StopIteration:
             raise
         except BaseException as error:
-            if self._ended is None:  # interrupted between a question and its answer: the child is of no use any more
+            # Interrupted between a question and its answer: the child is of no use any more.
+            if self._ended is None:
                 self._process.end()
                 self._ended = Ended(f"the child was given up after {type(error).__name__}")
             raise
@@ -223,15 +229,7 @@ class Child:
 
     def _call_back(self, message: wire.Callback, decoder: Decoder) -> list[memoryview | bytes]:
         """Run a function of the test. An exception stays here; the child only learns that there was one."""
-        function = self._callbacks.get(message.number)
-        if function is None:
-            raise wire.WireError("it called a function that it was not given")
-        if message.method:
-            if message.method not in getattr(function, "__remote__", ()):
-                raise wire.WireError("it called a method that it was not given")
-            function = getattr(function, message.method)
-        elif hasattr(function, "__remote__"):
-            raise wire.WireError("it called an object that it was not given as a function")
+        function = self._callbacks.find(message.number, message.method)
         args, kwargs = decoder.arguments(message.arguments)
         encoder = Encoder(self._send_opaque)
         try:
@@ -261,27 +259,11 @@ class Child:
         return Handle(self, node.number, path, printable(node.type_name, 120))
 
     def _send_opaque(self, value: Any) -> wire.Node:
-        if isinstance(value, Handle):
-            if value._handle_child is not self:
-                raise TypeError(f"{value!r} belongs to another process")
-            return wire.HandleNode(value._handle_number)
-        methods = getattr(type(value), "__remote__", None)
-        if methods is not None:
-            names = list(getattr(type(value), "__shared__", ()))
-            encoder = Encoder(_refuse_nested)
-            values = [encoder.node(getattr(value, name)) for name in names]
-            return wire.StubNode(self._register(value), list(methods), names, values)
-        if callable(value) and not hasattr(value, "state_dict"):
-            return wire.CallbackNode(self._register(value))
-        raise TypeError(
-            f"a {type(value).__module__}.{type(value).__qualname__} can't be sent to the student's process: send plain "
-            "data and tensors, functions, or objects made there with build()"
-        )
-
-    def _register(self, value: Any) -> int:
-        number = self._callback_numbers.setdefault(id(value), len(self._callbacks) + 1)
-        self._callbacks[number] = value  # kept alive: the student's code may call it in a later operation
-        return number
+        if not isinstance(value, Handle):
+            return self._callbacks.send(value)
+        if value._handle_child is not self:
+            raise TypeError(f"{value!r} belongs to another process")
+        return wire.HandleNode(value._handle_number)
 
     def _release(self, number: int) -> None:
         if number != MODULE and self._ended is None:
@@ -289,12 +271,14 @@ class Child:
 
     # --- typed answers ---
 
-    def _expect(self, kind: Callable[..., T], operation: str, target: Handle, name: str, args: Sequence[Any] = ()) -> T:
+    def _expect(
+        self, kind: type[T], operation: str, target: Handle, name: str, args: Sequence[Any] = ()
+    ) -> T:
         """An operation whose answer Python itself needs to be of one type."""
         answer = self._operate(operation, f"{name or operation}({target._handle_path})", target, name, args)
         if type(answer) is not kind:
             self._end(Blocked(f"{name or operation} gave something that is no {kind.__name__}"))
-        return answer  # type: ignore[no-any-return]
+        return answer
 
     def _next(self, handle: Handle) -> Any:
         counts = self._iterations
@@ -302,7 +286,3 @@ class Child:
         if counts[handle._handle_number] > MAX_ITERATION:
             raise StudentError("TooManyItems", (), f"an iterator gave more than {MAX_ITERATION} items")
         return self._operate("next", f"next({handle._handle_path})", handle)
-
-
-def _refuse_nested(value: Any) -> wire.Node:
-    raise TypeError(f"a shared attribute must be plain data, not a {type(value).__name__}")

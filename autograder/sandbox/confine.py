@@ -1,4 +1,4 @@
-"""What a child does to itself between fork and the first byte of the student's code. The order matters; see `confine`."""
+"""What a child does to itself between fork and the first byte of the student's code. The order matters."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Wire nodes back to values, in bounded time and memory.
 
-Whatever a frame holds, decoding it yields objects of exactly the types listed here, so nothing that a student wrote is
-ever executed, compared or believed on the trusted side.
+Whatever a frame holds, decoding it yields objects of exactly the types listed here, so nothing that a student
+wrote is ever executed, compared or believed on the trusted side.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ from autograder.sandbox.wire import WireError
 
 
 class Decoder:
-    """Turns the nodes of one frame back into values. `resolve` gives the objects behind handles, callbacks and stubs."""
+    """Turns the nodes of one frame into values; `resolve` gives what is behind handles, callbacks and stubs."""
 
     def __init__(self, payload: bytearray, resolve: Callable[[Any], Any]) -> None:
         self._payload = payload
@@ -119,7 +119,8 @@ class Decoder:
         count = self._count_of(node.shape, dtype.itemsize, node.offset, node.size)
         if not count:
             tensor = torch.empty(node.shape, dtype=dtype)
-        elif dtype is torch.bool:  # a byte that is neither 0 nor 1 must not become a bool: it would equal neither
+        elif dtype is torch.bool:
+            # A byte that is neither 0 nor 1 must not become a bool: it would equal neither.
             raw = torch.frombuffer(self._payload, dtype=torch.uint8, count=count, offset=node.offset)
             tensor = (raw != 0).reshape(node.shape)
         else:
@@ -137,7 +138,7 @@ class Decoder:
             return (np.frombuffer(self._payload, np.uint8, count, node.offset) != 0).reshape(node.shape)
         return np.frombuffer(self._payload, dtype, count, node.offset).reshape(node.shape)
 
-    _READ: dict[type, Callable[[Decoder, Any, int], Any]] = {
+    _READ: ClassVar[dict[type, Callable[[Decoder, Any, int], Any]]] = {
         wire.Items: _items,
         wire.Scalars: _flat,
         wire.Blobs: _flat,
@@ -162,7 +163,7 @@ class Decoder:
 
 
 def _refuse_collisions(keys: list[Any]) -> None:
-    """Many keys of one hash would make a set or dict quadratic; Python randomises those of str and bytes only."""
+    """Many keys of one hash make a set or dict quadratic; Python randomises those of str and bytes only."""
     if len(keys) > 4 * COLLISIONS and not {str, bytes}.issuperset(map(type, keys)):
         hashes = sorted(map(hash, keys))
         if any(a == b for a, b in zip(hashes, hashes[COLLISIONS:], strict=False)):

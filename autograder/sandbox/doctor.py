@@ -1,7 +1,7 @@
-"""Which protections work on this machine: each is proven by attempting a violation in a real child, with it alone.
+"""Which protections work on this machine: each is proven alone, by violations attempted in a real child.
 
-`examine` starts a zygote for every combination it needs, so it takes some seconds; `Sandbox` itself relies on the cheap
-probes that each zygote makes at its start.
+`examine` starts a zygote for every combination it needs, so it takes some seconds; `Sandbox` itself relies on
+the cheap probes that each zygote makes at its start.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from msgspec import Struct
 
 from autograder.results import Limits
 from autograder.sandbox.child import Child
-from autograder.sandbox.errors import Ended, OutOfMemory, SandboxFault, SandboxUnavailable, StudentError, TimedOut
+from autograder.sandbox.errors import (
+    Ended,
+    OutOfMemory,
+    SandboxFault,
+    SandboxUnavailable,
+    StudentError,
+    TimedOut,
+)
 from autograder.sandbox.host import LAYERS, REMEDIES, Level, Sandbox
 
 LIMITS = Limits(seconds=1.0, memory_mb=256)
@@ -122,7 +129,13 @@ def _attempts(hidden: str) -> dict[str, list[_Attempt]]:
         ],
         "": [
             _Attempt("user", "using a right of root (chroot)", "act_as_root"),
-            _Attempt("limits", "allocating 1 GiB with a limit of 256 MiB", "allocate", (), (MemoryError, OutOfMemory)),
+            _Attempt(
+                "limits",
+                "allocating 1 GiB with a limit of 256 MiB",
+                "allocate",
+                (),
+                (MemoryError, OutOfMemory),
+            ),
             _Attempt("limits", "computing for ever with a limit of 1 s", "loop", (), (TimedOut,)),
         ],
     }
@@ -130,7 +143,8 @@ def _attempts(hidden: str) -> dict[str, list[_Attempt]]:
 
 def examine() -> Report:
     """Attempt every violation, and report what was seen. Never raises for a machine that lacks a layer."""
-    level, layers = None, ()
+    level: Level | None = None
+    layers: tuple[str, ...] = ()
     try:
         with Sandbox() as sandbox:
             level, layers = sandbox.level, sandbox.layers
@@ -169,7 +183,7 @@ def _attempt(sandbox: Sandbox, attempt: _Attempt) -> Check:
     with sandbox.open({"violation.py": SOURCE.encode()}, "violation.py", limits=LIMITS) as child:
         child.load()
         works, seen = _outcome(child, attempt)
-    remedy = "" if works else REMEDIES.get(attempt.layer, "report this machine's kernel version to the maintainers")
+    remedy = "" if works else REMEDIES.get(attempt.layer, "report this kernel's version to the maintainers")
     return Check(attempt.layer, attempt.attempted, seen, works, remedy)
 
 
@@ -182,4 +196,3 @@ def _outcome(child: Child, attempt: _Attempt) -> tuple[bool, str]:
         text = error.message if isinstance(error, StudentError) else str(error)
         return isinstance(error, attempt.stopped_by), f"{name}: {text}"
     return False, f"it went through ({answer!r})"
-

@@ -58,7 +58,7 @@ class Encoder:
         if kind is str:
             return wire.Surrogates(value.encode("utf-8", "surrogatepass")) if _needs_bytes(value) else value
         if kind in SCALARS:
-            return value  # type: ignore[no-any-return]
+            return value
         if kind in KINDS:
             return self._sequence(value, KINDS[kind], depth)
         if kind is dict or kind in DICTS:
@@ -84,9 +84,11 @@ class Encoder:
         if type(value) is torch.dtype and value in TORCH_NAMES:
             return wire.Dtype(TORCH_NAMES[value])
         if type(value) is torch.device and value.type in ("cpu", "meta"):
-            return wire.Device(value.type)
+            return wire.Device("cpu" if value.type == "cpu" else "meta")
         if type(value) is slice:
-            return wire.Slice(*(self.node(bound, depth + 1) for bound in (value.start, value.stop, value.step)))
+            return wire.Slice(
+                *(self.node(bound, depth + 1) for bound in (value.start, value.stop, value.step))
+            )
         if type(value) is range and len(str(value)) < 80 and range_length(value) <= MAX_NODES:
             return wire.Range(value.start, value.stop, value.step)
         if value is ...:
@@ -121,18 +123,26 @@ class Encoder:
         return wire.Mapping(keys, self._sequence(list(dict.values(value)), "list", depth))  # type: ignore[arg-type]
 
     def _bytes(self, value: bytes) -> Node:
-        return wire.Bytes(value) if len(value) <= SHORT_BYTES else wire.LongBytes(*self._place(memoryview(value)))
+        return (
+            wire.Bytes(value)
+            if len(value) <= SHORT_BYTES
+            else wire.LongBytes(*self._place(memoryview(value)))
+        )
 
     def _tensor(self, value: torch.Tensor) -> Node:
         with torch._C.DisableTorchFunctionSubclass():
-            if value.layout is not torch.strided or value.device.type != "cpu" or value.dtype not in TORCH_NAMES:
+            if (
+                value.layout is not torch.strided
+                or value.device.type != "cpu"
+                or value.dtype not in TORCH_NAMES
+            ):
                 return self._opaque(value)
             self._check_size(value.numel() * value.element_size(), tuple(value.shape))
             requires_grad = value.requires_grad
             dtype, shape = TORCH_NAMES[value.dtype], list(value.shape)
             plain = value.detach().resolve_conj().resolve_neg().contiguous().as_subclass(torch.Tensor)
             raw = plain.reshape(-1).view(torch.uint8).numpy() if plain.numel() else np.empty(0, np.uint8)
-        return wire.TensorNode(dtype, shape, *self._place(memoryview(raw)), requires_grad)
+        return wire.TensorNode(dtype, shape, *self._place(raw.data), requires_grad)
 
     def _array(self, value: np.ndarray[Any, Any]) -> Node:
         name = value.dtype.name
@@ -140,7 +150,7 @@ class Encoder:
             return self._opaque(value)
         self._check_size(value.size * value.itemsize, value.shape)
         raw = np.ascontiguousarray(np.asarray(value)).reshape(-1).view(np.uint8)
-        return wire.ArrayNode(name, list(value.shape), *self._place(memoryview(raw)))
+        return wire.ArrayNode(name, list(value.shape), *self._place(raw.data))
 
     def _check_size(self, size: int, shape: Sequence[int]) -> None:
         # Before anything is copied: expand() makes 10**12 elements out of one.

@@ -1,7 +1,8 @@
 """What can go wrong in a sandbox, as the trusted side sees it.
 
-Three families, never mixed: what the student's code raised (`StudentError`), what ended the student's process (`Ended`
-and its subclasses), and what is the grader's own affair (`SandboxUnavailable`, `SandboxFault`, `ArchiveError`).
+Three families, never mixed: what the student's code raised (`StudentError`), what ended the student's process
+(`Ended` and its subclasses), and what is the grader's own affair (`SandboxUnavailable`, `SandboxFault`,
+`ArchiveError`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Frame(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class StudentError(Exception):
-    """An exception of the student's code, raised again here as a class that also derives from the matching builtin.
+    """An exception of the student's code, raised again as a class that also derives from the matching builtin.
 
     name: the name of the exception's class, as the student's side gave it.
     mro: the builtin classes it derives from, most derived first.
@@ -78,7 +79,7 @@ class Blocked(Ended):
 
 
 class SandboxUnavailable(Exception):
-    """This machine can't confine a submission as asked. The message names the missing layers and the remedies."""
+    """This machine can't confine a submission as asked. The message names what is missing and the remedies."""
 
 
 class SandboxFault(Exception):
@@ -129,8 +130,8 @@ def student_error(
 ) -> StudentError:
     """The exception to raise for what the student's side reports.
 
-    `mro` is a claim of the untrusted side. It only chooses among builtin exceptions, each of which the student's code
-    could have raised honestly; anything else in it is ignored.
+    `mro` is a claim of the untrusted side. It only chooses among builtin exceptions, each of which the
+    student's code could have raised honestly; anything else in it is ignored.
     """
     for base in mro[:MRO_LIMIT]:
         if base == "Exception":

@@ -1,4 +1,4 @@
-"""`Sandbox`: one zygote, held by the trusted process, and the decision which level of confinement it gives."""
+"""`Sandbox`: one zygote, held by the trusted process, and the decision which level it gives."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ STOP_SECONDS = 5.0
 LAYERS = ("namespaces", "landlock", "seccomp")
 
 REMEDIES = {
-    "namespaces": "allow unprivileged user namespaces (on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0;"
-    " in Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined), or start the grader as root",
+    "namespaces": "start the grader as root, or allow unprivileged user namespaces (on Ubuntu: sysctl "
+    "kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --security-opt seccomp=unconfined "
+    "--security-opt apparmor=unconfined)",
     "landlock": "use a kernel of 5.13 or later with landlock in its `lsm=` list",
     "seccomp": "use x86_64 or aarch64 Linux with CONFIG_SECCOMP_FILTER",
 }
@@ -47,21 +48,21 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_ARENA_MAX": "1",  # an arena of its own would cost every thread 64 MiB of the child's address space
+    "MALLOC_ARENA_MAX": "1",  # one of its own would cost every thread 64 MiB of the child's address space
 }
 
 M = TypeVar("M", Findings, Ready)
 
 
 class Level(enum.Enum):
-    """How much stands between a submission and the machine. FULL: every layer; STANDARD: one file layer is missing."""
+    """How much stands between a submission and the machine. FULL: every layer; STANDARD: one file layer less."""
 
     FULL = "full"
     STANDARD = "standard"
 
 
 def level_of(findings: Findings) -> Level | None:
-    """The level that these findings prove, None where a submission could read hidden files or reach the system."""
+    """The level that these findings prove; None where a submission could read hidden files or reach out."""
     if findings.seccomp or (findings.namespaces and findings.landlock):
         return None
     return Level.STANDARD if findings.namespaces or findings.landlock else Level.FULL
@@ -72,8 +73,8 @@ class Sandbox:
 
     Args:
         level: the level that must be reached; by default the best that can be proven here.
-        hide: files and directories that no child may read. What lies outside the interpreter's own directories is
-            hidden in any case.
+        hide: files and directories that no child may read. What lies outside the interpreter's own
+            directories is hidden in any case.
         without: layers to leave out. For tests and `doctor`, which show by it what each layer stops.
 
     Raises: SandboxUnavailable where the level can't be reached; it names what is missing and the remedy.
@@ -146,7 +147,7 @@ class Sandbox:
             return self._zygote
 
     def unpack(self, archive: bytes, *, max_bytes: int, max_files: int) -> dict[str, bytes]:
-        """The files of a zip or tar archive, unpacked in a child of its own. ArchiveError naming what is wrong."""
+        """The files of a zip or tar archive, unpacked in a child of its own. ArchiveError names what is wrong."""
         memory_mb = 128 + 3 * (len(archive) + max_bytes) // (1 << 20)
         with self.open({}, "", limits=Limits(seconds=20, memory_mb=memory_mb)) as child:
             return child.unpack(archive, max_bytes, max_files)
@@ -246,7 +247,7 @@ class Zygote:
         return self._process.poll() is None
 
     def fork(self, memory: int) -> Process:
-        """A new child. Safe to call from several threads: a request is one datagram, its answer has its own socket."""
+        """A new child. Threads may call this at once: a request is one datagram, its answer has its own socket."""
         channel, their_channel = socket.socketpair()
         status, their_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         output, their_output = os.pipe()
@@ -276,8 +277,8 @@ class Zygote:
 
     def close(self) -> None:
         self._control.close()
-        if not self._serving:  # it may be importing torch, and would not look at its socket before it is through
-            self._process.kill()
+        if not self._serving:
+            self._process.kill()  # it may be importing torch, and would look at its socket only afterwards
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

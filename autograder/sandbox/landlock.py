@@ -1,7 +1,9 @@
-"""Landlock: a process gives up every file but those it names. Source: Documentation/userspace-api/landlock.rst.
+"""Landlock: a process gives up every file but those it names.
 
-Rules bind inodes, not names, and a rule on a directory covers all below it; so paths are resolved first, and nothing
-that must stay hidden may lie under one of them.
+Source: Documentation/userspace-api/landlock.rst of Linux.
+
+Rules bind inodes, not names, and a rule on a directory covers all below it; so paths are resolved first, and
+nothing that must stay hidden may lie under one of them.
 """
 
 from __future__ import annotations

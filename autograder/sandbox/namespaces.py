@@ -1,7 +1,8 @@
 """Namespaces: a world of its own for the zygote and all its children, entered once, before torch is imported.
 
-The process becomes pid 1 of a new pid namespace, with no network, and its root is a read-only tmpfs on which only
-what is needed is mounted, read-only. There is no /proc. When pid 1 goes, the kernel kills everything inside.
+The process becomes pid 1 of a new pid namespace, with no network, and its root is a read-only tmpfs on which
+only what is needed is mounted, read-only. There is no /proc. When pid 1 goes, the kernel kills everything
+inside.
 """
 
 from __future__ import annotations
@@ -62,14 +63,16 @@ def _wait_outside(first: int) -> NoReturn:
     os._exit(status if status >= 0 else 1)
 
 
-def build_root(visible: Sequence[str], devices: Sequence[str], masked: Sequence[str], kept: Sequence[str]) -> None:
+def build_root(
+    visible: Sequence[str], devices: Sequence[str], masked: Sequence[str], kept: Sequence[str]
+) -> None:
     """Change to a root that holds only `visible` and `devices`, without `masked`, except for `kept` below those.
 
     Args:
-        visible: files and directories to mount read-only under their own names, symbolic links on the way included.
+        visible: files and directories to mount read-only under their own names, links on the way included.
         devices: device nodes.
         masked: what to cover where it lies under a visible directory.
-        kept: parts of masked or unmasked directories to mount all the same.
+        kept: what to mount all the same.
     """
     linux.mount("none", "/", flags=MS_REC | MS_PRIVATE)
     linux.mount("tmpfs", _STAGE, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")

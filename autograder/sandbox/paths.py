@@ -1,6 +1,7 @@
 """Which files a confined process may see: the interpreter, its libraries, and a few harmless system files.
 
-The lists are computed by the zygote from its own interpreter, so that they fit whatever environment the grader runs in.
+The lists are computed by the zygote from its own interpreter, so that they fit whatever environment the
+grader runs in.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def library_paths() -> list[str]:
     """What a child may read: existing paths only, no device nodes, nothing of the autograder."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     wanted = [*SYSTEM, *(sysconfig.get_path(name) for name in names), *site.getsitepackages()]
-    wanted.append(os.path.join(sys.base_prefix, sys.platlibdir))  # libpython, and what extension modules link to
-    wanted.append(os.path.join(sys.base_prefix, "lib"))
+    # libpython, and what extension modules link to
+    wanted += [os.path.join(sys.base_prefix, name) for name in (sys.platlibdir, "lib")]
     return _outermost([path for path in wanted if os.path.exists(path)])
 
 

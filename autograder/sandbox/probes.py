@@ -1,7 +1,7 @@
 """Cheap proofs, made by the zygote itself: each layer is tried on a forked process, by attempting what it must stop.
 
-Every probe returns "" where the layer held, and otherwise what was seen. They cost a few milliseconds each, before
-torch is imported; `doctor` makes the thorough ones with real children.
+Every probe returns "" where the layer held, and otherwise what was seen. They cost a few milliseconds each,
+before torch is imported; `doctor` makes the thorough ones with real children.
 """
 
 from __future__ import annotations

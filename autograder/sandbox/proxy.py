@@ -1,7 +1,8 @@
 """Handles: objects of the student's that stay in the child, used through here as if they were at hand.
 
-Attributes, calls, items, iteration and arithmetic are forwarded. What would let a hostile object decide a test by
-itself is not: `==`, `!=`, `<`, truth value and hash raise TypeError with advice, and `repr` never asks the child.
+Attributes, calls, items, iteration and arithmetic are forwarded. What would let a hostile object decide a
+test by itself is not: `==`, `!=`, `<`, truth value and hash raise TypeError with advice, and `repr` never
+asks the child.
 """
 
 from __future__ import annotations
@@ -113,10 +114,11 @@ def _unary(name: str) -> Callable[[Handle], Any]:
     return operator
 
 
-for _name in "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split():
+_OPERATORS = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift"
+for _name in _OPERATORS.split():
     _function = f"{_name}_" if _name in ("and", "or") else _name
     setattr(Handle, f"__{_name}__", _binary(_function, reflected=False))
     setattr(Handle, f"__r{_name}__", _binary(_function, reflected=True))
-for _name in "neg pos abs invert".split():
+for _name in ("neg", "pos", "abs", "invert"):
     setattr(Handle, f"__{_name}__", _unary(_name))
 Handle.__hash__ = _refuse_hash  # type: ignore[method-assign,assignment]

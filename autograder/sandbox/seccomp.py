@@ -1,9 +1,10 @@
 """The system-call filter of a confined child: an allow-list, written as a classic BPF program.
 
-A call that is not listed fails with EPERM (the student's code sees PermissionError), a call newer than the tables with
-ENOSYS (so that the C library falls back to an older one). Calls that could reach beyond the process are either absent
-(execve, fork, socket, ptrace, ...) or allowed only with harmless arguments, which the filter can see as long as they
-are plain numbers; `clone3` and `openat2` hide theirs in memory and get ENOSYS.
+A call that is not listed fails with EPERM (the student's code sees PermissionError), a call newer than the
+tables with ENOSYS (so that the C library falls back to an older one). Calls that could reach beyond the
+process are either absent (execve, fork, socket, ptrace, ...) or allowed only with harmless arguments, which
+the filter can see as long as they are plain numbers; `clone3` and `openat2` hide theirs in memory and get
+ENOSYS.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import NamedTuple
 from autograder.sandbox import linux
 from autograder.sandbox.syscalls import HIGHEST_KNOWN, NUMBERS
 
-# struct seccomp_data: number, architecture, instruction pointer, six 64-bit arguments (little-endian on both machines)
+# struct seccomp_data: number, architecture, instruction pointer, six 64-bit arguments (little-endian on both
+# machines)
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
 
 LOAD, EQUAL, AT_LEAST, ANY_BIT, MASK, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
@@ -25,21 +27,22 @@ ALLOW, KILL_PROCESS, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000
 
-PLAIN = """
-    read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek close close_range dup dup2 dup3
-    pipe pipe2 poll ppoll select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 eventfd2
-    stat fstat lstat newfstatat statx access faccessat faccessat2 readlink readlinkat getdents getdents64 getcwd chdir
-    fchdir statfs fstatfs umask fadvise64 flock fsync fdatasync ftruncate
-    mmap mprotect munmap mremap madvise msync mincore brk membarrier map_shadow_stack get_mempolicy
-    futex futex_waitv set_robust_list get_robust_list set_tid_address rseq sched_yield restart_syscall
-    rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack pause
-    nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times getitimer setitimer alarm
-    getpid gettid getppid getpgrp getpgid getsid getuid geteuid getgid getegid getresuid getresgid getgroups
-    getrlimit getrusage sysinfo uname getcpu getpriority sched_getaffinity sched_getparam sched_getscheduler
-    sched_get_priority_max sched_get_priority_min
-    getrandom wait4 waitid exit exit_group arch_prctl
-    recvfrom shutdown getsockname getpeername getsockopt
-""".split()
+# Allowed with any arguments.
+_PLAIN = """
+    read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek close close_range dup
+    dup2 dup3 pipe pipe2 poll ppoll select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait
+    epoll_pwait2 eventfd2 stat fstat lstat newfstatat statx access faccessat faccessat2 readlink
+    readlinkat getdents getdents64 getcwd chdir fchdir statfs fstatfs umask fadvise64 flock fsync
+    fdatasync ftruncate mmap mprotect munmap mremap madvise msync mincore brk membarrier map_shadow_stack
+    get_mempolicy futex futex_waitv set_robust_list get_robust_list set_tid_address rseq sched_yield
+    restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend
+    sigaltstack pause nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times
+    getitimer setitimer alarm getpid gettid getppid getpgrp getpgid getsid getuid geteuid getgid getegid
+    getresuid getresgid getgroups getrlimit getrusage sysinfo uname getcpu getpriority sched_getaffinity
+    sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min getrandom wait4 waitid
+    exit exit_group arch_prctl recvfrom shutdown getsockname getpeername getsockopt
+"""
+PLAIN = tuple(_PLAIN.split())
 
 OFTEN = ("read", "write", "futex", "mmap", "munmap", "madvise", "brk", "clock_gettime")  # tested first
 
@@ -48,8 +51,10 @@ CLONE_NEW_ANY = 0x7E020000 | 0x80  # every namespace flag
 AF_UNIX = 1
 O_TRUNC, O_ACCMODE = 0o1000, 0o3
 # F_SETOWN and F_SETSIG are missing on purpose: together they send any signal to any process of the same user.
-FCNTL_COMMANDS = (0, 1, 2, 3, 4, 5, 6, 7, 1030, 1032)  # DUPFD, GETFD, SETFD, GETFL, SETFL, locks, DUPFD_CLOEXEC, ...
-IOCTL_COMMANDS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, (N)CLOEX
+# Allowed: DUPFD, GETFD, SETFD, GETFL, SETFL, the three of locks, DUPFD_CLOEXEC, GETPIPE_SZ.
+FCNTL_COMMANDS = (*range(8), 1030, 1032)
+# TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
+IOCTL_COMMANDS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 PRCTL_OPTIONS = (15, 16, 0x53564D41)  # PR_SET_NAME, PR_GET_NAME, PR_SET_VMA (glibc names its arenas)
 
 
@@ -158,4 +163,6 @@ def install(pid: int) -> None:
     set_mode_filter = 1
     binary = assemble(program(linux.machine(), pid))
     buffer = ctypes.create_string_buffer(binary, len(binary))
-    linux.syscall("seccomp", set_mode_filter, 0, struct.pack("<HxxxxxxQ", len(binary) // 8, ctypes.addressof(buffer)))
+    linux.syscall(
+        "seccomp", set_mode_filter, 0, struct.pack("<HxxxxxxQ", len(binary) // 8, ctypes.addressof(buffer))
+    )

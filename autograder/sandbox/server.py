@@ -1,6 +1,7 @@
 """What runs in a confined child: it takes one request at a time, lets the student's code work, and answers.
 
-Nothing here is trusted by the other side; the student's code shares this process and may do with it what it likes.
+Nothing here is trusted by the other side; the student's code shares this process and may do with it what it
+likes.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ MODULE = 0  # the handle of the student's module
 
 TORCH_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
 
-BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    name: getattr(operator, name)
-    for name in "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift".split()
-}
+_BINARY = "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift"
+BINARY: dict[str, Callable[[Any, Any], Any]] = {name: getattr(operator, name) for name in _BINARY.split()}
 UNARY: dict[str, Callable[[Any], Any]] = {
-    **{name: getattr(operator, name) for name in "neg pos abs invert".split()},
+    "neg": operator.neg,
+    "pos": operator.pos,
+    "abs": operator.abs,
+    "invert": operator.invert,
     "float": float,
     "int": int,
     "len": len,
@@ -142,8 +144,12 @@ class Server:
         ][-20:]
         if isinstance(error, SyntaxError) and error.filename in self._student_files:
             line = error.lineno if type(error.lineno) is int else 0
-            frames.append((_clean(str(error.filename)), line, "<module>", _clean(str(error.text or ""))[:400]))
-        return wire.Raised(call, _clean(kind.__name__)[:200], [_clean(m)[:200] for m in mro], _clean(message), frames)
+            frames.append(
+                (_clean(str(error.filename)), line, "<module>", _clean(str(error.text or ""))[:400])
+            )
+        return wire.Raised(
+            call, _clean(kind.__name__)[:200], [_clean(m)[:200] for m in mro], _clean(message), frames
+        )
 
     # --- operations ---
 
@@ -218,7 +224,9 @@ class Server:
             with self._turn:
                 call = self._call
                 encoder = Encoder(self._keep)
-                self._send(wire.Callback(call, number, method, encoder.arguments(args, kwargs)), encoder.payload)
+                self._send(
+                    wire.Callback(call, number, method, encoder.arguments(args, kwargs)), encoder.payload
+                )
                 while True:
                     message, payload = self._receive()
                     if isinstance(message, wire.CallbackResult):

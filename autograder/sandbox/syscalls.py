@@ -1,7 +1,7 @@
 """System-call numbers of the two supported architectures, for the calls that the sandbox makes, allows or probes.
 
-Source: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h of Linux. From 424 on, all
-architectures share their numbers.
+Source: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h of Linux. From 424 on,
+all architectures share their numbers.
 """
 
 from __future__ import annotations

@@ -25,17 +25,11 @@ MAKERS: dict[str, Callable[[Iterable[Any]], Any]] = {kind: maker for maker, kind
 DICTS = (OrderedDict, Counter, defaultdict)
 SCALARS = frozenset({type(None), bool, int, float, str})
 
-TORCH_DTYPES: dict[str, torch.dtype] = {
-    name: getattr(torch, name)
-    for name in """float64 float32 float16 bfloat16 float8_e4m3fn float8_e5m2 complex128 complex64 int64 int32 int16
-    int8 uint64 uint32 uint16 uint8 bool""".split()
-}
+_NAMES = "float64 float32 float16 complex128 complex64 int64 int32 int16 int8 uint64 uint32 uint16 uint8 bool"
+NUMPY_DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(name) for name in _NAMES.split()}
+_TORCH_NAMES = f"{_NAMES} bfloat16 float8_e4m3fn float8_e5m2"
+TORCH_DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in _TORCH_NAMES.split()}
 TORCH_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
-NUMPY_DTYPES: dict[str, np.dtype[Any]] = {
-    name: np.dtype(name)
-    for name in """float64 float32 float16 complex128 complex64 int64 int32 int16 int8 uint64 uint32 uint16 uint8
-    bool""".split()
-}
 
 
 def range_length(value: range) -> int:

@@ -1,8 +1,8 @@
 """The frames between the trusted process and a confined child, and the guard that hostile ones can't pass.
 
-A frame is `u32 header length | u64 payload length | header | payload`. The header is msgpack, checked against the
-declared types below while it is decoded: no maps, no extension types, no unknown tags. Tensors, arrays and long byte
-strings lie in the payload as raw bytes, 64-aligned. Nothing is ever unpickled.
+A frame is `u32 header length | u64 payload length | header | payload`. The header is msgpack, checked against
+the declared types below while it is decoded: no maps, no extension types, no unknown tags. Tensors, arrays
+and long byte strings lie in the payload as raw bytes, 64-aligned. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class WireError(Exception):
     """A value that can't be sent, or a frame that breaks the format."""
 
 
-class _Node(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class _Node(Struct, array_like=True, forbid_unknown_fields=True):
     pass
 
 
@@ -39,7 +39,7 @@ class Scalars(_Node, tag="L"):
     """The same, of plain scalars only: nothing to walk through in Python."""
 
     kind: Literal["list", "tuple", "set", "frozenset"]
-    items: list[None | bool | int | float | str]
+    items: list[bool | int | float | str | None]
 
 
 class Blobs(_Node, tag="b"):
@@ -221,7 +221,7 @@ class CallbackResult(_Node, tag="cr"):
 
 
 class Confined(_Node, tag="hi"):
-    """The first frame of a child: it is confined and waits. `resident` is what it shares with the zygote, in bytes."""
+    """The first frame of a child: it is confined and waits, sharing `resident` bytes with the zygote."""
 
     resident: int
 
@@ -292,8 +292,9 @@ def unpack_to_child(header: bytes | bytearray) -> ToChild:
 
 def _unpack(header: bytes | bytearray, decoder: msgspec.msgpack.Decoder[Struct]) -> Struct:
     try:
-        # A first pass that builds nothing. Without it, nested arrays that each claim as many elements as bytes are
-        # left make the decoder reserve (depth x size) pointers before it finds that they are not there.
+        # A first pass that builds nothing. Without it, nested arrays that each claim as many elements as
+        # bytes are left make the decoder reserve (depth x size) pointers before it finds that they are not
+        # there.
         _structure.decode(header)
         return decoder.decode(header)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError) as error:

@@ -1,9 +1,9 @@
 """The fork server: a clean, single-threaded process that has imported torch and forks one child per submission.
 
-Run as `python -s -P -m autograder.sandbox.zygote FD` with an empty environment, it reads `Settings` from the control
-socket, enters namespaces if asked, proves which layers work, imports what submissions commonly need, and then forks a
-child for every `Opening` it receives. It never runs a tensor operation and never sees a student's byte. It ends when the
-control socket is closed, and its children end with it.
+Run as `python -s -P -m autograder.sandbox.zygote FD` with an empty environment, it reads `Settings` from the
+control socket, enters namespaces if asked, proves which layers work, imports what submissions commonly need,
+and then forks a child for every `Opening` it receives. It never runs a tensor operation and never sees a
+student's byte. It ends when the control socket is closed, and its children end with it.
 """
 
 from __future__ import annotations
@@ -16,20 +16,24 @@ import signal
 import socket
 import sys
 import tempfile
+from contextlib import suppress
 from typing import NoReturn
 
 import msgspec
+
 from autograder.sandbox import confine, landlock, linux, namespaces, paths, probes
 from autograder.sandbox.messages import CONTROL_MESSAGE, Exited, Findings, Opening, Ready, Settings
 
-PRELOAD = """
-torch numpy torch.optim torch.utils.checkpoint torch.utils.data torch._dynamo torch.nn.functional
-abc array ast asyncio base64 bisect collections concurrent.futures contextlib copy csv dataclasses datetime decimal
-difflib enum fractions functools glob hashlib heapq html inspect io itertools json logging math operator pathlib pickle
-pprint queue random re statistics string struct tarfile tempfile textwrap threading time traceback types typing
-unicodedata unittest urllib.parse uuid warnings weakref xml.etree.ElementTree zipfile zlib
-autograder.sandbox.server
-""".split()
+# What submissions import, and what torch imports lazily at first use.
+_PRELOAD = """
+    torch numpy torch.optim torch.utils.checkpoint torch.utils.data torch._dynamo torch.nn.functional abc
+    array ast asyncio base64 bisect collections concurrent.futures contextlib copy csv dataclasses
+    datetime decimal difflib enum fractions functools glob hashlib heapq html inspect io itertools json
+    logging math operator pathlib pickle pprint queue random re statistics string struct tarfile tempfile
+    textwrap threading time traceback types typing unicodedata unittest urllib.parse uuid warnings weakref
+    xml.etree.ElementTree zipfile zlib autograder.sandbox.server
+"""
+PRELOAD = tuple(_PRELOAD.split())
 
 
 class Self:
@@ -84,7 +88,9 @@ class Zygote:
         parent = os.getpid()
         try:
             pid = os.fork()
-        except OSError:  # no memory, or too many processes: the status socket closes, and that one opening fails
+        except (
+            OSError
+        ):  # no memory, or too many processes: the status socket closes, and that one opening fails
             for fd in fds:
                 os.close(fd)
             return
@@ -130,14 +136,12 @@ class Zygote:
         status.close()
 
     def _report(self, status: socket.socket, message: bytes, fds: list[int] | None = None) -> None:
-        try:
+        with suppress(OSError):  # nobody may be waiting for it any more
             socket.send_fds(status, [message], fds or [])
-        except OSError:
-            pass  # nobody is waiting for it any more
 
     def _end(self) -> NoReturn:
         for pidfd in self.children:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)  # type: ignore[attr-defined]
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         os._exit(0)
 
 
@@ -159,7 +163,11 @@ def _prepare(control: socket.socket, settings: Settings) -> NoReturn:
     root = os.getuid() == 0
     change_uid = root and not probes.as_user(confine.FIRST_UID, readable)
     findings.user = (
-        "unprivileged user of its own" if change_uid else "root without capabilities" if root else "the grader's user"
+        "unprivileged user of its own"
+        if change_uid
+        else "root without capabilities"
+        if root
+        else "the grader's user"
     )
     control.send(msgspec.msgpack.encode(findings))
     plan = confine.Confinement(

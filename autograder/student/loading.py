@@ -39,9 +39,7 @@ def decode_source(raw: bytes) -> str:
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        raise SyntaxError(
-            f"the file is not {encoding} text (byte {error.start}); save it as UTF-8"
-        ) from None
+        raise SyntaxError(f"the file is not {encoding} text (byte {error.start}); save it as UTF-8") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -52,7 +50,9 @@ class _Siblings(MetaPathFinder, Loader):
         self.directory = directory
         modules = {module_name(name): (name, raw) for name, raw in files.items() if name.endswith(".py")}
         # A sibling named `random.py` must not replace the library's module under everybody else.
-        self.sources = {name: v for name, v in modules.items() if name not in sys.stdlib_module_names and "." not in name}
+        self.sources = {
+            name: v for name, v in modules.items() if name not in sys.stdlib_module_names and "." not in name
+        }
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -12,7 +12,7 @@ _HOMES = {
     "load_reference": "autograder.testing.sides",
     "per_rank": "autograder.testing.ranks",
 }
-__all__ = ["assert_close", "load_reference", "per_rank"]  # noqa: F822 - loaded when asked for, torch is slow to import
+__all__ = ["assert_close", "load_reference", "per_rank"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,9 @@ def limits_of(item: pytest.Item) -> dict[str, float]:
         return {}
     unknown = set(marker.kwargs) - {"seconds", "memory_mb"}
     if marker.args or unknown:
-        raise CourseError(f"{item.nodeid}: limits takes seconds=... and memory_mb=..., not {sorted(unknown) or marker.args}")
+        raise CourseError(
+            f"{item.nodeid}: limits takes seconds=... and memory_mb=..., not {sorted(unknown) or marker.args}"
+        )
     return dict(marker.kwargs)
 
 
@@ -112,6 +115,10 @@ def collect(path: Path, visibility: Visibility) -> list[TestCase]:
         *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:logging"),
         *("-p", "autograder.testing.plugin"),
     ]  # fmt: skip
+    # pytest keeps an imported test file under its path's name; this one may have changed, or have a namesake.
+    for name, module in list(sys.modules.items()):
+        if name.endswith(path.stem) and getattr(module, "__file__", None):
+            del sys.modules[name]
     options = os.environ.pop("PYTEST_ADDOPTS", None)
     try:
         pytest.main(arguments, plugins=[collector])
@@ -137,7 +144,9 @@ def _case(item: pytest.Item, items: list[pytest.Item], visibility: Visibility) -
     names = [name for name in inspect.signature(item.obj).parameters if name not in parameters]
     unknown = [name for name in (*names, *_used_fixtures(item)) if name not in FIXTURES]
     if unknown:
-        raise CourseError(f"{item.nodeid} asks for the fixture {unknown[0]!r}; it may use {', '.join(FIXTURES)}")
+        raise CourseError(
+            f"{item.nodeid} asks for the fixture {unknown[0]!r}; it may use {', '.join(FIXTURES)}"
+        )
     siblings = sum(1 for other in items if isinstance(other, pytest.Function) and other.obj is item.obj)
     return TestCase(
         name=item.name,

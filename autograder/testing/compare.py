@@ -18,7 +18,9 @@ RELATIVE = {
     torch.float16: 1e-2,
     torch.bfloat16: 3e-2,
 }
-SCALE_FLOOR = 0.1  # expected values that are all about zero still allow this much times the relative tolerance
+SCALE_FLOOR = (
+    0.1  # expected values that are all about zero still allow this much times the relative tolerance
+)
 
 
 def tolerance(dtype: torch.dtype) -> float:
@@ -56,7 +58,9 @@ def _difference(actual: Any, expected: Any, rtol: float | None, atol: float | No
 
 
 def _kind(value: Any) -> str:
-    return "a tensor" if isinstance(value, Tensor) else "None" if value is None else f"a {type(value).__name__}"
+    return (
+        "a tensor" if isinstance(value, Tensor) else "None" if value is None else f"a {type(value).__name__}"
+    )
 
 
 def _tensors_differ(actual: Any, expected: Tensor, rtol: float | None, atol: float | None, where: str) -> str:
@@ -79,7 +83,11 @@ def _tensors_differ(actual: Any, expected: Tensor, rtol: float | None, atol: flo
     except AssertionError as error:
         if actual.dtype.is_floating_point and bool(torch.isnan(actual).any()):
             return f"{where} contains NaN"
-        details = [line for line in str(error).splitlines() if line.startswith(("Mismatched", "Greatest", "Expected"))]
+        details = [
+            line
+            for line in str(error).splitlines()
+            if line.startswith(("Mismatched", "Greatest", "Expected"))
+        ]
         return f"{where} is not close to the expected values ({'; '.join(details[:2])})"
     return ""
 

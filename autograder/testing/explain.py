@@ -49,7 +49,9 @@ FIXED = {
 }
 
 
-def explain(ending: Ending, case: TestCase, is_student: Callable[[str], bool], seconds: float, memory_mb: int) -> Text:
+def explain(
+    ending: Ending, case: TestCase, is_student: Callable[[str], bool], seconds: float, memory_mb: int
+) -> Text:
     """The student's message for how a test ended; empty for a pass."""
     if ending.passed:
         return Text()
@@ -86,7 +88,9 @@ def frames_of(error: BaseException, is_student: Callable[[str], bool]) -> tuple[
     if isinstance(error, StudentError):
         return error.frames
     entries = traceback.extract_tb(error.__traceback__)
-    frames = [Frame(e.filename, e.lineno or 0, e.name, e.line or "") for e in entries if is_student(e.filename)]
+    frames = [
+        Frame(e.filename, e.lineno or 0, e.name, e.line or "") for e in entries if is_student(e.filename)
+    ]
     if isinstance(error, SyntaxError) and error.filename and is_student(error.filename):
         frames.append(Frame(error.filename, error.lineno or 0, "<module>", (error.text or "").strip()))
     return tuple(frames)

@@ -101,7 +101,9 @@ def reference(request: pytest.FixtureRequest) -> Any:
     from autograder.testing.sides import load_reference
 
     if request.path.parent.parent.name == "exercises":
-        raise pytest.UsageError(f"{request.path}: public tests can't use `reference`; write the expected values down")
+        raise pytest.UsageError(
+            f"{request.path}: public tests can't use `reference`; write the expected values down"
+        )
     return load_reference(_needed(request))
 
 

@@ -28,7 +28,7 @@ class _Aborted(Exception):
     """Another rank failed, so this one stops waiting for it."""
 
 
-class per_rank(list[Any]):  # noqa: N801 - reads as a marker around a list of arguments
+class per_rank(list[Any]):
     """A list with one argument for each rank: `ranks(2, "train", per_rank([a, b]), shared)`."""
 
 
@@ -72,7 +72,9 @@ class Interconnect:
         with self._lock:
             self._offers[rank] = (op, tensor, src)
             if self._left:
-                self.error = self.error or CollectiveError(f"a rank calls {op} after another rank has returned")
+                self.error = self.error or CollectiveError(
+                    f"a rank calls {op} after another rank has returned"
+                )
             elif len(self._offers) == self.world_size and self.error is None:
                 try:
                     self._perform()
@@ -102,7 +104,9 @@ class Interconnect:
         self._offers.clear()
         ops = {op for op, _, _ in offers}
         if len(ops) > 1:
-            raise CollectiveError(f"the ranks call different collectives at the same point: {', '.join(sorted(ops))}")
+            raise CollectiveError(
+                f"the ranks call different collectives at the same point: {', '.join(sorted(ops))}"
+            )
         op, first, src = offers[0]
         if op == "barrier":
             self._answers = dict.fromkeys(range(self.world_size))
@@ -132,7 +136,9 @@ def _collect(op: str, tensors: list[Tensor], src: int) -> tuple[dict[int, Tensor
     if op == "all_reduce":
         return {rank: total.clone() for rank in range(n)}, numel
     if numel % n:
-        raise CollectiveError(f"reduce_scatter of {numel} elements on {n} ranks; pad to a multiple of {n} first")
+        raise CollectiveError(
+            f"reduce_scatter of {numel} elements on {n} ranks; pad to a multiple of {n} first"
+        )
     return {rank: part.clone() for rank, part in enumerate(total.chunk(n))}, numel
 
 
@@ -179,7 +185,9 @@ def arguments_of(rank: int, world_size: int, args: Sequence[Any]) -> list[Any]:
     """The positional arguments of one rank: `per_rank` lists are split, everything else is shared."""
     for arg in args:
         if isinstance(arg, per_rank) and len(arg) != world_size:
-            raise ValueError(f"per_rank() holds {len(arg)} arguments for {world_size} ranks; give one for each rank")
+            raise ValueError(
+                f"per_rank() holds {len(arg)} arguments for {world_size} ranks; give one for each rank"
+            )
     return [arg[rank] if isinstance(arg, per_rank) else arg for arg in args]
 
 

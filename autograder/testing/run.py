@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from autograder.results import Limits, Outcome
-from autograder.sandbox.errors import Blocked, Crashed, Ended, OutOfMemory, SandboxFault, StudentError, TimedOut
+from autograder.sandbox.errors import (
+    Blocked,
+    Crashed,
+    Ended,
+    OutOfMemory,
+    SandboxFault,
+    StudentError,
+    TimedOut,
+)
 from autograder.student.loading import MODULE
 from autograder.student.seed import seed_everything, seed_of
 from autograder.testing.cases import TestCase
@@ -50,7 +58,9 @@ def run_case(case: TestCase, side: Side, reference: Any, limits: Limits) -> Endi
     seed = seed_of(case.name)
     try:
         with side.begin(seed + 1, case.limits(limits)):
-            seed_everything(seed)  # after begin(): in process both sides share the generators, and the test's draws decide
+            seed_everything(
+                seed
+            )  # after begin(): in process both sides share the generators, and the test's draws decide
             case.call(fixtures_of(side, reference))
     except KeyboardInterrupt:
         raise

@@ -29,7 +29,9 @@ class Side(Protocol):
     @property
     def student(self) -> Any: ...
 
-    def gradients(self, target: Any, *args: Any, upstream: Any = None, output: int | None = None, **kwargs: Any) -> Any: ...
+    def gradients(
+        self, target: Any, *args: Any, upstream: Any = None, output: int | None = None, **kwargs: Any
+    ) -> Any: ...
 
     def build(self, name: str, *args: Any, **kwargs: Any) -> Any: ...
 
@@ -56,7 +58,9 @@ def fixtures_of(side: Side, reference: Any) -> dict[str, Any]:
 class LocalSide:
     """The student's module in this process: fast and debuggable, and nothing protects anything."""
 
-    def __init__(self, module: ModuleType, forbidden_calls: Sequence[str], is_student: Callable[[str], bool]) -> None:
+    def __init__(
+        self, module: ModuleType, forbidden_calls: Sequence[str], is_student: Callable[[str], bool]
+    ) -> None:
         self._module = module
         self._is_student = is_student
         self._forbidden = tuple(forbidden_calls)
@@ -80,7 +84,9 @@ class LocalSide:
         """One thread for each rank."""
         function = _dotted(self._module, run) if isinstance(run, str) else run
         with memory_cap(self._limits.memory_mb * world_size):
-            return run_ranks(world_size, lambda rank, comm: function(comm, *arguments_of(rank, world_size, args)))
+            return run_ranks(
+                world_size, lambda rank, comm: function(comm, *arguments_of(rank, world_size, args))
+            )
 
     @contextmanager
     def begin(self, seed: int, limits: Limits) -> Iterator[None]:

@@ -83,7 +83,6 @@ SEPARATORS = ("\n\n", "\n", "。", "！", "？", "；", ". ", "，", " ")
 # ## 1. 字符窗口
 # 每个窗口 `size` 个字符，起点比前一个窗口靠后 `size - overlap`。第一个够到文末的窗口就是最后一个。
 
-
 # %%
 def character_chunks(text: str, size: int, overlap: int = 0) -> list[Chunk]:
     """Cut a text into windows of characters.
@@ -96,7 +95,6 @@ def character_chunks(text: str, size: int, overlap: int = 0) -> list[Chunk]:
     Raises: ValueError for a size or an overlap out of range.
     """
     raise NotImplementedError("character_chunks")
-
 
 # %%
 check("rag/fixed_chunks")
@@ -127,7 +125,6 @@ check("rag/fixed_chunks")
 # 第一个含有末尾 token 的窗口是最后一个。若窗口的文本并不比前一块结束得更晚（或为空），就不输出。
 # 没有 token 就没有块。
 
-
 # %%
 def token_chunks(
     text: str, tokenize: Callable[[str], Sequence[Span]], size: int, overlap: int = 0
@@ -143,7 +140,6 @@ def token_chunks(
     Raises: ValueError for a size or an overlap out of range.
     """
     raise NotImplementedError("token_chunks")
-
 
 # %%
 check("rag/fixed_chunks")
@@ -173,7 +169,6 @@ check("rag/fixed_chunks")
 #
 # 句尾之后的空白归前面这一句。最后一个句尾之后若还有剩余，也自成一句。
 
-
 # %%
 def sentence_spans(text: str) -> list[Span]:
     """The sentences of a text.
@@ -184,7 +179,6 @@ def sentence_spans(text: str) -> list[Span]:
         and the last ends at `len(text)`. An empty list for an empty text.
     """
     raise NotImplementedError("sentence_spans")
-
 
 # %%
 check("rag/fixed_chunks")
@@ -211,7 +205,6 @@ check("rag/fixed_chunks")
 # * 比 `size` 还长的片段，用 `character_chunks(…, size, overlap)` 切开，偏移仍以 `text` 为准。
 #   它从不与别的片段混装：先把正在装的块输出，它之后的新块从空开始，没有重叠。
 
-
 # %%
 def pack_spans(text: str, spans: Sequence[Span], size: int, overlap: int = 0) -> list[Chunk]:
     """Fill chunks with whole pieces of a text.
@@ -231,7 +224,6 @@ def pack_spans(text: str, spans: Sequence[Span], size: int, overlap: int = 0) ->
 def sentence_chunks(text: str, size: int, overlap: int = 0) -> list[Chunk]:
     """Windows of whole sentences: questions 3 and 4 put together."""
     return pack_spans(text, sentence_spans(text), size, overlap)
-
 
 # %%
 check("rag/fixed_chunks")
@@ -260,7 +252,6 @@ check("rag/fixed_chunks")
 #   得到的块放在它原来的位置。它的前后两个边界处没有重叠。
 # * 分隔符用完了，或者一个也没出现，就用 `character_chunks` 切。
 
-
 # %%
 def recursive_chunks(
     text: str, size: int, overlap: int = 0, separators: Sequence[str] = SEPARATORS
@@ -277,7 +268,6 @@ def recursive_chunks(
     Source: LangChain's RecursiveCharacterTextSplitter.
     """
     raise NotImplementedError("recursive_chunks")
-
 
 # %%
 check("rag/fixed_chunks")

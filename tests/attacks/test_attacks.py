@@ -57,7 +57,9 @@ UNREADABLE = (PermissionError, FileNotFoundError)
 
 FILES = {
     "a file of the repository": Attack(_reads("{secret}"), UNREADABLE),
-    "the solutions": Attack("import os\ndef attack():\n    return os.listdir('{repository}/tests')\n", UNREADABLE),
+    "the solutions": Attack(
+        "import os\ndef attack():\n    return os.listdir('{repository}/tests')\n", UNREADABLE
+    ),
     "the package's other rooms": Attack(
         "import os\ndef attack():\n    return os.listdir('{repository}/autograder')\n",
         (*UNREADABLE, lambda names: set(names) <= {"__init__.py", "results.py", "sandbox", "student"}),
@@ -91,13 +93,18 @@ FILES = {
 }
 
 PROCESSES = {
-    "killing the parent": Attack("import os\ndef attack():\n    os.kill(os.getppid(), 9)\n", (PermissionError,)),
+    "killing the parent": Attack(
+        "import os\ndef attack():\n    os.kill(os.getppid(), 9)\n", (PermissionError,)
+    ),
     "killing the grader": Attack("import os\ndef attack():\n    os.kill({grader}, 9)\n", (OSError,)),
     "killing everything": Attack("import os\ndef attack():\n    os.kill(-1, 9)\n", (PermissionError,)),
     "a signal through fcntl": Attack(
-        "import fcntl, os\ndef attack():\n    fcntl.fcntl(3, fcntl.F_SETOWN, os.getppid())\n", (PermissionError,)
+        "import fcntl, os\ndef attack():\n    fcntl.fcntl(3, fcntl.F_SETOWN, os.getppid())\n",
+        (PermissionError,),
     ),
-    "a fork bomb": Attack("import os\ndef attack():\n    while True:\n        os.fork()\n", (PermissionError,)),
+    "a fork bomb": Attack(
+        "import os\ndef attack():\n    while True:\n        os.fork()\n", (PermissionError,)
+    ),
     "a program": Attack(
         "import subprocess\ndef attack():\n    return subprocess.run(['/bin/true']).returncode\n", (OSError,)
     ),
@@ -170,14 +177,18 @@ def frame(header, size=0, length=None):
 """
 
 CHANNEL = {
-    "answering ahead of time": Attack(FORGE + "frame(['rt', 1, 1])\ndef attack():\n    return 1\n", (Blocked,)),
+    "answering ahead of time": Attack(
+        FORGE + "frame(['rt', 1, 1])\ndef attack():\n    return 1\n", (Blocked,)
+    ),
     "a second answer": Attack(
         FORGE + "import atexit, threading, time\n"
         "def later():\n    time.sleep(0.2)\n    frame(['rt', 1, 1])\n"
         "def attack():\n    threading.Thread(target=later).start()\n    return 'once'\n",
         ("once",),
     ),
-    "garbage": Attack("import os\ndef attack():\n    os.write(3, b'garbage' * 99)\n    return 1\n", (Blocked,)),
+    "garbage": Attack(
+        "import os\ndef attack():\n    os.write(3, b'garbage' * 99)\n    return 1\n", (Blocked,)
+    ),
     "a huge length": Attack(
         "import os\ndef attack():\n    os.write(3, b'\\xff' * 12)\n    return 1\n", (Blocked,)
     ),
@@ -235,7 +246,8 @@ EXHAUSTION = {
     ),
     "a memory bomb": Attack("def attack():\n    return len(bytearray(4 << 30))\n", (MemoryError,)),
     "a slow memory bomb": Attack(
-        "def attack():\n    x = []\n    while True:\n        x.append(bytearray(1 << 20))\n", (MemoryError, OutOfMemory)
+        "def attack():\n    x = []\n    while True:\n        x.append(bytearray(1 << 20))\n",
+        (MemoryError, OutOfMemory),
     ),
     "a tensor beyond the limit": Attack(
         "import torch\ndef attack():\n    return torch.ones(1 << 30).sum().item()\n", (MemoryError,)
@@ -247,7 +259,8 @@ EXHAUSTION = {
         "def attack():\n    x = []\n    x.append(x)\n    return x\n", (StudentError,)
     ),
     "deep nesting": Attack(
-        "def attack():\n    x = []\n    for _ in range(10**5):\n        x = [x]\n    return x\n", (StudentError,)
+        "def attack():\n    x = []\n    for _ in range(10**5):\n        x = [x]\n    return x\n",
+        (StudentError,),
     ),
     "a recursion bomb": Attack("def attack():\n    return attack()\n", (RecursionError,)),
     "a recursion bomb without limit": Attack(
@@ -256,10 +269,13 @@ EXHAUSTION = {
         memory_mb=128,
     ),
     "an output flood": Attack(
-        "def attack():\n    for _ in range(200_000):\n        print('x' * 200)\n    return 'done'\n", ("done",)
+        "def attack():\n    for _ in range(200_000):\n        print('x' * 200)\n    return 'done'\n",
+        ("done",),
     ),
     "an endless output": Attack(
-        "import os\ndef attack():\n    while True:\n        os.write(1, bytes(65536))\n", (TimedOut,), seconds=0.3
+        "import os\ndef attack():\n    while True:\n        os.write(1, bytes(65536))\n",
+        (TimedOut,),
+        seconds=0.3,
     ),
     "keys of one hash": Attack(
         "def attack():\n    return {{i * (2**61 - 1): 0 for i in range(1, 3000)}}\n", (Blocked,)
@@ -289,8 +305,7 @@ OBJECTS = {
         (StudentError,),
     ),
     "an exception whose text loops": Attack(
-        "class E(Exception):\n    def __str__(self):\n        while True: pass\n"
-        "def attack():\n    raise E\n",
+        "class E(Exception):\n    def __str__(self):\n        while True: pass\ndef attack():\n    raise E\n",
         (TimedOut,),
         seconds=0.3,
     ),
@@ -303,7 +318,8 @@ OBJECTS = {
     "an abort": Attack("import os\ndef attack():\n    os.abort()\n", (Crashed,)),
     "killing itself": Attack("import os\ndef attack():\n    os.kill(os.getpid(), 9)\n", (Ended,)),
     "atexit": Attack(
-        "import atexit\natexit.register(lambda: open('/tmp/x', 'w'))\ndef attack():\n    return 'quiet'\n", ("quiet",)
+        "import atexit\natexit.register(lambda: open('/tmp/x', 'w'))\ndef attack():\n    return 'quiet'\n",
+        ("quiet",),
     ),
 }
 
@@ -412,7 +428,9 @@ def test_children_die_with_the_grader() -> None:
             "os.kill(os.getpid(), 9)\n"
         )
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        answer = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, check=False)
+        answer = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, env=environment, check=False
+        )
         pid = int(answer.stdout)
         deadline = time.monotonic() + 5
         while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:

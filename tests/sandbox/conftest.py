@@ -42,7 +42,9 @@ def run(best: Sandbox) -> Iterator[Callable[..., Child]]:
     """`run(source, seconds=..., memory_mb=...)` -> a child that has loaded it, closed after the test."""
     with ExitStack() as stack:
 
-        def load(source: str, *, forbidden: tuple[str, ...] = (), on: Sandbox = best, **limits: float) -> Child:
+        def load(
+            source: str, *, forbidden: tuple[str, ...] = (), on: Sandbox = best, **limits: float
+        ) -> Child:
             files = {"submission.py": source.encode()}
             child = on.open(files, "submission.py", limits=Limits(**limits), forbidden=forbidden)  # type: ignore[arg-type]
             stack.enter_context(child)

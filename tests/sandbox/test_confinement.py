@@ -109,7 +109,15 @@ def test_resource_limits(best: Sandbox) -> None:
 def test_what_submissions_need_is_there(best: Sandbox, standard: Sandbox) -> None:
     for sandbox in (best, standard):
         with look(sandbox) as child:
-            names = ["sqlite3", "zoneinfo", "encodings.idna", "ctypes", "torch.fft", "numpy.linalg", "multiprocessing.pool"]
+            names = [
+                "sqlite3",
+                "zoneinfo",
+                "encodings.idna",
+                "ctypes",
+                "torch.fft",
+                "numpy.linalg",
+                "multiprocessing.pool",
+            ]
             assert child.student.imports(*names)
             assert child.student.read("/dev/urandom") and child.student.read("/proc/cpuinfo")
             assert child.student.read("/dev/null") == b""
@@ -171,7 +179,10 @@ def test_hidden_paths(tmp_path: Path) -> None:
             assert child.student.listing(str(library)) == []
             with pytest.raises(OSError):
                 child.student.read(pytest.__file__)
-    with Sandbox(hide=[library], without=["namespaces"]) as sandbox, pytest.raises(SandboxUnavailable, match="leave out"):
+    with (
+        Sandbox(hide=[library], without=["namespaces"]) as sandbox,
+        pytest.raises(SandboxUnavailable, match="leave out"),
+    ):
         _ = sandbox.level
 
 
@@ -309,7 +320,11 @@ with Sandbox(without={without!r}) as sandbox, sandbox.open({{"l.py": {LOOK.encod
         **os.environ, "PYTHONPATH": str(REPOSITORY), "HOME_PART": home_part, "PYTHON": sys.executable, "SCRIPT": script,
     }  # fmt: skip
     answer = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", UNPRIVILEGED], env=environment, capture_output=True, text=True, check=False
+        ["unshare", "--mount", "sh", "-c", UNPRIVILEGED],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if "user namespaces" in answer.stderr or "putting" in answer.stderr:
         pytest.skip(answer.stderr)

@@ -78,7 +78,10 @@ def test_errors_of_the_source_itself(run: Callable[..., Child]) -> None:
 
 
 def test_forbidden_calls(run: Callable[..., Child]) -> None:
-    child = run("import torch\ndef f(x): return torch.softmax(x, -1)\ndef g(x): return x + 1\n", forbidden=("torch.softmax",))
+    child = run(
+        "import torch\ndef f(x): return torch.softmax(x, -1)\ndef g(x): return x + 1\n",
+        forbidden=("torch.softmax",),
+    )
     with pytest.raises(StudentError, match=r"torch\.softmax"):
         child.student.f([1.0])
     assert child.student.g(1) == 2

@@ -38,7 +38,10 @@ def test_a_deadline_is_armed_anew_for_every_test(run: Callable[..., Child]) -> N
 
 
 def test_cpu_time_counts_background_threads(run: Callable[..., Child]) -> None:
-    source = SPIN + "import threading\ndef start():\n    threading.Thread(target=spin, args=(9,), daemon=True).start()\n"
+    source = (
+        SPIN
+        + "import threading\ndef start():\n    threading.Thread(target=spin, args=(9,), daemon=True).start()\n"
+    )
     child = run(source, seconds=0.4)
     child.student.start()
     time.sleep(1)
@@ -79,7 +82,10 @@ def test_memory(run: Callable[..., Child]) -> None:
     source = "import torch\ndef make(n): return torch.ones(n).sum().item()\ndef plain(n): return len(bytearray(n))\n"
     child = run(source, memory_mb=256)
     assert child.student.make(1 << 20) == 1 << 20
-    for name, amount in (("make", 1 << 28), ("plain", 1 << 30)):  # torch says RuntimeError, Python MemoryError
+    for name, amount in (
+        ("make", 1 << 28),
+        ("plain", 1 << 30),
+    ):  # torch says RuntimeError, Python MemoryError
         child = run(source, memory_mb=256)
         with pytest.raises(MemoryError) as caught:
             getattr(child.student, name)(amount)
@@ -152,7 +158,9 @@ def test_a_dead_child_leaves_the_others_alone(run: Callable[..., Child]) -> None
 
 
 def test_closing_is_quick_and_final(run: Callable[..., Child]) -> None:
-    child = run("import threading\ndef spin():\n    while True: pass\ndef start(): threading.Thread(target=spin).start()\n")
+    child = run(
+        "import threading\ndef spin():\n    while True: pass\ndef start(): threading.Thread(target=spin).start()\n"
+    )
     child.student.start()
     began = time.monotonic()
     child.close()

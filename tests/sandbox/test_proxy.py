@@ -136,7 +136,21 @@ def test_attributes_by_value_and_by_handle(child: Child) -> None:
 
 def test_calls_with_every_kind_of_argument(child: Child) -> None:
     identity = child.student.identity
-    for value in (None, 1, 2.5, "ü", b"x", [1, [2]], (1,), {"a": 1}, {1, 2}, 1 + 2j, 2**80, torch.float16, slice(1, 2)):
+    for value in (
+        None,
+        1,
+        2.5,
+        "ü",
+        b"x",
+        [1, [2]],
+        (1,),
+        {"a": 1},
+        {1, 2},
+        1 + 2j,
+        2**80,
+        torch.float16,
+        slice(1, 2),
+    ):
         back = identity(value)
         assert back == value and type(back) is type(value)
     assert torch.equal(identity(torch.eye(2)), torch.eye(2))
@@ -171,7 +185,8 @@ def test_operators(child: Child) -> None:
 def test_a_hostile_object_decides_nothing(child: Child) -> None:
     hostile = child.student.agreeable()
     attempts: list[Callable[[], object]] = [
-        lambda: hostile == 1, lambda: hostile != 1, lambda: 1 == hostile, lambda: bool(hostile), lambda: hash(hostile),
+        lambda: hostile == 1, lambda: hostile != 1, lambda: 1 == hostile,  # noqa: SIM300
+        lambda: bool(hostile), lambda: hash(hostile),
         lambda: hostile < 1, lambda: hostile >= 1, lambda: hostile in [1], lambda: {hostile}, lambda: not hostile,
         lambda: torch.equal(hostile, torch.ones(1)), lambda: torch.allclose(torch.ones(1), hostile),
         lambda: torch.testing.assert_close(hostile, torch.ones(1)), lambda: torch.ones(1) == hostile,
@@ -209,7 +224,7 @@ def test_iteration_is_lazy_and_bounded(child: Child, monkeypatch: pytest.MonkeyP
 def test_stop_iteration_cuts_no_loop_short(child: Child) -> None:
     """A test that maps the student's function over cases must not end early because the function says so."""
     with pytest.raises(StudentError) as caught:
-        list(map(lambda i: child.student.fail_at(i, 1), range(5)))
+        list(map(lambda i: child.student.fail_at(i, 1), range(5)))  # noqa: C417
     assert not isinstance(caught.value, StopIteration)
 
 

@@ -1,0 +1,30 @@
+# make demo   install, grade the bundled class, show the table
+# make test   install with everything the tests need, run them all
+# make lint   ruff and mypy
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The first Python that this project supports; PYTHON=... overrides it.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.instructor
+	$(BIN)/autograder grade examples/class --gradebook gradebook.db
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check . exercises/*/test_*.py
+	$(BIN)/ruff format --check . exercises/*/test_*.py
+	$(BIN)/mypy
+
+$(VENV)/.instructor $(VENV)/.dev: $(VENV)/.%: pyproject.toml constraints.txt tools/install.py
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; set PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) tools/install.py $(VENV) $*
+	@touch $@
+
+clean:
+	rm -rf $(VENV) gradebook.db gradebook.db-shm gradebook.db-wal
