@@ -24,7 +24,7 @@ from autograder.authoring.script import (
     surviving_lines,
 )
 from autograder.course import Course, Exercise, ExerciseSpec, PublicSpec
-from autograder.course.errors import read_toml
+from autograder.course.errors import read_text, read_toml
 
 JUPYTER_HEADER = """\
 # ---
@@ -129,7 +129,7 @@ def _toml_lines(data: dict[str, object], prefix: str = "") -> list[str]:
 
 def generate(exercise: Exercise) -> dict[Path, str]:
     """The files that `exercises/` must hold for this exercise, as text."""
-    solution = exercise.solution.read_text(encoding="utf-8")
+    solution = read_text(exercise.solution)
     skeleton = skeleton_text(exercise, solution, exercise.spec)
     return {exercise.skeleton: skeleton, exercise.public_spec_file: public_toml(exercise.spec, skeleton)}
 

@@ -80,8 +80,9 @@ def grade(
     from autograder.grading.run import Grader, Mode, students_in
 
     say, remarks = Speaker(lang), console(stderr=True)
-    root = open_course(course)
+    root = open_course(course, authoring=True)
     exercises = root.select(only or [])
+    root.check_files(exercises)
     if unsafe:
         remarks.print(say(UNSAFE), style="bold white on red")
     with Gradebook(gradebook) as book:

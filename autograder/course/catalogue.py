@@ -148,7 +148,7 @@ class Course:
         for assignment in data.assignment:
             course.select(assignment.exercises, where=f"{path}, assignment {assignment.id!r}")
         if not authoring:
-            course._check_files(path)
+            course.check_files(course)
         return course
 
     @property
@@ -191,24 +191,24 @@ class Course:
                     raise CourseError(f"{where}: {error}" if where else str(error)) from None
         return [e for e in self if e.id in wanted or not names]
 
-    def _check_files(self, course_file: Path) -> None:
-        for exercise in self:
-            student_side = [exercise.skeleton, exercise.public_tests, exercise.public_spec_file]
-            hidden_side = [exercise.solution, exercise.spec_file, exercise.hidden_tests]
-            for path in student_side + (hidden_side if self.has_solutions else []):
+    def check_files(self, exercises: Iterable[Exercise]) -> None:
+        """CourseError if one of these exercises lacks a file, or if a file lies about that no exercise owns."""
+        course_file = self.root / COURSE_FILE
+        for exercise in exercises:
+            generated = [exercise.skeleton, exercise.public_spec_file]
+            by_hand = [exercise.public_tests]
+            if self.has_solutions:
+                by_hand += [exercise.solution, exercise.spec_file, exercise.hidden_tests]
+            for path in generated + by_hand:
                 if not path.is_file():
-                    remedy = (
-                        "run `autograder build`"
-                        if path in (exercise.skeleton, exercise.public_spec_file)
-                        else "write it"
-                    )
+                    remedy = "run `autograder build`" if path in generated else "write it"
                     raise CourseError(f"{path} is missing: {course_file} lists {exercise.id}; {remedy}")
-        listed = {e.skeleton for e in self}
+        listed = {exercise.skeleton for exercise in self}
         for path in sorted((self.root / "exercises").glob("*/*.py")):
             if path not in listed and not path.name.startswith(("test_", "conftest")):
                 name = f"{path.parent.name}/{path.stem}"
                 raise CourseError(
-                    f"{path} belongs to no exercise; list {name!r} in {course_file} or remove the file"
+                    f"{path} belongs to no exercise; list {name!r} in {course_file} or remove it"
                 )
 
 

@@ -16,21 +16,28 @@ class CourseError(UserError):
     """A file of the course is missing or wrong. The message names the file, the key and the remedy."""
 
 
-def read_toml(path: Path, kind: type[T]) -> T:
-    """Read a TOML file into `kind`, or raise a CourseError that names the file and the key."""
+def read_text(path: Path) -> str:
+    """A text file of the course. CourseError where it is missing, unreadable or not UTF-8."""
     try:
-        raw = path.read_bytes()
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise CourseError(
             f"{path} is missing; create it or take its exercise out of course/course.toml"
         ) from None
     except OSError as error:
         raise CourseError(f"{path} can't be read ({error.strerror}); check its permissions") from None
+    except UnicodeDecodeError as error:
+        raise CourseError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+
+
+def read_toml(path: Path, kind: type[T]) -> T:
+    """Read a TOML file into `kind`, or raise a CourseError that names the file and the key."""
+    raw = read_text(path)
     try:
         return msgspec.toml.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at ")
         where = place.strip("`").replace("$.", "").replace("$", "") or "the top level"
         raise CourseError(f"{path}: {problem} (at {where}); correct that key") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
         raise CourseError(f"{path} is not valid TOML: {error}") from None

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from autograder.sandbox import wire
-from autograder.sandbox.encode import Encoder
 from autograder.sandbox.wire import WireError
 
 
@@ -25,12 +24,8 @@ class Callbacks:
         """The node for a callable or an object with remote methods. TypeError for anything else."""
         methods = getattr(type(value), "__remote__", None)
         if methods is not None:
-            names = list(getattr(type(value), "__shared__", ()))
-            encoder = Encoder(_only_plain_data)
-            values = [encoder.node(getattr(value, name)) for name in names]
-            if encoder.payload:
-                raise TypeError("a shared attribute must be small: give tensors and long values as arguments")
-            return wire.StubNode(self._register(value), list(methods), names, values)
+            shared = list(getattr(type(value), "__shared__", ()))
+            return wire.StubNode(self._register(value), list(methods), shared, [])
         # An nn.Module is callable, but what its forward computes here has no graph there.
         if callable(value) and not hasattr(value, "state_dict"):
             return wire.CallbackNode(self._register(value))
@@ -52,11 +47,7 @@ class Callbacks:
             raise WireError("it called a function that it was not given")
         remote = getattr(type(given), "__remote__", None)
         if not method and remote is None:
-            return given  # type: ignore[no-any-return]
+            return given
         if method not in (remote or ()):
             raise WireError("it called a method that it was not given")
-        return getattr(given, method)  # type: ignore[no-any-return]
-
-
-def _only_plain_data(value: Any) -> wire.Node:
-    raise TypeError(f"a shared attribute must be plain data, not a {type(value).__name__}")
+        return getattr(given, method)

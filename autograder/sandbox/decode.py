@@ -100,6 +100,12 @@ class Decoder:
     def _slice(self, node: wire.Slice, depth: int) -> slice:
         return slice(*(self._value(bound, depth + 1) for bound in (node.start, node.stop, node.step)))
 
+    def _stub(self, node: wire.StubNode, depth: int) -> Any:
+        stub = self._resolve(node)
+        for name, value in zip(node.attributes, node.values, strict=True):
+            setattr(stub, name, self._value(value, depth + 1))
+        return stub
+
     def _raw(self, offset: int, size: int) -> memoryview:
         if offset < 0 or size < 0 or offset % wire.ALIGNMENT or offset + size > len(self._payload):
             raise WireError("a value lies outside its frame")
@@ -158,7 +164,7 @@ class Decoder:
         wire.ArrayNode: _array,
         wire.HandleNode: lambda self, node, depth: self._resolve(node),
         wire.CallbackNode: lambda self, node, depth: self._resolve(node),
-        wire.StubNode: lambda self, node, depth: self._resolve(node),
+        wire.StubNode: _stub,
     }
 
 

@@ -93,7 +93,10 @@ class Encoder:
             return wire.Range(value.start, value.stop, value.step)
         if value is ...:
             return wire.Dots()
-        return self._opaque(value)
+        node = self._opaque(value)
+        if isinstance(node, wire.StubNode):
+            node.values.extend(self.node(getattr(value, name), depth + 1) for name in node.attributes)
+        return node
 
     def _sequence(self, value: Any, kind: Kind, depth: int) -> Node:
         if len(value) > MAX_NUMBERS:

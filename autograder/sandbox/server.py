@@ -211,13 +211,7 @@ class Server:
             return self._handles[node.number]
         if isinstance(node, wire.CallbackNode):
             return self._caller(node.number, "")
-        stub = SimpleNamespace()
-        decoder = Decoder(bytearray(), self._resolve)
-        for name, value in zip(node.attributes, node.values, strict=True):
-            setattr(stub, name, decoder.value(value))
-        for method in node.methods:
-            setattr(stub, method, self._caller(node.number, method))
-        return stub
+        return SimpleNamespace(**{method: self._caller(node.number, method) for method in node.methods})
 
     def _caller(self, number: int, method: str) -> Callable[..., Any]:
         def call_back(*args: Any, **kwargs: Any) -> Any:

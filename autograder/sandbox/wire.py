@@ -150,7 +150,7 @@ class CallbackNode(_Node, tag="f"):
 
 
 class StubNode(_Node, tag="o"):
-    """An object that stays with the test: some attributes by value, some methods called back."""
+    """An object that stays with the test: attributes by value, methods called back."""
 
     number: int
     methods: list[str]

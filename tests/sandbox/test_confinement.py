@@ -359,3 +359,14 @@ def test_doctor_sees_a_missing_layer(monkeypatch: pytest.MonkeyPatch, run: Calla
         attempt = doctor._attempts("/etc/passwd")["seccomp"][0]
         check = doctor._attempt(sandbox, attempt)
     assert not check.works and "went through" in check.seen and check.remedy
+
+
+def test_no_right_of_root_is_left() -> None:
+    """Even where the child must stay root, and were it not for the filter, it may do nothing that only root may."""
+    source = b"import os\ndef change_root(): os.chroot('/')\ndef user(): os.setuid(0); os.setgid(0); os.setgroups([0])\n"
+    with Sandbox(without=["namespaces", "seccomp"]) as sandbox:
+        for name in ("change_root", "user"):
+            with sandbox.open({"s.py": source}, "s.py", limits=Limits()) as child:
+                child.load()
+                with pytest.raises(PermissionError):
+                    getattr(child.student, name)()

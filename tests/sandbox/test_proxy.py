@@ -83,6 +83,7 @@ def forever():
         n += 1
 def use(f, *args): return f(*args)
 def many(f, n): return [f(i) for i in range(n)][-1]
+def total(env): return env.grid.sum().item()
 def step(env): return env.step(2) + env.size
 kept = []
 def keep(f): kept.append(f)
@@ -277,10 +278,11 @@ class Environment:
     """An object of the test: some of it by value, some called back, the rest out of reach."""
 
     __remote__ = ("step",)
-    __shared__ = ("size",)
+    __shared__ = ("size", "grid")
 
     def __init__(self) -> None:
         self.size = 5
+        self.grid = torch.eye(3)
         self.secret = 99
 
     def step(self, n: int) -> int:
@@ -292,6 +294,7 @@ class Environment:
 
 def test_objects_of_the_test(child: Child, run: Callable[..., Child]) -> None:
     assert child.student.step(Environment()) == 205
+    assert child.student.total(Environment()) == 3
     own = run(
         "def look(env): return sorted(n for n in dir(env) if not n.startswith('__'))\n"
         "import gc\n"
@@ -300,7 +303,7 @@ def test_objects_of_the_test(child: Child, run: Callable[..., Child]) -> None:
         "    s = next(o for o in gc.get_objects() if type(o).__name__ == 'Server')\n"
         "    return s._caller(1, 'hidden')()\n"
     )
-    assert own.student.look(Environment()) == ["size", "step"]
+    assert own.student.look(Environment()) == ["grid", "size", "step"]
     with pytest.raises(Blocked):
         own.student.force(Environment())
 

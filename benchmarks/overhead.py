@@ -1,0 +1,136 @@
+"""What isolation costs: CPU seconds per submission, three ways, side by side in one run.
+
+(a) this autograder, warm: a confined process per submission, all tests, no diagnosis needed;
+(b) a fresh `python -m pytest` on the same tests, as a grader that shells out does;
+(c) the same test functions called in a warm process with no isolation.
+
+    python benchmarks/overhead.py [EXERCISE] [--submissions N]
+
+CPU seconds count this process, the confined processes and their zygote, and every process that (b) starts.
+The goals: (a) at least 50 times below (b), and (a) minus (c) under 40 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from autograder.course import Course, Exercise, find_course
+from autograder.grading.bundle import bundle_of
+from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
+from autograder.grading.run import Mode, Worker
+from autograder.grading.submissions import Submission
+from autograder.grading.workbench import Workbench
+from autograder.results import Status
+
+FRESH_RUNS = 5  # of (b): each takes seconds, and they hardly differ
+
+
+def ended_children() -> float:
+    """CPU seconds of all processes that this one started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def zygote_tree(pid: int) -> float:
+    """CPU seconds of a running process and of all its ended descendants, from /proc."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def running_descendants() -> float:
+    """CPU seconds of every process below this one that is still running."""
+    total, waiting = 0.0, children_of(os.getpid())
+    while waiting:
+        pid = waiting.pop()
+        total += zygote_tree(pid)
+        waiting += children_of(pid)
+    return total
+
+
+def cpu_of(work: Callable[[], object]) -> float:
+    """CPU seconds that `work` costs, wherever it is spent."""
+    before = time.process_time() + ended_children() + running_descendants()
+    work()
+    return time.process_time() + ended_children() + running_descendants() - before
+
+
+def isolated(bench: Workbench, files: dict[str, bytes], main: str, runs: int, label: str) -> float:
+    """Mean CPU seconds of one submission on a workbench, after one that warms it up.
+
+    The kernel counts processes in ticks of 10 ms, so all submissions are measured together.
+    """
+
+    def grade(number: int) -> None:
+        result = bench.grade(Submission(f"s{number:04}", bench.bundle.exercise, main, main, files))
+        if result.status is not Status.GRADED or result.score != result.max_score:
+            raise SystemExit(f"overhead: the reference did not score full marks ({result.status}); fix that first")
+
+    grade(0)
+    return cpu_of(lambda: [grade(number) for number in track(range(runs), label, transient=True)]) / runs
+
+
+def fresh_pytest(exercise: Exercise) -> float:
+    """Median CPU seconds of one `python -m pytest` on the exercise's public and hidden tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        # A submission's place is exercises/; the reference stands in for it, so that all tests run and pass.
+        for tree in ("course", "exercises", "solutions"):
+            os.symlink(exercise.root / tree, Path(folder, tree))
+        tests = [f"solutions/{exercise.unit}/test_{exercise.topic}.py"]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "autograder.testing.plugin"]
+        command += ["--import-mode=importlib", "-p", "no:cacheprovider", *tests]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+        def once() -> None:
+            subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+        once()
+        return statistics.median(cpu_of(once) for _ in track(range(FRESH_RUNS), "(b) fresh pytest", transient=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("exercise", nargs="?", default="attention/scaled_dot_product")
+    parser.add_argument("--submissions", type=int, default=100)
+    options = parser.parse_args()
+    exercise = Course.load(find_course(), authoring=True).exercise(options.exercise)
+    bundle = bundle_of(exercise)
+    main_file, files = f"{exercise.topic}.py", {f"{exercise.topic}.py": bundle.solution}
+    worker = Worker(Mode(hide=(exercise.root,)))
+    try:
+        with Workbench(bundle, ConfinedRoom(worker.sandbox)) as confined, Workbench(bundle, UnsafeRoom()) as local:
+            a = isolated(confined, files, main_file, options.submissions, "(a) isolated")
+            c = isolated(local, files, main_file, options.submissions, "(c) in process")
+            tests = len(confined.cases)
+    finally:
+        worker.close()
+    b = fresh_pytest(exercise)
+    table = Table(title=f"{exercise.id}: {tests} tests, {options.submissions} submissions", title_justify="left")
+    table.add_column("CPU per submission")
+    table.add_column("ms", justify="right")
+    table.add_row("(a) this autograder, warm, isolated", f"{a * 1000:.1f}")
+    table.add_row("(b) a fresh python -m pytest", f"{b * 1000:.1f}")
+    table.add_row("(c) the same functions, warm, no isolation", f"{c * 1000:.1f}")
+    table.add_row("(b) / (a)", f"{b / a:.0f} x")
+    table.add_row("(a) - (c)", f"{(a - c) * 1000:.1f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
