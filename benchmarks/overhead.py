@@ -80,7 +80,9 @@ def isolated(bench: Workbench, files: dict[str, bytes], main: str, runs: int, la
     def grade(number: int) -> None:
         result = bench.grade(Submission(f"s{number:04}", bench.bundle.exercise, main, main, files))
         if result.status is not Status.GRADED or result.score != result.max_score:
-            raise SystemExit(f"overhead: the reference did not score full marks ({result.status}); fix that first")
+            raise SystemExit(
+                f"overhead: the reference did not score full marks ({result.status}); fix that first"
+            )
 
     grade(0)
     return cpu_of(lambda: [grade(number) for number in track(range(runs), label, transient=True)]) / runs
@@ -101,11 +103,15 @@ def fresh_pytest(exercise: Exercise) -> float:
             subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
 
         once()
-        return statistics.median(cpu_of(once) for _ in track(range(FRESH_RUNS), "(b) fresh pytest", transient=True))
+        return statistics.median(
+            cpu_of(once) for _ in track(range(FRESH_RUNS), "(b) fresh pytest", transient=True)
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("exercise", nargs="?", default="attention/scaled_dot_product")
     parser.add_argument("--submissions", type=int, default=100)
     options = parser.parse_args()
@@ -114,14 +120,19 @@ def main() -> None:
     main_file, files = f"{exercise.topic}.py", {f"{exercise.topic}.py": bundle.solution}
     worker = Worker(Mode(hide=(exercise.root,)))
     try:
-        with Workbench(bundle, ConfinedRoom(worker.sandbox)) as confined, Workbench(bundle, UnsafeRoom()) as local:
+        with (
+            Workbench(bundle, ConfinedRoom(worker.sandbox)) as confined,
+            Workbench(bundle, UnsafeRoom()) as local,
+        ):
             a = isolated(confined, files, main_file, options.submissions, "(a) isolated")
             c = isolated(local, files, main_file, options.submissions, "(c) in process")
             tests = len(confined.cases)
     finally:
         worker.close()
     b = fresh_pytest(exercise)
-    table = Table(title=f"{exercise.id}: {tests} tests, {options.submissions} submissions", title_justify="left")
+    table = Table(
+        title=f"{exercise.id}: {tests} tests, {options.submissions} submissions", title_justify="left"
+    )
     table.add_column("CPU per submission")
     table.add_column("ms", justify="right")
     table.add_row("(a) this autograder, warm, isolated", f"{a * 1000:.1f}")

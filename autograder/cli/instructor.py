@@ -17,7 +17,7 @@ from autograder.cli.common import (
     open_course,
     print_json,
 )
-from autograder.results import Status, Text
+from autograder.results import Text
 
 GradebookOption = Annotated[
     str, typer.Option("--gradebook", help="A file name (SQLite) or a database URL (postgresql://...).")
@@ -74,7 +74,7 @@ def grade(
     lang: LangOption = None,
 ) -> None:
     """Grade a folder of submissions into the gradebook."""
-    from autograder.cli.tables import diagnosis_table, grade_table, result_json
+    from autograder.cli.tables import Tally, diagnosis_table, grade_table, result_json
     from autograder.cli.watch import with_progress
     from autograder.gradebook import Gradebook
     from autograder.grading.run import Grader, Mode, students_in
@@ -96,28 +96,31 @@ def grade(
             workers=workers,
             scheduler=scheduler,
         )
-        settled = list(with_progress(grader.run(submissions), remarks, len(students)))
-        results = [item.result for item in settled]
+        tally, results = Tally(), []
+        for item in with_progress(grader.run(submissions), remarks, len(students)):
+            tally.add(item.result, item.cached)
+            if json:
+                results.append(item.result)
         if json:
             print_json(result_json(results))
         else:
             console().print(grade_table(book, root, exercises, students, say))
-            found = diagnosis_table(results, say)
+            found = diagnosis_table(tally, say)
             if found is not None:
                 console().print(found)
-        counts = {
-            "new": sum(
-                not item.cached and item.result.status in (Status.GRADED, Status.NOT_BEGUN)
-                for item in settled
-            ),
-            "cached": sum(item.cached for item in settled),
-            "invalid": sum(item.result.status is Status.INVALID for item in settled),
-            "ungraded": sum(item.result.status is Status.UNGRADED for item in settled),
-        }
-        remarks.print(say(DONE, name=book.name, **counts))
+        remarks.print(
+            say(
+                DONE,
+                new=tally.new,
+                cached=tally.cached,
+                invalid=tally.invalid,
+                ungraded=tally.ungraded,
+                name=book.name,
+            )
+        )
         if not json:
             remarks.print(say(NEXT, name=book.name), style="dim")
-    if counts["ungraded"]:
+    if tally.ungraded:
         remarks.print(say(AGAIN), style="yellow")
         raise typer.Exit(1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -84,21 +83,35 @@ def _cell(score: Score | None) -> str:
     return f"[{colour}]{number(score.score)}{marks}[/]"
 
 
-def diagnosis_table(results: Sequence[ExerciseResult], say: Speaker) -> Table | None:
-    """Which misconceptions were found, and in whose work; None if none was."""
-    found: Counter[tuple[str, str]] = Counter()
-    who: dict[tuple[str, str], list[str]] = {}
-    for result in results:
+class Tally:
+    """What a run amounts to, kept while its results stream by."""
+
+    def __init__(self) -> None:
+        self.new = self.cached = self.invalid = self.ungraded = 0
+        self.diagnosed: dict[tuple[str, str], list[str]] = {}  # (exercise, misconception) -> students
+
+    def add(self, result: ExerciseResult, cached: bool) -> None:
+        if cached:
+            self.cached += 1
+        elif result.status is Status.INVALID:
+            self.invalid += 1
+        elif result.status is Status.UNGRADED:
+            self.ungraded += 1
+        else:
+            self.new += 1
         for name in dict.fromkeys(test.diagnosis for test in result.tests if test.diagnosis):
-            found[result.exercise, name] += 1
-            who.setdefault((result.exercise, name), []).append(result.student)
-    if not found:
+            self.diagnosed.setdefault((result.exercise, name), []).append(result.student)
+
+
+def diagnosis_table(tally: Tally, say: Speaker) -> Table | None:
+    """Which misconceptions were found, and in whose work; None if none was."""
+    if not tally.diagnosed:
         return None
     table = Table(title=say(FOUND), title_justify="left", title_style="bold")
     for column in (EXERCISE, MISTAKE, STUDENTS):
         table.add_column(say(column))
-    for (exercise, name), _ in found.most_common():
-        table.add_row(exercise, name, escape(", ".join(who[exercise, name])))
+    for (exercise, name), students in sorted(tally.diagnosed.items(), key=lambda entry: -len(entry[1])):
+        table.add_row(exercise, name, escape(", ".join(students)))
     return table
 
 
