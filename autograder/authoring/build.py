@@ -123,7 +123,10 @@ def _toml_lines(data: dict[str, object], prefix: str = "") -> list[str]:
         if isinstance(value, dict):
             lines += _toml_lines(value, f"{prefix}{key}.")
         else:
-            lines.append(f"{prefix}{key} = {json.dumps(value, ensure_ascii=False)}")
+            # TOML, unlike JSON, wants DEL escaped.
+            lines.append(
+                f"{prefix}{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+            )
     return lines
 
 

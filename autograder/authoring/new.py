@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from autograder.course import Course, CourseError, Exercise
+from autograder.course.catalogue import COURSE_FILE
 
 SOLUTION = '''\
 # %% [markdown]
@@ -175,38 +176,37 @@ def new_exercise(course: Course, name: str) -> list[Path]:
         raise CourseError(
             f"{existing[0] if existing else exercise.id} exists already; choose another name or edit it"
         )
+    course_file = course.root / COURSE_FILE
+    listed = _with_exercise(course, exercise, course_file)  # before anything is written: it may refuse
     for path, text in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     oracle = exercise.oracle_tests
     oracle.parent.mkdir(parents=True, exist_ok=True)
-    before = (
-        oracle.read_text(encoding="utf-8")
-        if oracle.exists()
-        else f'"""The {exercise.unit} references against their oracles."""\n'
-    )
+    heading = f'"""The {exercise.unit} references against their oracles."""\n'
+    before = oracle.read_text(encoding="utf-8") if oracle.exists() else heading
     oracle.write_text(before + ORACLE.format(id=exercise.id, topic=exercise.topic), encoding="utf-8")
-    _list_in_course(course, exercise)
+    course_file.write_text(listed, encoding="utf-8")
     return [*contents, oracle]
 
 
-def _list_in_course(course: Course, exercise: Exercise) -> None:
-    """Add the topic to its unit, or the unit to the end, keeping the file's comments."""
-    path = course.root / "course" / "course.toml"
+def _with_exercise(course: Course, exercise: Exercise, path: Path) -> str:
+    """course.toml with the topic added to its unit, or with a new unit at the end; its comments stay."""
     text = path.read_text(encoding="utf-8")
-    if any(unit.id == exercise.unit for unit in course.units):
-        pattern = rf'(id = "{exercise.unit}"\n(?:(?!\[\[).*\n)*?exercises = \[)([^\]]*)\]'
-        text, found = re.subn(pattern, lambda m: f"{m[1]}{_extended(m[2], exercise.topic)}]", text, count=1)
-        if not found:
-            raise CourseError(
-                f"{path}: the unit {exercise.unit!r} has an unusual layout; add {exercise.topic!r} to it by hand"
-            )
-    else:
-        text += (
+    if all(unit.id != exercise.unit for unit in course.units):
+        return text + (
             f'\n[[unit]]\nid = "{exercise.unit}"\ntitle.en = "{exercise.unit}"\ntitle.zh = "{exercise.unit}"\n'
             f'exercises = ["{exercise.topic}"]\n'
         )
-    path.write_text(text, encoding="utf-8")
+    # The list must stand on one line, within the table that the unit's id opens.
+    pattern = rf'(id = "{exercise.unit}"\n(?:(?!\[\[).*\n)*?exercises = \[)([^\]\n#]*)\]'
+    text, found = re.subn(pattern, lambda m: f"{m[1]}{_extended(m[2], exercise.topic)}]", text, count=1)
+    if not found:
+        raise CourseError(
+            f"{path}: the list of unit {exercise.unit!r} is not on one line; add {exercise.topic!r} to it by hand, "
+            "put it on one line, or choose another unit"
+        )
+    return text
 
 
 def _extended(listed: str, topic: str) -> str:

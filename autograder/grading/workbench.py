@@ -19,7 +19,7 @@ from autograder.sandbox.errors import printable
 from autograder.student.loading import filename_of, load_module
 from autograder.testing.cases import TestCase, collect
 from autograder.testing.explain import explain
-from autograder.testing.run import Ending, run_case, unanswered
+from autograder.testing.run import Ending, run_case
 from autograder.testing.sides import Side
 
 OUTPUT_SHOWN = 4000  # characters of a submission's own prints, for the instructor
@@ -93,9 +93,9 @@ class Workbench:
         endings, behaviour, side = self.run(submission.files, submission.main)
         endings = self._settle(endings)
         diagnoses = self.diagnostician.diagnose(behaviour)
-        filename = filename_of(submission.main)
+        filename, lines = filename_of(submission.main), _lines(submission.files[submission.main])
         tests = [
-            self._test_result(case, ending, diagnoses.get(case.name), filename)
+            self._test_result(case, ending, diagnoses.get(case.name), filename, lines)
             for case, ending in zip(self.cases, endings, strict=True)
         ]
         status, message = _status(endings), Text()
@@ -155,10 +155,12 @@ class Workbench:
     # ------------------------------------------------------------------------------------------ results
 
     def _test_result(
-        self, case: TestCase, ending: Ending, diagnosis: str | None, filename: str
+        self, case: TestCase, ending: Ending, diagnosis: str | None, filename: str, lines: int
     ) -> TestResult:
         limits = case.limits(self.bundle.spec.limits)
-        message = explain(ending, case, lambda name: name == filename, limits.seconds, limits.memory_mb)
+        message = explain(
+            ending, case, lambda name: name == filename, limits.seconds, limits.memory_mb, lines
+        )
         if diagnosis is not None and ending.outcome is not Outcome.UNGRADED:
             hint = next(m.hint for m in self.bundle.spec.misconception if m.name == diagnosis)
             message = hint.text
@@ -172,7 +174,7 @@ class Workbench:
             max_score=case.points,
             message=message,
             diagnosis=diagnosis,
-            question=unanswered(ending.error) if ending.error is not None else None,
+            question=ending.question,
         )
 
     def _refused(self, submission: Submission) -> ExerciseResult:
@@ -187,6 +189,11 @@ class Workbench:
             path=submission.path,
             message=submission.problem or Text(),
         )
+
+
+def _lines(content: bytes) -> int:
+    """How many lines of code a file may have, a notebook's JSON included."""
+    return content.count(b"\n") + content.count(b"\\n") + 1
 
 
 def _all_unanswered(endings: Sequence[Ending]) -> bool:

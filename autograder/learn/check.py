@@ -92,7 +92,6 @@ def run_public(exercise: Exercise, side: LocalSide, is_student: Callable[[str], 
 
 def _result(case: Any, ending: Ending, is_student: Callable[[str], bool], limits: Limits) -> TestResult:
     from autograder.testing.explain import explain
-    from autograder.testing.run import unanswered
 
     own = case.limits(limits)
     return TestResult(
@@ -102,7 +101,7 @@ def _result(case: Any, ending: Ending, is_student: Callable[[str], bool], limits
         score=case.points if ending.passed else 0.0,
         max_score=case.points,
         message=explain(ending, case, is_student, own.seconds, own.memory_mb),
-        question=unanswered(ending.error) if ending.error is not None else None,
+        question=ending.question,
     )
 
 

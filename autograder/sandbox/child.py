@@ -19,6 +19,7 @@ from autograder.sandbox.errors import (
     Blocked,
     Ended,
     Frame,
+    SandboxFault,
     StudentError,
     TimedOut,
     printable,
@@ -102,6 +103,8 @@ class Child:
 
     def unpack(self, archive: bytes, max_bytes: int, max_files: int) -> dict[str, bytes]:
         """The files of an archive. ArchiveError naming what is wrong with it."""
+        if len(archive) > wire.MAX_PAYLOAD // 2 or max_bytes > wire.MAX_PAYLOAD // 2:
+            raise ArchiveError(f"it is larger than {wire.MAX_PAYLOAD // 2} bytes")
         try:
             answer = self._operate("unpack", "", None, "", (archive, max_bytes, max_files))
             return accept(answer, max_bytes, max_files)
@@ -170,8 +173,11 @@ class Child:
             raise self._ended
         if len(self._pending) >= MAX_NESTING:
             raise RuntimeError(f"more than {MAX_NESTING} calls to the student's code within one another")
-        encoder = Encoder(self._send_opaque)
-        arguments = encoder.arguments(args, dict(kwargs or {}))
+        try:
+            encoder = Encoder(self._send_opaque)
+            arguments = encoder.arguments(args, dict(kwargs or {}))
+        except wire.WireError as error:
+            raise SandboxFault(f"an argument of {path or 'the call'} can't be sent: {error}") from None
         number = MODULE if target is None else target._handle_number
         free, self._free = self._free, []
         call = secrets.randbits(63)

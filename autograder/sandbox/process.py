@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import msgspec
 
-from autograder.sandbox.budget import Budget, cpu_clock
+from autograder.sandbox.budget import Budget, Clock
 from autograder.sandbox.channel import Channel, Closed
 from autograder.sandbox.errors import Blocked, Crashed, Ended, OutOfMemory, SandboxFault, TimedOut
 from autograder.sandbox.messages import CONTROL_MESSAGE, EXIT_MEMORY, Exited
@@ -48,7 +48,7 @@ class Process:
         if not message or len(fds) != 1:
             raise SandboxFault("the zygote is gone, or could not fork")
         self._pidfd = fds[0]
-        self.budget = Budget(cpu_clock(self._pidfd))
+        self.budget = Budget(Clock(self._pidfd))
         self.budget.arm(FORK_SECONDS)
         try:
             with self.budget.waiting():

@@ -258,7 +258,6 @@ FromChild = Confined | Returned | Raised | Exhausted | Callback
 ToChild = Request | CallbackResult
 
 _encoder = msgspec.msgpack.Encoder()
-_structure = msgspec.msgpack.Decoder(msgspec.Raw)
 _from_child = msgspec.msgpack.Decoder(FromChild)
 _to_child = msgspec.msgpack.Decoder(ToChild)
 
@@ -292,10 +291,7 @@ def unpack_to_child(header: bytes | bytearray) -> ToChild:
 
 def _unpack(header: bytes | bytearray, decoder: msgspec.msgpack.Decoder[Struct]) -> Struct:
     try:
-        # A first pass that builds nothing. Without it, nested arrays that each claim as many elements as
-        # bytes are left make the decoder reserve (depth x size) pointers before it finds that they are not
-        # there.
-        _structure.decode(header)
+        # An array that claims more elements than follow costs nothing: msgspec reserves no room on its word.
         return decoder.decode(header)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError) as error:
         raise WireError(f"malformed frame: {type(error).__name__}: {str(error)[:80]}") from None

@@ -47,10 +47,15 @@ def _guard(name: str, original: Callable[..., Any], is_student: Callable[[str], 
 
 
 def forbid(names: Sequence[str], is_student: Callable[[str], bool]) -> Callable[[], None]:
-    """Replace each dotted name; `is_student(filename)` tells the student's frames. Returns the undo."""
+    """Guard each dotted name; `is_student(filename)` tells the student's frames. Returns the undo.
+
+    A class stays itself, for isinstance and for subclasses; it is its construction that is guarded.
+    """
+    found = [(name, *resolve(name)) for name in names]  # all of them, before any is replaced
     saved: list[tuple[Any, str, Any, bool]] = []
-    for name in names:
-        owner, attribute = resolve(name)
+    for name, owner, attribute in found:
+        if isinstance(getattr(owner, attribute), type):
+            owner, attribute = getattr(owner, attribute), "__init__"
         original = getattr(owner, attribute)
         saved.append((owner, attribute, original, attribute in vars(owner)))
         setattr(owner, attribute, _guard(name, original, is_student))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import linecache
 import os
+import re
 import sys
 import tokenize
 from collections.abc import Mapping, Sequence
@@ -35,11 +36,13 @@ def filename_of(name: str, directory: str = "") -> str:
 
 def decode_source(raw: bytes) -> str:
     """Source bytes to text by PEP 263 (BOM or coding line, else UTF-8). SyntaxError where the bytes don't fit."""
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+    declared = any(re.match(rb"[ \t\f]*#.*?coding[:=]", line) for line in raw.splitlines()[:2])
+    encoding = tokenize.detect_encoding(io.BytesIO(raw).readline)[0] if declared else "utf-8-sig"
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        raise SyntaxError(f"the file is not {encoding} text (byte {error.start}); save it as UTF-8") from None
+        name = encoding.removesuffix("-sig")
+        raise SyntaxError(f"the file is not {name} text (byte {error.start}); save it as UTF-8") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -87,7 +90,7 @@ def _install(siblings: _Siblings) -> None:
     """Make these siblings importable from now on (a function may import one when it is called), and no others."""
     global _installed
     if _installed is not None:
-        sys.meta_path.remove(_installed)
+        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _installed]
         for name in _installed.sources:
             sys.modules.pop(name, None)
     sys.meta_path.append(siblings)  # last: an installed library wins over a file of the same name

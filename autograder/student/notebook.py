@@ -8,9 +8,12 @@ line numbers stay those of the cells; a cell that begins with a cell magic (`%%b
 from __future__ import annotations
 
 import json
+import re
+import tokenize
 from typing import Any
 
 SKIP = "# autograder: skip"
+ASSIGNED = re.compile(r"^(\s*[A-Za-z_][\w.,\s\[\]]*=\s*)[%!]")  # files = !ls, t = %timeit -o f()
 
 
 class NotebookError(SyntaxError):
@@ -22,8 +25,9 @@ def _cells(raw: bytes) -> list[dict[str, Any]]:
         notebook = json.loads(raw.decode("utf-8-sig"))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise NotebookError(f"the notebook is not JSON ({error}); save it again from Jupyter") from None
-    if isinstance(notebook, dict) and "cells" not in notebook and notebook.get("worksheets"):
-        notebook = notebook["worksheets"][0]  # nbformat 3
+    sheets = notebook.get("worksheets") if isinstance(notebook, dict) else None
+    if isinstance(sheets, list) and sheets:
+        notebook = sheets[0]  # nbformat 3
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise NotebookError("the file is JSON but holds no notebook cells; save it again from Jupyter")
@@ -32,21 +36,40 @@ def _cells(raw: bytes) -> list[dict[str, Any]]:
 
 def _text(cell: dict[str, Any]) -> str:
     source = cell.get("source", cell.get("input", ""))
-    return source if isinstance(source, str) else "".join(map(str, source))
+    if isinstance(source, str):
+        return source
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        return "".join(source)
+    raise NotebookError("a cell of the notebook has no text as its source; save it again from Jupyter")
 
 
-def _is_ipython(line: str) -> bool:
+def _rewritten(line: str) -> str | None:
+    """What stands for a line that only IPython understands; None for any other line."""
     stripped = line.strip()
-    return stripped.startswith(("%", "!", "?")) or (stripped.endswith("?") and "#" not in stripped)
+    indent = line[: len(line) - len(line.lstrip())]
+    if stripped.startswith(("%", "!", "?")) or (stripped.endswith("?") and "#" not in stripped):
+        return f"{indent}pass  # {stripped}"
+    assigned = ASSIGNED.match(line)
+    return f"{assigned[1]}None  # {stripped}" if assigned else None
+
+
+def _unfinished(lines: list[str]) -> bool:
+    """Whether these lines end inside a bracket or a triple-quoted string, so that the next one belongs to it."""
+    try:
+        for _ in tokenize.generate_tokens(iter([line + "\n" for line in lines]).__next__):
+            pass
+    except tokenize.TokenError as error:
+        return "multi-line" in str(error) or "triple-quoted" in str(error)
+    except SyntaxError:
+        return False
+    return False
 
 
 def _plain_python(source: str) -> str:
-    lines = []
+    lines: list[str] = []
     for line in source.split("\n"):
-        if _is_ipython(line):
-            indent = line[: len(line) - len(line.lstrip())]
-            line = f"{indent}pass  # {line.strip()}"
-        lines.append(line)
+        plain = _rewritten(line)
+        lines.append(line if plain is None or _unfinished(lines) else plain)
     return "\n".join(lines)
 
 

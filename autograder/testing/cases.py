@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,8 +19,10 @@ from typing import Any
 import pytest
 
 from autograder.course import CourseError
+from autograder.course.errors import read_text
 from autograder.results import Limits, Text, Visibility
 
+USED = re.compile(r"student\.(\w+)|ranks\([^)\"']*[\"'](\w+)")  # student.name, ranks(4, "name", ...)
 FIXTURES = ("student", "reference", "gradients", "build", "ranks")
 
 
@@ -37,6 +40,7 @@ class TestCase:
     sentence: Text  # what the test checks, in words a student may read
     visibility: Visibility = Visibility.PUBLIC
     own_limits: Mapping[str, float] = field(default_factory=dict)  # from @pytest.mark.limits
+    questions: frozenset[str] = frozenset()  # what the file's tests use of the student's module
 
     @property
     def function_name(self) -> str:
@@ -129,7 +133,8 @@ def collect(path: Path, visibility: Visibility) -> list[TestCase]:
         raise CourseError(f"{path} can't be collected:\n{collector.errors[0]}")
     if not collector.items:
         raise CourseError(f"{path} holds no tests; write at least one function called test_...")
-    return [_case(item, collector.items, visibility) for item in collector.items]
+    questions = frozenset(name for found in USED.findall(read_text(path)) for name in found if name)
+    return [_case(item, collector.items, visibility, questions) for item in collector.items]
 
 
 def _used_fixtures(item: pytest.Function) -> list[str]:
@@ -137,7 +142,9 @@ def _used_fixtures(item: pytest.Function) -> list[str]:
     return [name for mark in item.iter_markers("usefixtures") for name in mark.args]
 
 
-def _case(item: pytest.Item, items: list[pytest.Item], visibility: Visibility) -> TestCase:
+def _case(
+    item: pytest.Item, items: list[pytest.Item], visibility: Visibility, questions: frozenset[str]
+) -> TestCase:
     if not isinstance(item, pytest.Function) or item.cls is not None:
         raise CourseError(f"{item.nodeid}: tests of an exercise are plain functions")
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
@@ -157,4 +164,5 @@ def _case(item: pytest.Item, items: list[pytest.Item], visibility: Visibility) -
         sentence=sentence_of(item.obj.__doc__),
         visibility=visibility,
         own_limits=limits_of(item),
+        questions=questions,
     )

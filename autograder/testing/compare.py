@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -104,7 +105,9 @@ def _numbers_differ(
     # A Python float may come from float32 arithmetic, so it is held to float32's tolerance.
     relative = 1e-5 if rtol is None else rtol
     absolute = 1e-7 if atol is None else atol
-    if actual == expected or abs(actual - expected) <= absolute + relative * abs(expected):
+    if actual == expected:
+        return ""
+    if cmath.isfinite(expected) and abs(actual - expected) <= absolute + relative * abs(expected):
         return ""
     return f"{where} is {actual!r}, expected about {expected!r}"
 

@@ -6,13 +6,14 @@ the line it came from. Nothing else, because an exception's text, like a print, 
 
 from __future__ import annotations
 
+import linecache
 import traceback
 from collections.abc import Callable
 
 from autograder.results import Outcome, Text, Visibility
 from autograder.sandbox.errors import Frame, StudentError, printable
 from autograder.testing.cases import TestCase
-from autograder.testing.run import Ending, unanswered
+from autograder.testing.run import Ending
 
 MESSAGE_LIMIT = 600
 FAMILIES = {kind.__name__ for kind in Exception.__subclasses__()} | {
@@ -50,37 +51,51 @@ FIXED = {
 
 
 def explain(
-    ending: Ending, case: TestCase, is_student: Callable[[str], bool], seconds: float, memory_mb: int
+    ending: Ending,
+    case: TestCase,
+    is_student: Callable[[str], bool],
+    seconds: float,
+    memory_mb: int,
+    lines: int | None = None,
 ) -> Text:
-    """The student's message for how a test ended; empty for a pass."""
+    """The student's message for how a test ended; empty for a pass.
+
+    Args:
+        is_student: tells the student's file by its name in a traceback.
+        seconds, memory_mb: the test's limits.
+        lines: how many lines the student's file has; None where it can be looked up here (in process).
+    """
     if ending.passed:
         return Text()
-    if ending.outcome is Outcome.NOT_IMPLEMENTED and ending.error is not None:
-        question = unanswered(ending.error) or ""
-        return UNANSWERED.format(question=question)
+    if ending.outcome is Outcome.NOT_IMPLEMENTED:
+        return UNANSWERED.format(question=ending.question)
     if ending.outcome in FIXED:
         return FIXED[ending.outcome].format(seconds=seconds, memory_mb=memory_mb)
     if ending.outcome is Outcome.ERROR and ending.error is not None:
-        return _error(ending.error, case.visibility, is_student)
+        return _error(ending.error, case.visibility, is_student, lines)
     if case.visibility is Visibility.PUBLIC and ending.error is not None:
         detail = printable(str(ending.error).strip() or type(ending.error).__name__, MESSAGE_LIMIT)
         return FAILED.format(sentence=case.sentence, detail=detail)
     return case.sentence
 
 
-def _error(error: BaseException, visibility: Visibility, is_student: Callable[[str], bool]) -> Text:
+def _error(
+    error: BaseException, visibility: Visibility, is_student: Callable[[str], bool], lines: int | None
+) -> Text:
     """The student's own exception, with their own lines only."""
     frames = frames_of(error, is_student)
     if visibility is Visibility.HIDDEN:
         name = _family(error)
-        if not frames:
+        # A line number is the submission's claim, too: one beyond its file would be a message to its author.
+        known = len(linecache.getlines(frames[-1].filename)) if frames and lines is None else lines or 0
+        if not frames or not 0 < frames[-1].line <= known:
             return ERROR_SOMEWHERE.format(error=name)
         return ERROR.format(error=name, line=frames[-1].line)
     name = error.name if isinstance(error, StudentError) else type(error).__name__
     message = printable(error.message if isinstance(error, StudentError) else str(error), MESSAGE_LIMIT)
-    lines = [f"{name}: {message}" if message else name]
-    lines += [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-4:]]
-    return Text(en="\n".join(lines), zh="\n".join(lines))
+    told = [f"{name}: {message}" if message else name]
+    told += [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-4:]]
+    return Text(en="\n".join(told), zh="\n".join(told))
 
 
 def frames_of(error: BaseException, is_student: Callable[[str], bool]) -> tuple[Frame, ...]:

@@ -22,7 +22,7 @@ MARKS = (
 )
 COURSE = pytest.StashKey[Course]()
 POINTS = pytest.StashKey[float]()
-TOLD = pytest.StashKey[set[int]]()
+TOLD = pytest.StashKey[list[BaseException]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -155,14 +155,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.longrepr = (str(item.path), 0, "not implemented")
         report.not_implemented = question
     elif report.failed and call.excinfo is not None and item.path.parent.parent.name == "exercises":
-        told = item.session.stash.setdefault(TOLD, set())
-        if id(call.excinfo.value) in told:  # the file does not load: said once, not once for each test
-            report.outcome = "skipped"
+        told = item.session.stash.setdefault(TOLD, [])
+        loading = call.when == "setup"
+        if loading and any(known is call.excinfo.value for known in told):
+            report.outcome = "skipped"  # the file does not load: said once, not once for each test
             report.longrepr = (str(item.path), 0, "not loaded")
             report.not_loaded = True
         elif item.config.option.tbstyle == "auto":
             report.longrepr = _readable(item, call.excinfo)
-        told.add(id(call.excinfo.value))
+        if loading:
+            told.append(call.excinfo.value)
     # The attributes travel with the report, also from pytest-xdist's workers.
     report.exercise = exercise.id
     report.points = item.stash[POINTS]

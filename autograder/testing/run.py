@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,7 @@ class Ending:
 
     outcome: Outcome
     error: BaseException | None = None
+    question: str | None = None  # what is not implemented, if that is how it ended
     doubtful: bool = False
 
     @property
@@ -65,12 +67,12 @@ def run_case(case: TestCase, side: Side, reference: Any, limits: Limits) -> Endi
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return classify(error, side)
+        return classify(error, side, case.questions)
     return Ending(Outcome.PASSED)
 
 
-def classify(error: BaseException, side: Side) -> Ending:
-    """The outcome that an exception stands for."""
+def classify(error: BaseException, side: Side, questions: Collection[str] | None = None) -> Ending:
+    """The outcome that an exception stands for; `questions` as in `unanswered`."""
     for kind, outcome in _ENDINGS.items():
         if isinstance(error, kind):
             return Ending(outcome, error)
@@ -78,27 +80,34 @@ def classify(error: BaseException, side: Side) -> Ending:
         return Ending(Outcome.UNGRADED, error)
     if isinstance(error, CollectiveError):
         return Ending(Outcome.FAILED, error)
-    if isinstance(error, StudentError) or side.made_by_student(error) or unanswered(error):
-        return Ending(_students_own(error), error)
+    question = unanswered(error, questions)
+    if isinstance(error, StudentError) or side.made_by_student(error) or question:
+        return Ending(_students_own(error, question), error, question)
     if isinstance(error, AssertionError | pytest.fail.Exception):
         return Ending(Outcome.FAILED, error)
     return Ending(Outcome.FAILED, error, doubtful=True)
 
 
-def unanswered(error: BaseException) -> str | None:
+def unanswered(error: BaseException, questions: Collection[str] | None = None) -> str | None:
     """The question that an untouched skeleton, or a file without that definition, leaves open; None for other errors.
 
     Other errors include torch's own NotImplementedError, whose message is no name.
+
+    Args:
+        questions: the names that count. A submission chooses its own messages, so any other name may be a message to
+            its author. None: any name counts (in process, where everything is the learner's own).
     """
     message = error.message if isinstance(error, StudentError) else str(error)
+    name = None
     if isinstance(error, NotImplementedError) and all(part.isidentifier() for part in message.split(".")):
-        return message
-    missing = MISSING.fullmatch(message) if isinstance(error, AttributeError) else None
-    return missing[1] if missing else None
+        name = message.split(".")[0]
+    elif isinstance(error, AttributeError) and (missing := MISSING.fullmatch(message)):
+        name = missing[1]
+    return name if questions is None or name in questions else None
 
 
-def _students_own(error: BaseException) -> Outcome:
-    if unanswered(error):
+def _students_own(error: BaseException, question: str | None) -> Outcome:
+    if question:
         return Outcome.NOT_IMPLEMENTED
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         return Outcome.MEMORY
