@@ -197,7 +197,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         for report in group
         if getattr(report, "public", False) and (report.when == "call" or not report.passed)
     ]
-    if reports and COURSE in config.stash:
+    if reports:
         from autograder.testing.progress import print_progress
 
-        print_progress(terminalreporter, config.stash[COURSE], reports)
+        # Under pytest-xdist the tests ran in other processes, and this one has not met the course yet.
+        print_progress(terminalreporter, _course(config, config.rootpath / reports[0].nodeid), reports)
