@@ -359,7 +359,7 @@ def test_attack_gains_nothing(confined: Sandbox, name: str) -> None:
     began = time.monotonic()
     outcome = attempt(confined, ALL[name])
     assert _met(outcome, ALL[name].expected), f"{type(outcome).__mro__}: {outcome}"
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     with confined.open({"s.py": HEALTHY}, "s.py", limits=Limits()) as child:
         child.load()
         assert child.student.answer() == 42
@@ -412,7 +412,7 @@ def test_threads_left_behind_die_with_the_child(confined: Sandbox) -> None:
     child.student.attack()
     began = time.monotonic()
     child.close()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_children_die_with_the_grader() -> None:

@@ -35,6 +35,7 @@ def listing(path): return sorted(os.listdir(path))
 def read(path):
     with open(path, "rb") as file: return file.read(10)
 def imports(*names): return [__import__(name).__name__ for name in names]
+def mount_flags(path): return os.statvfs(path).f_flag
 def threads(): return threading.active_count()
 """
 
@@ -59,6 +60,16 @@ def test_full_where_everything_works(best: Sandbox) -> None:
         assert {"etc", "home", "boot"} & set(child.student.listing("/")) <= {"etc"}
         assert set(child.student.listing("/proc")) == {"cpuinfo", "meminfo"}
         assert set(child.student.listing("/dev")) == {"null", "zero", "random", "urandom"}
+
+
+def test_every_mount_is_read_only(best: Sandbox) -> None:
+    if best.missing.get("namespaces"):
+        pytest.skip(best.missing["namespaces"])
+    with look(best) as child:
+        for path in ("/", "/usr/lib", os.__file__, pytest.__file__, "/dev/null", "/proc/cpuinfo"):
+            flags = child.student.mount_flags(path)
+            assert flags & os.ST_RDONLY and flags & os.ST_NOSUID, path
+            assert path.startswith("/dev") or flags & os.ST_NODEV, path
 
 
 def test_identity(best: Sandbox, standard: Sandbox) -> None:

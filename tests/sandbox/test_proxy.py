@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.sandbox import Blocked, Child, Ended, Handle, StudentError
+from autograder.sandbox import Blocked, Child, Ended, Handle, SandboxFault, StudentError
 
 SOURCE = '''
 import torch
@@ -312,6 +312,8 @@ def test_what_can_not_be_sent_says_so(child: Child) -> None:
     for value in (object(), torch.nn.Linear(2, 2), [object()], {"a": object()}):
         with pytest.raises(TypeError, match=r"build\(\)"):
             child.student.identity(value)
+    with pytest.raises(SandboxFault, match="too large"):
+        child.student.identity(torch.empty(1).expand(1 << 30))
     assert child.student.identity(1) == 1  # and the child is as it was
 
 
