@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -97,10 +99,12 @@ def grade(
             scheduler=scheduler,
         )
         tally, results = Tally(), []
-        for item in with_progress(grader.run(submissions), remarks, len(students)):
-            tally.add(item.result, item.cached)
-            if json:
-                results.append(item.result)
+        # Under --unsafe submissions print where we do; standard output is kept for the answer.
+        with redirect_stdout(sys.stderr) if unsafe else nullcontext():
+            for item in with_progress(grader.run(submissions), remarks, len(students)):
+                tally.add(item.result, item.cached)
+                if json:
+                    results.append(item.result)
         if json:
             print_json(result_json(results))
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext, redirect_stdout
 from typing import Annotated
 
 import typer
@@ -30,7 +32,9 @@ def check(
     from autograder.learn.hidden import check_hidden
 
     exercise = open_course(course, authoring=True).exercise(name)
-    report = (check_hidden if hidden else check_file)(exercise, language(lang))
+    # What the learner's file prints is not the answer: with --json, standard output holds the document alone.
+    with redirect_stdout(sys.stderr) if json else nullcontext():
+        report = (check_hidden if hidden else check_file)(exercise, language(lang))
     if json:
         print_json(
             {

@@ -52,21 +52,24 @@ COLOURS = {Outcome.PASSED: "green", Outcome.NOT_IMPLEMENTED: "dim", Outcome.UNGR
 def grade_table(
     book: Gradebook, course: Course, exercises: Sequence[Exercise], students: Sequence[str], say: Speaker
 ) -> Group:
-    """Students x exercises, with totals."""
+    """Students x exercises, with totals. Exercises are numbered columns, named below: their ids are long."""
     scores = standing(book, course.policy)
-    table = Table(caption=say(LEGEND), caption_justify="left")
-    table.add_column(say(STUDENT))
-    for exercise in exercises:
-        known = [score.max_score for (_, name), score in scores.items() if name == exercise.id]
-        table.add_column(
-            f"{exercise.unit}/\n{exercise.topic}\n{number(max(known, default=0))}", justify="right"
-        )
-    table.add_column(say(TOTAL), justify="right", style="bold")
+    highest: dict[str, float] = {}
+    for (_, name), score in scores.items():
+        highest[name] = max(highest.get(name, 0.0), score.max_score)
+    table = Table()
+    table.add_column(say(STUDENT), no_wrap=True)
+    for column, exercise in enumerate(exercises, 1):
+        table.add_column(f"{column}\n/{number(highest.get(exercise.id, 0.0))}", justify="right", no_wrap=True)
+    table.add_column(
+        f"{say(TOTAL)}\n/{number(total(highest.values()))}", justify="right", style="bold", no_wrap=True
+    )
     for student in students:
         row = [scores.get((student, exercise.id)) for exercise in exercises]
         whole = total(score.score or 0.0 for score in row if score is not None)
         table.add_row(escape(student), *(_cell(score) for score in row), number(whole))
-    return Group(table)
+    names = [f"{column:>3}  {exercise.id}" for column, exercise in enumerate(exercises, 1)]
+    return Group(table, *names, f"[dim]{say(LEGEND)}[/]")
 
 
 def _cell(score: Score | None) -> str:

@@ -113,7 +113,7 @@ def database_url(place: str) -> sa.URL:
         return sa.URL.create("sqlite", database=str(Path(place)))
     try:
         url = sa.make_url(place)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, ValueError):  # ValueError: a port that is no number
         raise GradebookError(
             f"{place!r} is no database URL; write postgresql://user@host/name or a file name"
         ) from None
@@ -158,7 +158,7 @@ class Gradebook:
             )
         metadata.create_all(self._engine)
         with self._engine.begin() as connection:
-            settings: dict[str, str] = dict(connection.execute(sa.select(_settings)).tuples().all())
+            settings = {row.name: row.value for row in connection.execute(sa.select(_settings))}
             if not settings:
                 rows = [{"name": "application", "value": APPLICATION}, {"name": "schema", "value": SCHEMA}]
                 connection.execute(sa.insert(_settings), rows)
@@ -167,6 +167,11 @@ class Gradebook:
                     f"{self.name} was written by another version (schema {settings.get('schema')}, this one reads {SCHEMA}); "
                     "use the version that wrote it, or begin a new gradebook"
                 )
+
+        if self._engine.dialect.name == "sqlite":
+            # Write-ahead logging: a reader never waits for the grader, and a killed grader leaves whole transactions.
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
 
     @contextlib.contextmanager
     def _faults(self) -> Iterator[None]:
@@ -299,9 +304,8 @@ class Gradebook:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Write-ahead logging: a reader never waits for the grader, and a killed grader leaves whole transactions."""
+    """Settings of a connection; none of them touches the file, which may turn out to be somebody else's."""
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()

@@ -7,7 +7,7 @@ Workers record nothing; the caller's `record` is the only writer.
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,6 @@ from autograder.grading.submissions import (
     MAX_ARCHIVE,
     MAX_ENTRIES,
     Submission,
-    student_name,
     students_of,
     submissions_of,
 )
@@ -136,24 +135,28 @@ class Grader:
     def run(self, folder: Path) -> Iterator[Progress]:
         """Grade what is new below `folder`, yielding each settled submission. UserError where the folder is no good."""
         bundles = {exercise.id: bundle_of(exercise) for exercise in self.exercises}
-        entries = students_of(folder)
+        students = students_of(folder)
         worker = Worker(self.mode)
         try:
             isolation = (
                 worker.room.isolation
             )  # refuses here, before anything is graded, where nothing protects
             with self._runner(worker) as runner:
-                pending = self._pending(entries, bundles, isolation, worker)
+                pending = self._pending(students, bundles, isolation, worker)
                 yield from runner(pending)
         finally:
             worker.close()
 
     def _pending(
-        self, entries: Iterable[Path], bundles: dict[str, Bundle], isolation: Isolation, worker: Worker
+        self,
+        students: Mapping[str, Sequence[Path]],
+        bundles: dict[str, Bundle],
+        isolation: Isolation,
+        worker: Worker,
     ) -> Iterator[tuple[Bundle, Submission] | Progress]:
         """Each submission as work to do, or as the progress it already is."""
-        for entry in entries:
-            for submission in submissions_of(entry, self.exercises, worker.unpack):
+        for student, entries in students.items():
+            for submission in submissions_of(student, entries, self.exercises, worker.unpack):
                 bundle = bundles[submission.exercise]
                 known = None
                 if submission.problem is None:
@@ -260,4 +263,4 @@ class _OnDask:
 
 def students_in(folder: Path) -> list[str]:
     """The names of all students who have a place in the folder, whether or not they handed anything in."""
-    return [student_name(entry) for entry in students_of(folder)]
+    return list(students_of(folder))

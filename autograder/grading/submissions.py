@@ -74,9 +74,27 @@ class Submission:
 class _File:
     """A file of a student: on disk, or already unpacked."""
 
-    path: PurePosixPath  # relative to the student's folder
+    path: PurePosixPath  # from the submissions folder: s001/week1/multi_head.py, s002.zip/multi_head.py
     disk: Path | None = None
     content: bytes = b""
+
+    @property
+    def shown(self) -> str:
+        return visible(str(self.path))
+
+    @property
+    def is_regular(self) -> bool:
+        """Not a pipe, a device or a folder: reading those may never end."""
+        return self.disk is None or self.disk.is_file()
+
+    def leads_outside(self, top: Path) -> bool:
+        """Whether it is a link to something that the student did not hand in."""
+        if self.disk is None or not self.disk.is_symlink():
+            return False
+        try:
+            return not self.disk.resolve().is_relative_to(top.resolve())
+        except (OSError, RuntimeError):  # a link to itself leads nowhere; it is no regular file either
+            return False
 
     def read(self) -> bytes:
         return self.content if self.disk is None else self.disk.read_bytes()
@@ -86,93 +104,109 @@ class _File:
 
 
 def visible(name: str) -> str:
-    """A file name that can be printed and stored, whatever bytes it has."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A file name that can be printed and stored, whatever bytes it has; two names never look the same."""
+    text = os.fsencode(name.replace("\\", "\\\\")).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
-def students_of(folder: Path) -> list[Path]:
-    """The students' folders and zip files, sorted. SubmissionsError where there are none, or two for one student."""
+def students_of(folder: Path) -> dict[str, list[Path]]:
+    """Student -> their folder, their zip file, or both; sorted. SubmissionsError where there is none."""
     if not folder.is_dir():
         raise SubmissionsError(
             f"{folder} is not a folder; give the folder that holds one folder for each student"
         )
-    entries = [
-        entry
-        for entry in sorted(folder.iterdir())
-        if not entry.name.startswith(".") and (entry.is_dir() or entry.suffix.lower() == ".zip")
-    ]
-    if not entries:
+    students: dict[str, list[Path]] = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            students.setdefault(visible(entry.name), []).append(entry)
+        elif entry.suffix.lower() == ".zip":
+            students.setdefault(visible(entry.stem), []).append(entry)
+    if not students:
         raise SubmissionsError(
             f"{folder} holds no student's folder or zip file; expected {folder}/s001/... and so on"
         )
-    return entries
+    return students
 
 
-def student_name(entry: Path) -> str:
-    return visible(entry.stem if entry.is_file() else entry.name)
-
-
-def submissions_of(entry: Path, exercises: Sequence[Exercise], unpack: Unpacker) -> Iterator[Submission]:
+def submissions_of(
+    student: str, entries: Sequence[Path], exercises: Sequence[Exercise], unpack: Unpacker
+) -> Iterator[Submission]:
     """What one student handed in for these exercises, one at a time, in course order. Nothing for those not there."""
-    student = student_name(entry)
-    files: list[_File] = []
-    problems: list[Text] = []
-    if entry.is_symlink():
-        problems.append(LINK.format(path=visible(entry.name)))
-    elif entry.is_file():
-        _unpacked(_File(PurePosixPath(entry.name), entry), entry.name, unpack, files, problems)
-    else:
-        _walk(entry, entry, unpack, files, problems)
-    by_exercise = {exercise.id: _candidates(exercise, exercises, files) for exercise in exercises}
-    found = False
-    for exercise in exercises:
-        candidates = by_exercise[exercise.id]
-        if candidates:
-            found = True
-            yield _submission(student, entry, exercise, candidates, files)
-    if problems and not found:
-        # Nothing else is known of this student: the problem stands where their first exercise would.
-        yield Submission(student, exercises[0].id, visible(entry.name), problem=problems[0])
-
-
-def _walk(top: Path, folder: Path, unpack: Unpacker, files: list[_File], problems: list[Text]) -> None:
-    """Collect files below `folder`. Links are not followed out of the student's folder."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        problems.append(UNREADABLE.format(path=visible(folder.name), reason=error.strerror))
-        return
+    collector = _Collector(entries[0].parent, unpack)
     for entry in entries:
-        path = Path(entry.path)
-        if entry.name.startswith(".") or entry.name in IGNORED:
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            _walk(top, path, unpack, files, problems)
-        elif path.suffix.lower() == ".zip" and not entry.is_symlink():
-            relative = path.relative_to(top)
-            _unpacked(_File(PurePosixPath(relative), path), str(relative), unpack, files, problems)
-        elif path.suffix in SUFFIXES and (entry.is_file() or entry.is_symlink()):  # no pipes, no devices
-            files.append(_File(PurePosixPath(path.relative_to(top)), path))
+        collector.take(entry)
+    missing: list[str] = []
+    for exercise in exercises:
+        candidates = _candidates(exercise, exercises, collector.files)
+        if candidates:
+            yield _submission(student, exercise, candidates, collector)
+        else:
+            missing.append(exercise.id)
+    if collector.problems and missing:
+        # An archive or folder that can't be read stands where the first thing that it may have held would.
+        path, problem = collector.problems[0]
+        yield Submission(student, missing[0], path, problem=problem)
 
 
-def _unpacked(archive: _File, name: str, unpack: Unpacker, files: list[_File], problems: list[Text]) -> None:
-    shown = visible(name)
-    try:
-        if archive.size() > MAX_ARCHIVE:
-            problems.append(LARGE.format(path=shown, size=archive.size() >> 20, limit=MAX_ARCHIVE >> 20))
+class _Collector:
+    """Walks what a student handed in. `problems` are (where, what) of that which can't be looked into."""
+
+    def __init__(self, folder: Path, unpack: Unpacker) -> None:
+        self.folder = folder
+        self.unpack = unpack
+        self.files: list[_File] = []
+        self.problems: list[tuple[str, Text]] = []
+
+    def take(self, path: Path) -> None:
+        """Collect a file, an archive's members, or a folder's. Links to folders and archives are not followed."""
+        relative = PurePosixPath(path.relative_to(self.folder))
+        if path.suffix in SUFFIXES:
+            self.files.append(_File(relative, path))
+        elif path.is_symlink():
+            if path.is_dir() or path.suffix.lower() == ".zip":
+                self._refuse(relative, LINK)
+        elif path.is_dir():
+            self._enter(path, relative)
+        elif path.suffix.lower() == ".zip":
+            self._unpack(path, relative)
+
+    def _enter(self, path: Path, relative: PurePosixPath) -> None:
+        try:
+            names = sorted(os.listdir(path))
+        except OSError as error:
+            self._refuse(relative, UNREADABLE, reason=error.strerror)
             return
-        members = unpack(archive.read())
-    except OSError as error:
-        problems.append(UNREADABLE.format(path=shown, reason=error.strerror))
-        return
-    except ArchiveError as error:
-        problems.append(ARCHIVE.format(path=shown, reason=str(error)))
-        return
-    for member, content in sorted(members.items()):
-        path = PurePosixPath(member)
-        if path.suffix in SUFFIXES and not any(p.startswith(".") or p in IGNORED for p in path.parts):
-            files.append(_File(archive.path.parent / path, None, content))
+        for name in names:
+            if not name.startswith(".") and name not in IGNORED:
+                self.take(path / name)
+
+    def _unpack(self, path: Path, relative: PurePosixPath) -> None:
+        archive = _File(relative, path)
+        try:
+            if not archive.is_regular:
+                self._refuse(relative, UNREADABLE, reason="not a regular file")
+                return
+            if archive.size() > MAX_ARCHIVE:
+                self._refuse(relative, LARGE, size=archive.size() >> 20, limit=MAX_ARCHIVE >> 20)
+                return
+            members = self.unpack(archive.read())
+        except OSError as error:
+            self._refuse(relative, UNREADABLE, reason=error.strerror)
+            return
+        except ArchiveError as error:
+            self._refuse(relative, ARCHIVE, reason=str(error))
+            return
+        for member, content in sorted(members.items()):
+            inside = PurePosixPath(member)
+            skipped = any(part.startswith(".") or part in IGNORED for part in inside.parts)
+            if inside.suffix in SUFFIXES and not skipped:
+                self.files.append(_File(relative / inside, None, content))
+
+    def _refuse(self, relative: PurePosixPath, text: Text, **values: object) -> None:
+        shown = visible(str(relative))
+        self.problems.append((shown, text.format(**{"path": shown, **values})))
 
 
 def _candidates(exercise: Exercise, exercises: Iterable[Exercise], files: Iterable[_File]) -> list[_File]:
@@ -186,19 +220,20 @@ def _candidates(exercise: Exercise, exercises: Iterable[Exercise], files: Iterab
 
 
 def _submission(
-    student: str, entry: Path, exercise: Exercise, candidates: list[_File], files: list[_File]
+    student: str, exercise: Exercise, candidates: list[_File], collector: _Collector
 ) -> Submission:
     first = candidates[0]
-    shown = visible(f"{entry.name}/{first.path}") if entry.is_dir() else visible(f"{entry.name}:{first.path}")
+    top = collector.folder / first.path.parts[0]
 
     def refused(text: Text, **values: object) -> Submission:
-        return Submission(student, exercise.id, shown, problem=text.format(**{"path": shown, **values}))
+        problem = text.format(**{"path": first.shown, **values})
+        return Submission(student, exercise.id, first.shown, problem=problem)
 
     if len(candidates) > 1:
-        return refused(TWO, first=visible(str(first.path)), second=visible(str(candidates[1].path)))
-    if first.disk is not None and _leads_outside(first.disk, entry):
+        return refused(TWO, first=first.shown, second=candidates[1].shown)
+    if first.leads_outside(top):
         return refused(LINK)
-    if first.disk is not None and not first.disk.is_file():
+    if not first.is_regular:
         return refused(UNREADABLE, reason="not a regular file")
     try:
         if first.size() > MAX_FILE:
@@ -208,12 +243,10 @@ def _submission(
         return refused(UNREADABLE, reason=error.strerror)
     if not content.strip():
         return refused(EMPTY)
-    beside = _beside(first, files, entry)
-    return Submission(student, exercise.id, shown, first.path.name, {first.path.name: content, **beside})
-
-
-def _leads_outside(path: Path, top: Path) -> bool:
-    return path.is_symlink() and not path.resolve().is_relative_to(top.resolve())
+    beside = _beside(first, collector.files, top)
+    return Submission(
+        student, exercise.id, first.shown, first.path.name, {first.path.name: content, **beside}
+    )
 
 
 def _beside(main: _File, files: Iterable[_File], top: Path) -> dict[str, bytes]:
@@ -221,11 +254,12 @@ def _beside(main: _File, files: Iterable[_File], top: Path) -> dict[str, bytes]:
     beside: dict[str, bytes] = {}
     total = 0
     for file in files:
-        same_folder = file.path.parent == main.path.parent and file.path != main.path
-        if not same_folder or file.path.suffix != ".py" or file.path.name == main.path.name:
+        if file.path.parent != main.path.parent or file.path == main.path or file.path.suffix != ".py":
+            continue
+        if not file.is_regular or file.leads_outside(top):
             continue
         try:
-            if (file.disk is not None and _leads_outside(file.disk, top)) or total + file.size() > MAX_BESIDE:
+            if total + file.size() > MAX_BESIDE:
                 continue
             beside[file.path.name] = file.read()
             total += len(beside[file.path.name])

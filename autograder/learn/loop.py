@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING
 
@@ -92,8 +93,8 @@ class Loop:
         """Once at the start, and again after every save; ends when the learner asks for the next, or to quit."""
         seen = None
         while True:
-            now = exercise.skeleton.stat().st_mtime_ns
-            if now != seen:
+            now = _modified(exercise.skeleton)
+            if now is not None and now != seen:
                 seen = now
                 yield
             try:
@@ -122,6 +123,14 @@ class Loop:
         return HINT.pick(self.lang).format(
             n=self.hints_given, total=len(hints), question=hint.question, text=hint.text.pick(self.lang)
         )
+
+
+def _modified(path: Path) -> int | None:
+    """When the file was saved; None while an editor that replaces files has it away."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _typed_lines() -> Queue[str]:
