@@ -58,7 +58,7 @@ State = dict[str, Any]
 
 
 class Comm(Protocol):
-    """One rank's connection to the others. What a ring sends for a full tensor of P bytes is (N-1)/N times:"""
+    """One rank's connection to the others. A ring sends, for a full tensor of P bytes, (N-1)/N times:"""
 
     rank: int
     world_size: int
@@ -70,7 +70,7 @@ class Comm(Protocol):
         """[n] -> [n / N]: the sum over ranks, cut into N equal parts; rank r gets part r. n % N == 0. 1P."""
 
     def all_gather(self, tensor: Tensor) -> Tensor:
-        """[n] -> [n * N]: the tensors of all ranks, joined in rank order, on every rank. 1P (of the result)."""
+        """[n] -> [n * N]: all ranks' tensors, joined in rank order, on every rank. 1P (of the result)."""
 
     def broadcast(self, tensor: Tensor, src: int) -> Tensor:
         """[n] -> [n]: the tensor of rank `src`, on every rank. 1P."""
@@ -298,9 +298,10 @@ def stage2_step(
 # ## 4. Stage 3: sharded parameters
 #
 # Now the parameters, too, exist only as shards. A layer's full weights are gathered just before the layer
-# runs and let go right after it: in the forward pass, and **once more** in the backward pass, for every layer,
-# the last one included. At no time does a rank hold the full weights of more than two layers (two, because
-# the variable of the layer before may still be alive during a gather). The same goes for full gradients.
+# runs and let go right after it: in the forward pass, and **once more** in the backward pass, for every
+# layer, the last one included. At no time does a rank hold the full weights of more than two layers (two,
+# because the variable of the layer before may still be alive during a gather). The same goes for full
+# gradients. One test runs a model that is larger than the memory it may use.
 #
 # The model is passed in. `weights` are always the `n_i` weights of layer `i`, without padding:
 #
@@ -319,7 +320,7 @@ def stage2_step(
 #
 # 现在连参数也只以分片的形式存在。一层的完整权重在这层运行之前才收集，用完立刻放掉：前向时收集一次，
 # 反向时**再收集一次**，每一层都如此，最后一层也不例外。任何时刻，一个 rank 手里最多有两层的完整权重
-# （允许两层，是因为收集时上一层的变量可能还活着）。完整梯度也一样。
+# （允许两层，是因为收集时上一层的变量可能还活着）。完整梯度也一样。有一项测试的模型比允许使用的内存还要大。
 #
 # 模型由参数传入。`weights` 总是第 `i` 层的 `n_i` 个权重，不含补齐的部分：
 #
@@ -342,9 +343,7 @@ class Model(Protocol):
     def loss_gradient(self, output: Tensor) -> Tensor:
         """The gradient at the output of the last layer."""
 
-    def backward(
-        self, i: int, weights: Tensor, x: Tensor, grad_output: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def backward(self, i: int, weights: Tensor, x: Tensor, grad_output: Tensor) -> tuple[Tensor, Tensor]:
         """The gradients at the input of layer i and of its weights."""
 
 

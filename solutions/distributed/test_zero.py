@@ -1,0 +1,480 @@
+"""Hidden tests of distributed/zero."""
+
+import gc
+from itertools import pairwise
+
+import pytest
+import torch
+
+from autograder.testing import assert_close, per_rank
+
+HYPER = {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.3}
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+# ------------------------------------------------------------------------------------------------ the data
+
+
+def rows(flat, world_size):
+    """A flat tensor, padded with zeros: one row for each rank."""
+    size = -(-flat.numel() // world_size)
+    return torch.cat([flat, flat.new_zeros(size * world_size - flat.numel())]).view(world_size, size)
+
+
+def random_state(size, steps):
+    """What AdamW remembers of so many steps; None before the first."""
+    if steps == 0:
+        return None
+    return {"step": steps, "exp_avg": torch.randn(size) / 2, "exp_avg_sq": torch.rand(size) + 0.1}
+
+
+def shard_state(state, world_size, rank):
+    """One rank's part of the state of the whole."""
+    if state is None:
+        return None
+    return {"step": state["step"]} | {key: rows(state[key], world_size)[rank].clone() for key in MOMENTS}
+
+
+def random_gradients(size, world_size):
+    """One gradient for each rank; a rank's own is far from the mean, and the mean from the sum."""
+    common, apart = torch.randn(size), torch.randint(2, (size,)) * 2 - 1
+    gradients = [common + rank**2 * apart + torch.randn(size) / 10 for rank in range(world_size)]
+    mean = torch.stack(gradients).mean(0)
+    assert world_size == 1 or all((gradient - mean).abs().max() > 0.2 for gradient in gradients)
+    return gradients, mean
+
+
+class TanhNet:
+    """Layers y = tanh(x W^T), and half the squared distance to `target`, averaged over the batch."""
+
+    __remote__ = ("forward", "loss_gradient", "backward")
+
+    def __init__(self, widths, target, log=None):
+        self.shapes = [(out, width) for width, out in pairwise(widths)]
+        self.target = target
+        self.log = [] if log is None else log
+
+    @property
+    def sizes(self):
+        return [out * width for out, width in self.shapes]
+
+    def forward(self, i, weights, x):
+        assert weights.shape == (self.sizes[i],), "the weights of a layer come flat and without padding"
+        self.log.append(("forward", i))
+        return torch.tanh(x @ weights.view(self.shapes[i]).mT)
+
+    def loss_gradient(self, output):
+        self.log.append(("loss", len(self.shapes)))
+        return (output - self.target) / len(output)
+
+    def backward(self, i, weights, x, grad_output):
+        self.log.append(("backward", i))
+        weight = weights.view(self.shapes[i])
+        grad = grad_output * (1 - torch.tanh(x @ weight.mT) ** 2)
+        return grad @ weight, (grad.mT @ x).reshape(-1)
+
+    def gradients(self, layers, x):
+        """What autograd says, for the test's own use."""
+        leaves = [layer.clone().requires_grad_() for layer in layers]
+        for leaf, shape in zip(leaves, self.shapes, strict=True):
+            x = torch.tanh(x @ leaf.view(shape).mT)
+        loss = ((x - self.target) ** 2).sum() / 2 / len(x)
+        return torch.autograd.grad(loss, leaves)
+
+
+class StandIn:
+    """One rank's `comm`, whose peers have the same data: what they send is known, and every call is noted.
+
+    full: the padded flat tensors that an all-gather may give, known by the length of the shard.
+    """
+
+    __remote__ = ("all_reduce", "reduce_scatter", "all_gather", "broadcast", "barrier")
+    __shared__ = ("rank", "world_size")
+
+    def __init__(self, rank, world_size, full, log):
+        self.rank, self.world_size, self.log = rank, world_size, log
+        self.lengths = [flat.numel() // world_size for flat in full]
+        assert len(set(self.lengths)) == len(full), "the shards must be told apart by their lengths"
+        self.full = full
+
+    def _note(self, op, tensor, length):
+        self.log.append((op, self.lengths.index(length) if length in self.lengths else tensor.numel()))
+
+    def all_reduce(self, tensor):
+        self._note("all_reduce", tensor, 0)
+        return tensor * self.world_size
+
+    def reduce_scatter(self, tensor):
+        self._note("reduce_scatter", tensor, tensor.numel() / self.world_size)
+        return tensor.view(self.world_size, -1)[self.rank] * self.world_size
+
+    def all_gather(self, tensor):
+        self._note("all_gather", tensor, tensor.numel())
+        return self.full[self.lengths.index(tensor.numel())].clone()
+
+    def broadcast(self, tensor, src):
+        self._note("broadcast", tensor, 0)
+        return tensor
+
+    def barrier(self):
+        pass
+
+
+# ------------------------------------------------------------------------------------------------ question 1
+
+# Shapes with n = 11, 7, 1, 24, 5: prime, a scalar, a tensor smaller than N, nothing to pad on 1 to 4 ranks.
+SHAPES = [[(2, 3), (5,)], [(), (3, 2)], [(1,)], [(2, 3, 2), (3, 4)], [(1, 1), (4,)]]
+
+
+def tensors_of(shapes, dtype=torch.float32):
+    """Random tensors of these shapes; matrices are transposed views, as weights often are."""
+    tensors = [torch.randn(shape, dtype=dtype) for shape in shapes]
+    return [t.mT.contiguous().mT if t.dim() == 2 else t for t in tensors]
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_flatten(student, dtype):
+    """All numbers in order, then as few zeros as make equal shards; none where there is no remainder.
+
+    zh: 所有的数按顺序排好，末尾补上能够等分的最少个数的 0；能整除时一个也不补。
+    """
+    for shapes in SHAPES:
+        tensors = tensors_of(shapes, dtype)
+        joined = torch.cat([tensor.flatten() for tensor in tensors])
+        for world_size in (1, 2, 3, 4, 7):
+            flat = student.FlatPartition(shapes, world_size).flatten(tensors)
+            assert_close(flat, rows(joined, world_size).flatten())
+            assert (flat[len(joined) :] == 0).all()
+
+
+@pytest.mark.points(1)
+def test_shards(student):
+    """A shard is a run of neighbours; the shards of all ranks, joined in order, are the flat tensor.
+
+    zh: 分片是一段相邻的数；所有 rank 的分片按顺序接起来就是整个扁平张量。
+    """
+    for shapes in SHAPES:
+        size = sum(torch.Size(shape).numel() for shape in shapes)
+        for world_size in (2, 3, 4, 7):
+            flat = rows(torch.randn(size), world_size).flatten()
+            partition = student.FlatPartition(shapes, world_size)
+            shards = [partition.shard(flat, rank) for rank in range(world_size)]
+            assert {shard.shape for shard in shards} == {(len(flat) // world_size,)}
+            assert_close(torch.cat(shards), flat)
+
+
+@pytest.mark.points(1)
+def test_unflatten(student):
+    """Flattening, padding included, is undone: the same tensors come back, with their shapes.
+
+    zh: 能还原展平：去掉补齐的部分，张量和形状都与原来一样。
+    """
+    for shapes in SHAPES:
+        tensors = tensors_of(shapes)
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        for world_size in (1, 2, 3, 4, 7):
+            partition = student.FlatPartition(shapes, world_size)
+            assert_close(partition.unflatten(rows(flat, world_size).flatten()), tensors)
+
+
+# ------------------------------------------------------------------------------------------------ question 2
+
+
+@pytest.mark.points(2)
+@pytest.mark.parametrize("world_size, size, steps", [(3, 11, 0), (4, 6, 5)])
+def test_stage1_equals_adamw(ranks, reference, world_size, size, steps):
+    """Stage 1 does what AdamW does with the mean gradient, on every rank, with the state of one shard only.
+
+    zh: 阶段 1 在每个 rank 上都与用平均梯度走一步 AdamW 的结果相同，而每个 rank 只持有一个分片的状态。
+    """
+    params, state = torch.randn(size), random_state(size, steps)
+    gradients, mean = random_gradients(size, world_size)
+    states = [shard_state(state, world_size, rank) for rank in range(world_size)]
+    copies = [params.clone() for _ in range(world_size)]
+    run = ranks(world_size, "stage1_step", per_rank(copies), per_rank(gradients), per_rank(states), HYPER)
+    expected, new_state = reference.adamw(params, mean, state, **HYPER)
+    for rank, (new_params, own) in enumerate(run.results):
+        assert_close(own, shard_state(new_state, world_size, rank))
+        assert_close(new_params, expected)
+
+
+@pytest.mark.points(1)
+def test_stage1_communication(student, reference):
+    """Stage 1 sends as much as data parallelism: one reduce-scatter and one all-gather.
+
+    zh: 阶段 1 的通信量与数据并行相同：一次 reduce-scatter，一次 all-gather。
+    """
+    size = 13
+    for rank, world_size in [(3, 5), (0, 1)]:
+        params, grads, state = torch.randn(size), torch.randn(size), random_state(size, 2)
+        expected, new_state = reference.adamw(params, grads, state, **HYPER)
+        comm = StandIn(rank, world_size, [rows(expected, world_size).flatten()], [])
+        own = shard_state(state, world_size, rank)
+        new_params, own = student.stage1_step(comm, params, grads, own, HYPER)
+        assert_close(own, shard_state(new_state, world_size, rank))
+        assert_close(new_params, expected)
+        assert world_size == 1 or comm.log == [("reduce_scatter", 0), ("all_gather", 0)]
+
+
+# ------------------------------------------------------------------------------------------------ question 3
+
+
+def layers_of(sizes, steps):
+    return [torch.randn(size) for size in sizes], [random_state(size, steps) for size in sizes]
+
+
+class Backward:
+    """`backward` of question 3: gives layer after layer, last to first; `log` notes the calls."""
+
+    def __init__(self, gradients, log=None):
+        self.gradients, self.log = gradients, [] if log is None else log
+        self.next = len(gradients) - 1
+
+    def __call__(self, i):
+        if i != self.next:
+            raise ValueError(f"the backward pass has reached layer {self.next}, not {i}")
+        self.next -= 1
+        self.log.append(("backward", i))
+        return self.gradients[i].clone()
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize("world_size, sizes, steps", [(3, [2, 9, 1, 7], 3)])
+def test_stage2_equals_adamw(ranks, reference, world_size, sizes, steps):
+    """Stage 2 does what AdamW does with the mean gradient, layer by layer, also for layers smaller than N.
+
+    zh: 阶段 2 逐层的结果与用平均梯度走一步 AdamW 相同，比 N 还小的层也一样。
+    """
+    layers, states = layers_of(sizes, steps)
+    gradients = [random_gradients(size, world_size) for size in sizes]
+    backwards = [Backward([each[rank] for each, _ in gradients]) for rank in range(world_size)]
+    own = [[shard_state(state, world_size, rank) for state in states] for rank in range(world_size)]
+    copies = [[layer.clone() for layer in layers] for _ in range(world_size)]
+    run = ranks(world_size, "stage2_step", per_rank(copies), per_rank(backwards), per_rank(own), HYPER)
+    expected = [
+        reference.adamw(layer, mean, state, **HYPER)
+        for layer, (_, mean), state in zip(layers, gradients, states, strict=True)
+    ]
+    for rank, (new_layers, new_states) in enumerate(run.results):
+        assert_close(new_layers, [layer for layer, _ in expected])
+        assert_close(new_states, [shard_state(state, world_size, rank) for _, state in expected])
+
+
+@pytest.mark.points(1)
+def test_stage2_reduces_at_once(student, reference):
+    """A layer's gradient is reduced before the next one exists; each layer is reduced and gathered once.
+
+    zh: 一层的梯度要在下一层的梯度产生之前归约；每层恰好归约一次、收集一次。
+    """
+    world_size, rank, sizes = 4, 2, [6, 13, 3, 21]
+    layers, states = layers_of(sizes, 6)
+    gradients = [torch.randn(size) for size in sizes]
+    expected = [
+        reference.adamw(layer, gradient, state, **HYPER)
+        for layer, gradient, state in zip(layers, gradients, states, strict=True)
+    ]
+    log = []
+    comm = StandIn(rank, world_size, [rows(layer, world_size).flatten() for layer, _ in expected], log)
+    own = [shard_state(state, world_size, rank) for state in states]
+    new_layers, new_states = student.stage2_step(comm, layers, Backward(gradients, log), own, HYPER)
+    assert_close(new_states, [shard_state(state, world_size, rank) for _, state in expected])
+    assert_close(new_layers, [layer for layer, _ in expected])
+    backward = [(op, i) for op, i in log if op != "all_gather"]
+    assert backward == [(op, i) for i in (3, 2, 1, 0) for op in ("backward", "reduce_scatter")]
+    assert sorted(i for op, i in log if op == "all_gather") == [0, 1, 2, 3]
+
+
+# ------------------------------------------------------------------------------------------------ question 4
+
+
+@pytest.mark.points(2)
+@pytest.mark.parametrize("world_size, widths, steps", [(2, (3, 5, 1, 2), 4), (3, (2, 1, 1, 5), 0)])
+def test_stage3_equals_adamw(ranks, reference, world_size, widths, steps):
+    """Stage 3 trains as one process with the whole batch would, though parameters exist only in shards.
+
+    zh: 阶段 3 与单进程用整个批次训练的结果相同，尽管参数只以分片的形式存在。
+    """
+    batch = 3
+    x, target = torch.randn(world_size * batch, widths[0]), torch.randn(world_size * batch, widths[-1])
+    whole = TanhNet(widths, target)
+    layers, states = layers_of(whole.sizes, steps)
+    models = [TanhNet(widths, part) for part in target.split(batch)]
+    run = ranks(
+        world_size,
+        "stage3_step",
+        per_rank([[rows(layer, world_size)[rank].clone() for layer in layers] for rank in range(world_size)]),
+        whole.sizes,
+        per_rank([[shard_state(state, world_size, rank) for state in states] for rank in range(world_size)]),
+        per_rank(models),
+        per_rank([part.clone() for part in x.split(batch)]),
+        HYPER,
+    )
+    gradients = whole.gradients(layers, x)
+    assert all(gradient.abs().max() > 1e-3 for gradient in gradients)
+    expected = [
+        reference.adamw(layer, gradient, state, **HYPER)
+        for layer, gradient, state in zip(layers, gradients, states, strict=True)
+    ]
+    for rank, (shards, own) in enumerate(run.results):
+        assert_close(shards, [rows(layer, world_size)[rank] for layer, _ in expected])
+        assert_close(own, [shard_state(state, world_size, rank) for _, state in expected])
+
+
+class OneAtATime(StandIn):
+    """Refuses to gather a layer before the one gathered last has run."""
+
+    def all_gather(self, tensor):
+        if self.log and self.log[-1][0] == "all_gather":
+            raise RuntimeError("the layer that was gathered last has not run yet")
+        return super().all_gather(tensor)
+
+
+@pytest.mark.points(1)
+def test_stage3_gathers_on_use(student, reference):
+    """Each layer is gathered just before it runs, forwards and backwards; its gradient is reduced at once.
+
+    zh: 每一层都在运行之前才收集，前向一次，反向再一次；它的梯度立刻归约。
+    """
+    world_size, rank, widths = 4, 1, (3, 7, 2, 1)
+    x, target = torch.randn(5, 3), torch.randn(5, 1)
+    model = TanhNet(widths, target)
+    layers, states = layers_of(model.sizes, 2)
+    full = [rows(layer, world_size) for layer in layers]
+    comm = OneAtATime(rank, world_size, [each.flatten() for each in full], model.log)
+    own = [shard_state(state, world_size, rank) for state in states]
+    shards = [each[rank].clone() for each in full]
+    shards, own = student.stage3_step(comm, shards, model.sizes, own, model, x, HYPER)
+    for i, gradient in enumerate(model.gradients(layers, x)):
+        new_layer, new_state = reference.adamw(layers[i], gradient, states[i], **HYPER)
+        assert_close(shards[i], rows(new_layer, world_size)[rank])
+        assert_close(own[i], shard_state(new_state, world_size, rank))
+    wanted = [(op, i) for i in (0, 1, 2) for op in ("all_gather", "forward")]
+    wanted += [("loss", 3)]
+    wanted += [(op, i) for i in (2, 1, 0) for op in ("all_gather", "backward", "reduce_scatter")]
+    assert model.log == wanted
+
+
+LAYER_BYTES = 1 << 20
+
+
+def big_tensors():
+    """How many tensors of a layer's size were made in this process since gc.freeze(), views counted once.
+
+    The student's are among them when the student's code runs here. There the memory cap alone says too little:
+    what the allocator kept from earlier tests is used again before the cap is felt. Isolated, the cap does it.
+    """
+    alive = [each.untyped_storage() for each in gc.get_objects() if type(each) is torch.Tensor]
+    return len({each.data_ptr() for each in alive if each.nbytes() >= LAYER_BYTES})
+
+
+class WideNet:
+    """Layers with many weights and little work: a layer adds the mean of its weights to its input."""
+
+    __remote__ = ("forward", "loss_gradient", "backward")
+
+    def __init__(self, sizes):
+        self.sizes, self.most = sizes, 0
+
+    def forward(self, i, weights, x):
+        self.most = max(self.most, big_tensors())
+        return x + weights.mean()
+
+    def loss_gradient(self, output):
+        return torch.ones_like(output)
+
+    def backward(self, i, weights, x, grad_output):
+        self.most = max(self.most, big_tensors())
+        return grad_output, torch.full((self.sizes[i],), float(x.sum()))
+
+
+class ConstantLayers(StandIn):
+    """Every weight of layer i is i / 8."""
+
+    def all_gather(self, tensor):
+        i = self.lengths.index(tensor.numel())
+        return torch.full((self.lengths[i] * self.world_size,), i / 8)
+
+
+@pytest.mark.points(1)
+@pytest.mark.limits(memory_mb=24)
+def test_stage3_frees_after_use(student, reference):
+    """The weights of a layer are let go once it has run: a model that doesn't fit as a whole still trains.
+
+    zh: 一层用完就放掉它的权重：整个装不下的模型照样能训练。
+    """
+    world_size, rank, layers = 256, 3, 30  # 30 MiB of weights; a shard has 4 KiB
+    sizes = [LAYER_BYTES // 4 + world_size * i for i in range(layers)]
+    model = WideNet(sizes)
+    shards = [torch.full((size // world_size,), i / 8) for i, size in enumerate(sizes)]
+    comm = ConstantLayers(rank, world_size, [torch.empty(1).expand(size) for size in sizes], [])
+    x = torch.full((3,), 0.5)
+    gc.freeze()
+    try:
+        copies = [shard.clone() for shard in shards]
+        new_shards, _ = student.stage3_step(comm, copies, sizes, [None] * layers, model, x, HYPER)
+    finally:
+        gc.unfreeze()
+    assert model.most <= 8, f"{model.most} tensors of a layer's size are alive at once"
+    for i, shard in enumerate(shards):
+        entering = 3 * (0.5 + sum(range(i)) / 8)
+        expected, _ = reference.adamw(shard, torch.full_like(shard, entering), None, **HYPER)
+        assert_close(new_shards[i], expected)
+
+
+# ------------------------------------------------------------------------------------------------ question 5
+
+
+@pytest.mark.points(1)
+def test_costs_memory(student):
+    """16 bytes a parameter: stage 1 divides 12 of them by N, stage 2 also 2 more, stage 3 all; K may differ.
+
+    zh: 每个参数 16 字节：阶段 1 把其中 12 字节除以 N，阶段 2 再加 2 字节，阶段 3 全部除以 N；K 可以改变。
+    """
+    for num_params, world_size, optimizer_bytes in [(7_500_000_000, 64, 12), (1_300_001, 7, 8), (90, 1, 4)]:
+        for stage in range(4):
+            found = student.costs(num_params, world_size, stage, optimizer_bytes)
+            parts = [2.0, 2.0, float(optimizer_bytes)]
+            for place in range(3 - stage, 3):
+                # Divided in this order: the optimiser's state, the gradients, the parameters.
+                parts[place] /= world_size
+            assert_close(found["parameters"], parts[0] * num_params)
+            assert_close(found["gradients"], parts[1] * num_params)
+            assert_close(found["optimizer"], parts[2] * num_params)
+    assert_close(student.costs(1000, 10, 2)["optimizer"], 1200.0)
+
+
+@pytest.mark.points(1)
+def test_costs_communication(student, reference, ranks):
+    """The bytes sent are those a float16 step really sends: two passes over the model, in stage 3 three.
+
+    zh: 发送的字节数就是用 float16 走一步真正发出的量：模型大小的两倍，阶段 3 是三倍。
+    """
+
+    def stage0(comm, grads):
+        return comm.all_reduce(grads)
+
+    half = torch.float16
+    for world_size, size in [(3, 12), (4, 8)]:
+        params, grads = torch.randn(size, dtype=half), torch.randn(size, dtype=half)
+        shards = [[each] for each in params.view(world_size, -1)]
+        zeros = torch.zeros(1, size, dtype=half)
+        runs = [
+            ranks(world_size, stage0, grads),
+            ranks(world_size, reference.stage1_step, params, grads, None, HYPER),
+            ranks(world_size, reference.stage2_step, [params], [grads].__getitem__, [None], HYPER),
+            ranks(
+                world_size,
+                reference.stage3_step,
+                per_rank(shards),
+                [size],
+                [None],
+                TanhNet((size, 1), zeros[:, :1]),
+                zeros,
+                HYPER,
+            ),
+        ]
+        assert len({run.bytes_sent for run in runs}) == 2
+        for stage, run in enumerate(runs):
+            assert_close(student.costs(size, world_size, stage)["sent"], run.bytes_sent)
+    assert_close(student.costs(10, 1, 3)["sent"], 0.0)
