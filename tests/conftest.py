@@ -18,8 +18,6 @@ import autograder
 from autograder.authoring.build import build
 from autograder.course import Course, Exercise
 
-pytest_plugins = ["pytester"]
-
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(autograder.__file__).resolve().parent
 
@@ -221,7 +219,7 @@ def normalise(x):
 ''',
 }
 
-AFFINE_ORACLE = '''\
+AFFINE_ORACLE = """\
 import torch
 
 from autograder.testing import assert_close, load_reference
@@ -232,7 +230,7 @@ def test_affine() -> None:
     x = torch.randn(5, 7)
     assert_close(reference.affine(x, 2.0, 3.0), torch.add(torch.tensor(3.0), x, alpha=2))
     assert_close(reference.normalise(x), torch.nn.functional.layer_norm(x, (7,), eps=0))
-'''
+"""
 
 LESSON = """\
 ---
@@ -304,7 +302,7 @@ def test_vowels(student):
 
     zh: 大小写元音都要数。
     """
-    assert student.vowels("Attention Is All You Need") == 11
+    assert student.vowels("Attention Is All You Need") == 10
 '''
 
 VOWELS_PUBLIC = '''\

@@ -7,6 +7,7 @@ transaction, so a grader that is killed leaves whole results only.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.exc import DatabaseError, IntegrityError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DatabaseError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from autograder.errors import UserError
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, Visibility
@@ -141,6 +149,8 @@ class Gradebook:
             ) from None
         if url.drivername == "sqlite":
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine, "begin", _begin_sqlite)
+        self._writer = self._engine.execution_options(writes=True)
         with self._faults():
             self._create()
 
@@ -151,27 +161,38 @@ class Gradebook:
         self._engine.dispose()
 
     def _create(self) -> None:
+        """Make the tables where there are none; refuse a database that is not ours, without touching it."""
+        try:
+            self._create_or_check()
+        except (OperationalError, ProgrammingError, IntegrityError):
+            self._create_or_check()  # another program may have made the same new gradebook meanwhile
+        if self._engine.dialect.name == "sqlite":
+            # Write-ahead logging: a reader never waits for the grader, and a killed grader leaves whole transactions.
+            # It fails only while somebody else writes, who has switched it on already.
+            with (
+                contextlib.suppress(sqlite3.OperationalError),
+                contextlib.closing(self._engine.raw_connection()) as connection,
+            ):
+                connection.cursor().execute("PRAGMA journal_mode=WAL")
+
+    def _create_or_check(self) -> None:
         present = set(sa.inspect(self._engine).get_table_names())
         if present and _settings.name not in present:
             raise GradebookError(
-                f"{self.name} is a database of something else (it has a table {min(present)!r}); choose another file or URL"
+                f"{self.name} is a database of something else (it has a table {min(present)!r}); "
+                "choose another file or URL"
             )
-        metadata.create_all(self._engine)
-        with self._engine.begin() as connection:
+        with self._writer.begin() as connection:  # one transaction: killed half-way, it leaves nothing
+            metadata.create_all(connection)
             settings = {row.name: row.value for row in connection.execute(sa.select(_settings))}
             if not settings:
                 rows = [{"name": "application", "value": APPLICATION}, {"name": "schema", "value": SCHEMA}]
                 connection.execute(sa.insert(_settings), rows)
             elif settings.get("application") != APPLICATION or settings.get("schema") != SCHEMA:
                 raise GradebookError(
-                    f"{self.name} was written by another version (schema {settings.get('schema')}, this one reads {SCHEMA}); "
-                    "use the version that wrote it, or begin a new gradebook"
+                    f"{self.name} was written by another version (schema {settings.get('schema')}, "
+                    f"this one reads {SCHEMA}); use the version that wrote it, or begin a new gradebook"
                 )
-
-        if self._engine.dialect.name == "sqlite":
-            # Write-ahead logging: a reader never waits for the grader, and a killed grader leaves whole transactions.
-            with self._engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
 
     @contextlib.contextmanager
     def _faults(self) -> Iterator[None]:
@@ -199,7 +220,7 @@ class Gradebook:
 
     def add_students(self, names: list[str]) -> None:
         """Make sure these students have a row, with or without attempts."""
-        with self._faults(), self._engine.begin() as connection:
+        with self._faults(), self._writer.begin() as connection:
             _add_students(connection, names)
 
     def record(self, result: ExerciseResult) -> None:
@@ -212,7 +233,7 @@ class Gradebook:
 
     def _record(self, result: ExerciseResult) -> None:
         now = datetime.now(UTC).replace(tzinfo=None)
-        with self._engine.begin() as connection:
+        with self._writer.begin() as connection:
             _add_students(connection, [result.student])
             latest = connection.execute(
                 sa.select(_attempts.c.result_id, _results)
@@ -241,7 +262,7 @@ class Gradebook:
 
     def adjust(self, student: str, exercise: str, points: float, *, reason: str, who: str) -> None:
         """Give or take points by hand. Kept beside the attempts, never in place of them."""
-        with self._faults(), self._engine.begin() as connection:
+        with self._faults(), self._writer.begin() as connection:
             known = connection.scalar(sa.select(_students.c.name).where(_students.c.name == student))
             if known is None:
                 raise GradebookError(
@@ -305,10 +326,19 @@ class Gradebook:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     """Settings of a connection; none of them touches the file, which may turn out to be somebody else's."""
+    connection.isolation_level = (
+        None  # the driver would begin no transaction for CREATE TABLE; _begin_sqlite does
+    )
     cursor = connection.cursor()
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """A transaction that will write says so at once: one that finds out later can't wait for another writer."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _add_students(connection: sa.Connection, names: list[str]) -> None:

@@ -10,7 +10,7 @@ from autograder.grading.bundle import Bundle
 from autograder.grading.confined import ConfinedSide
 from autograder.results import Isolation, Limits
 from autograder.sandbox import Sandbox
-from autograder.student.forbid import forbidden
+from autograder.student.forbid import forbidden, seal
 from autograder.student.loading import filename_of, load_module
 from autograder.testing.ranks import RankRun
 from autograder.testing.sides import LocalSide
@@ -55,6 +55,7 @@ class UnsafeSide:
             try:
                 with forbidden(calls, self._is_student):
                     module = load_module(self._files, self._main)
+                seal(module)
             except BaseException as error:
                 self.load_error = error
                 raise

@@ -74,15 +74,17 @@ class Worker:
         return self._benches[bundle.exercise]
 
     def grade(self, bundle: Bundle, submission: Submission) -> ExerciseResult:
-        """One result. A fault of the sandbox is tried once more from a clean start."""
-        try:
-            result = self.bench(bundle).grade(submission)
-            if result.status is not Status.UNGRADED:
-                return result
-        except SandboxFault:
-            pass
-        self.close()
-        return self.bench(bundle).grade(submission)
+        """One result. A fault of the sandbox is tried once more from a clean start; a second one is nobody's zero."""
+        for _ in range(2):
+            with suppress(SandboxFault):
+                result = self.bench(bundle).grade(submission)
+                if result.status is not Status.UNGRADED:
+                    return result
+            self.close()
+        with Workbench(
+            bundle, UnsafeRoom()
+        ) as bench:  # runs nothing of the submission; it only knows the points
+            return bench.ungraded(submission)
 
     def unpack(self, archive: bytes) -> dict[str, bytes]:
         """An archive's members, taken apart in a confined process."""

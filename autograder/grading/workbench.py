@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Protocol, Self
@@ -18,7 +19,7 @@ from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestR
 from autograder.sandbox.errors import printable
 from autograder.student.loading import filename_of, load_module
 from autograder.testing.cases import TestCase, collect
-from autograder.testing.explain import explain
+from autograder.testing.explain import FIXED, explain
 from autograder.testing.run import Ending, run_case
 from autograder.testing.sides import Side
 
@@ -69,7 +70,8 @@ class Workbench:
             {f"{topic}.py": bundle.solution}, f"{topic}.py", directory=str(place)
         )
         self._main = f"{topic}.py"
-        caught = {misconception.name: misconception.caught for misconception in bundle.spec.misconception}
+        self.variants = _variants(bundle)
+        caught = {m.name: m.caught for m in bundle.spec.misconception if m.name in self.variants}
         self.diagnostician = Diagnostician(caught, self._observe_variant)
 
     def __enter__(self) -> Workbench:
@@ -129,10 +131,7 @@ class Workbench:
 
     def _observe_variant(self, name: str) -> Behaviour:
         """How the reference, or one misconception, goes through all tests. Passing tests keep their trace here."""
-        source = self.bundle.solution
-        for misconception in self.bundle.spec.misconception:
-            if misconception.name == name:
-                source = misconception.apply(source.decode()).encode()
+        source = self.variants[name]
         behaviour = {}
         with self.room.open(self.bundle, {self._main: source}, self._main) as side:
             for case in self.cases:
@@ -177,6 +176,19 @@ class Workbench:
             question=ending.question,
         )
 
+    def ungraded(self, submission: Submission) -> ExerciseResult:
+        """What stands for a submission that a fault of ours keeps from being graded; the next run tries again."""
+        return ExerciseResult(
+            student=submission.student,
+            exercise=self.bundle.exercise,
+            status=Status.UNGRADED,
+            score=None,
+            max_score=self.max_score,
+            isolation=Isolation.NONE,
+            path=submission.path,
+            message=FIXED[Outcome.UNGRADED],
+        )
+
     def _refused(self, submission: Submission) -> ExerciseResult:
         """A submission that can't be read is recorded, with the reason, at zero points."""
         return ExerciseResult(
@@ -189,6 +201,19 @@ class Workbench:
             path=submission.path,
             message=submission.problem or Text(),
         )
+
+
+def _variants(bundle: Bundle) -> dict[str, bytes]:
+    """Name -> source of the reference, under "", and of each misconception.
+
+    One whose edit no longer matches is left out: it costs a diagnosis, and must not cost anybody's grade. The audit
+    reports it.
+    """
+    variants = {REFERENCE: bundle.solution}
+    for misconception in bundle.spec.misconception:
+        with suppress(ValueError):
+            variants[misconception.name] = misconception.apply(bundle.solution.decode()).encode()
+    return variants
 
 
 def _lines(content: bytes) -> int:

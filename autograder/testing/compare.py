@@ -34,6 +34,8 @@ def assert_close(
 ) -> None:
     """Raise AssertionError unless `actual` has the type, shape, dtype and values of `expected`.
 
+    Lists and tuples stand for each other; nothing else does.
+
     Args:
         actual, expected: tensors, numpy arrays, numbers, strings, None, or lists, tuples and dicts of these.
         rtol, atol: override the tolerances, which otherwise follow the dtype and the largest expected magnitude.
@@ -120,7 +122,7 @@ def _plain_differ(actual: Any, expected: Any, rtol: float | None, atol: float | 
             return f"{where} has keys {sorted(map(repr, actual))}, expected {sorted(map(repr, expected))}"
         pairs = [(actual[key], expected[key], f"{where}[{key!r}]") for key in expected]
     elif isinstance(expected, Sequence) and not isinstance(expected, str | bytes):
-        if not isinstance(actual, type(expected)):
+        if not isinstance(actual, list | tuple):  # which of the two is a matter of style
             return f"{where} should be a {type(expected).__name__}, not {_kind(actual)}"
         if len(actual) != len(expected):
             return f"{where} has {len(actual)} elements, expected {len(expected)}"

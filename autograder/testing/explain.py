@@ -22,6 +22,10 @@ FAMILIES = {kind.__name__ for kind in Exception.__subclasses__()} | {
     "IndentationError", "TabError", "FileNotFoundError", "PermissionError", "TimeoutError",
 }  # fmt: skip
 
+ABSENT = Text(
+    "{question} is missing from your file; take it over from the exercise's skeleton.",
+    "你的文件里没有 {question}；请从题目骨架里保留它。",
+)
 UNANSWERED = Text("{question} is not implemented yet.", "{question} 还没有实现。")
 FAILED = Text("{sentence}\n{detail}", "{sentence}\n{detail}")
 ERROR = Text("{error} in line {line}.", "第 {line} 行出现 {error}。")
@@ -68,7 +72,8 @@ def explain(
     if ending.passed:
         return Text()
     if ending.outcome is Outcome.NOT_IMPLEMENTED:
-        return UNANSWERED.format(question=ending.question)
+        text = ABSENT if isinstance(ending.error, AttributeError) else UNANSWERED
+        return text.format(question=ending.question)
     if ending.outcome in FIXED:
         return FIXED[ending.outcome].format(seconds=seconds, memory_mb=memory_mb)
     if ending.outcome is Outcome.ERROR and ending.error is not None:

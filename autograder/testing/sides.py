@@ -16,7 +16,7 @@ from autograder.course import Exercise, find_course
 from autograder.course.catalogue import Course
 from autograder.results import Limits
 from autograder.student.backward import Gradients, run_backward
-from autograder.student.forbid import forbidden
+from autograder.student.forbid import forbidden, seal
 from autograder.student.loading import filename_of, load_module
 from autograder.student.seed import seed_everything
 from autograder.student.torch_build import build_torch
@@ -152,7 +152,7 @@ def load_reference(exercise: Exercise | str) -> ModuleType:
 
 
 def local_side(path: Path, exercise: Exercise) -> LocalSide:
-    """The side of one file of this exercise. While it loads, forbidden calls are already refused."""
+    """The side of one file of this exercise. Aliases of forbidden calls are refused, too."""
     calls = exercise.public.forbidden if exercise.public_spec_file.is_file() else exercise.spec.forbidden
     filename = filename_of(path.name, str(path.parent.resolve()))
 
@@ -161,4 +161,5 @@ def local_side(path: Path, exercise: Exercise) -> LocalSide:
 
     with forbidden(calls, is_student):
         module = load_local(path)
+    seal(module)
     return LocalSide(module, calls, is_student)

@@ -82,8 +82,8 @@ def lora_delta(lora_A: Tensor, lora_B: Tensor, alpha: float) -> Tensor:
 #
 # * **Forward.** Not merged: the base's output plus the adapter's, on inputs with any number of leading axes.
 #   Dropout acts on the **input of the adapter** (before `lora_A`), never on the base path, and only in
-#   training mode. Kept values are scaled by $1/(1-p)$, as `nn.Dropout` does. Merged: the base's output alone,
-#   without dropout.
+#   training mode. Kept values are scaled by $1/(1-p)$, as `nn.Dropout` does; p lies between 0 and 1, and p = 1
+#   drops everything: the adapter then adds zero, not NaN. Merged: the base's output alone, without dropout.
 # * **merge()** adds the change to `base.weight` in place and sets `merged`. **unmerge()** takes it out again,
 #   so that the weight is the old one up to rounding. A second `merge()` in a row changes nothing, nor does
 #   `unmerge()` on a layer that isn't merged. Both return `None`, leave every `requires_grad` as it was, and
@@ -107,7 +107,8 @@ def lora_delta(lora_A: Tensor, lora_B: Tensor, alpha: float) -> Tensor:
 #
 # * **前向。** 未合并时：base 的输出加上适配器的输出，输入前面可以有任意多个轴。
 #   dropout 作用在**适配器的输入**上（在 `lora_A` 之前），绝不作用于 base 这一路，并且只在训练模式下生效；
-#   保留下来的值乘以 $1/(1-p)$，与 `nn.Dropout` 一致。合并后：只有 base 的输出，没有 dropout。
+#   保留下来的值乘以 $1/(1-p)$，与 `nn.Dropout` 一致；p 在 0 到 1 之间，p = 1 时全部丢弃：
+#   适配器的输出为 0，而不是 NaN。合并后：只有 base 的输出，没有 dropout。
 # * **merge()** 把改动就地加进 `base.weight`，并设置 `merged`。**unmerge()** 再把它取出来，
 #   权重恢复原样（允许舍入误差）。连续第二次 `merge()` 不起作用；对未合并的层调用 `unmerge()` 也一样。
 #   二者都返回 `None`，不改变任何 `requires_grad`，也不给自动微分留下记录。
@@ -129,7 +130,7 @@ class LoRALinear(nn.Module):
             base: the trained layer, with or without a bias.
             r: rank, at least 1.
             alpha: the adapter's output is scaled by alpha / r.
-            dropout: probability that an input of the adapter is dropped, in training mode.
+            dropout: probability, 0 to 1, that an input of the adapter is dropped, in training mode; 1 drops all.
 
         Raises:
             ValueError: r < 1.

@@ -1,0 +1,39 @@
+import torch
+import torch.nn.functional as F
+
+
+def sequence_logps(logits, labels):
+    if labels.shape != logits.shape[:-1]:
+        raise ValueError("labels must be [B, T]")
+    logp = torch.log_softmax(logits, -1)[:, :-1]
+    y = labels[:, 1:]
+    ok = y.ne(-100)
+    picked = torch.gather(logp, 2, y.where(ok, 0)[..., None])[..., 0]
+    return (picked * ok).sum(1) / ok.sum(1).clamp(min=1)
+
+
+def implicit_rewards(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta):
+    r_w = (policy_chosen - reference_chosen.detach()).mul(beta)
+    r_l = (policy_rejected - reference_rejected.detach()).mul(beta)
+    return r_w, r_l, r_w - r_l
+
+
+def dpo_loss(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta, label_smoothing=0.0):
+    if label_smoothing < 0 or label_smoothing >= 0.5:
+        raise ValueError("label_smoothing must be in [0, 0.5)")
+    m = implicit_rewards(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta)[2]
+    per_pair = -F.logsigmoid(m) + label_smoothing * m  # -log s(-m) = m - log s(m)
+    return per_pair.sum() / len(m)
+
+
+def ipo_loss(policy_chosen, policy_rejected, reference_chosen, reference_rejected, tau):
+    h = policy_chosen - policy_rejected - (reference_chosen - reference_rejected).detach()
+    return F.mse_loss(h, torch.full_like(h, 0.5 / tau))
+
+
+def dpo_gradient(
+    policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta, label_smoothing=0.0
+):
+    m = implicit_rewards(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta)[2]
+    g = beta * (m.sigmoid() - 1 + label_smoothing) / len(m)
+    return g, -g

@@ -1,0 +1,38 @@
+import torch
+import torch.nn.functional as F
+
+
+def sequence_logps(logits, labels):
+    if labels.shape != logits.shape[:-1]:
+        raise ValueError("labels must be [B, T]")
+    logp = torch.log_softmax(logits, -1)[:, :-1]
+    y = labels[:, 1:]
+    ok = y.ne(-100)
+    picked = torch.gather(logp, 2, y.where(ok, 0)[..., None])[..., 0]
+    return torch.where(ok, picked, 0.0).sum(1)
+
+
+def implicit_rewards(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta):
+    r_w = (policy_chosen - reference_chosen) * beta
+    r_l = (policy_rejected - reference_rejected) * beta
+    return r_w, r_l, r_w - r_l
+
+
+def dpo_loss(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta, label_smoothing=0.0):
+    if label_smoothing < 0 or label_smoothing >= 0.5:
+        raise ValueError("label_smoothing must be in [0, 0.5)")
+    m = implicit_rewards(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta)[2]
+    return torch.mean((1 - label_smoothing) * F.softplus(-m) + label_smoothing * F.softplus(m))
+
+
+def ipo_loss(policy_chosen, policy_rejected, reference_chosen, reference_rejected, tau):
+    h = (policy_chosen - policy_rejected) - (reference_chosen - reference_rejected)
+    return torch.mean((h - 1 / (2 * tau)) ** 2)
+
+
+def dpo_gradient(
+    policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta, label_smoothing=0.0
+):
+    m = implicit_rewards(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta)[2]
+    g = beta * (m.sigmoid() - 1 + label_smoothing) / len(m)
+    return g, -g

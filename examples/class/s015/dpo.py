@@ -1,0 +1,46 @@
+import torch
+import torch.nn.functional as F
+
+
+def sequence_logps(logits, labels):
+    B, T, V = logits.shape
+    if tuple(labels.shape) != (B, T):
+        raise ValueError(f"labels have shape {tuple(labels.shape)}")
+    total = torch.zeros(B, dtype=logits.dtype)
+    for t in range(1, T):
+        y = labels[:, t]
+        lp = logits[:, t - 1] - logits[:, t - 1].logsumexp(-1, keepdim=True)
+        one = F.one_hot(y.clamp(min=0), V).to(lp.dtype)
+        total = total + (lp * one).sum(-1) * (y != -100)
+    return total
+
+
+def implicit_rewards(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta):
+    r_w = (policy_chosen - reference_chosen.detach()).mul(beta)
+    r_l = (policy_rejected - reference_rejected.detach()).mul(beta)
+    return r_w, r_l, r_w - r_l
+
+
+def dpo_loss(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta, label_smoothing=0.0):
+    if label_smoothing < 0 or label_smoothing >= 0.5:
+        raise ValueError("label_smoothing must be in [0, 0.5)")
+    m = implicit_rewards(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta)[2]
+    return torch.sum((1 - label_smoothing) * F.softplus(-m) + label_smoothing * F.softplus(m))
+
+
+def ipo_loss(policy_chosen, policy_rejected, reference_chosen, reference_rejected, tau):
+    h = policy_chosen - policy_rejected - (reference_chosen - reference_rejected).detach()
+    return F.mse_loss(h, torch.full_like(h, 0.5 / tau))
+
+
+def dpo_gradient(
+    policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta, label_smoothing=0.0
+):
+    n = policy_chosen.numel()
+    up, down = [], []
+    for pw, pl, rw, rl in zip(policy_chosen, policy_rejected, reference_chosen, reference_rejected):
+        s = torch.sigmoid(beta * ((pw - rw) - (pl - rl)))
+        d = s - (1 - label_smoothing)
+        up.append(beta * d / n)
+        down.append(-beta * d / n)
+    return torch.stack(up), torch.stack(down)

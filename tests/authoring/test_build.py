@@ -1,0 +1,151 @@
+"""`build`: what it writes, and whose work it never overwrites."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograder.authoring.build import (
+    State,
+    build,
+    build_exercise,
+    digest,
+    generate,
+    holds_work,
+    public_toml,
+    stale,
+)
+from autograder.authoring.script import ScriptError
+from autograder.course import Course, Exercise, PublicSpec
+from autograder.course.errors import read_toml
+from autograder.course.spec import BothLanguages, Hint
+from autograder.results import Limits
+
+Edit = Callable[[Path, str, str], None]
+
+
+def states(exercise: Exercise, **options: bool) -> list[State]:
+    return [built.state for built in build_exercise(exercise, **options)]
+
+
+def anew(exercise: Exercise) -> Exercise:
+    """The same exercise with nothing remembered from its files."""
+    return Exercise(exercise.root, exercise.unit, exercise.topic)
+
+
+def test_skeleton(affine: Exercise) -> None:
+    text = affine.skeleton.read_text(encoding="utf-8")
+    compile(text, "skeleton", "exec")
+    assert text.count('check("basics/affine")') == 2
+    assert "from autograder import check" in text
+    assert "# # Affine maps\n" in text
+    assert "# # 仿射映射\n" in text
+    assert 'raise NotImplementedError("affine")' in text
+    assert "x * scale + shift" not in text
+    tree = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+    given = {
+        node.name: node
+        for node in ast.parse(affine.solution.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert tree.keys() == given.keys()
+    for name, node in tree.items():
+        assert ast.get_docstring(node) == ast.get_docstring(given[name])
+        assert ast.dump(node.args) == ast.dump(given[name].args)
+
+
+def test_title_cells_link_to_lessons(affine: Exercise) -> None:
+    text = affine.skeleton.read_text(encoding="utf-8")
+    for target in ("../../course/basics/affine.md", "../../course/basics/affine.zh.md"):
+        assert f"({target})" in text
+        assert (affine.skeleton.parent / target).is_file()
+
+
+def test_second_build_changes_nothing(affine: Exercise) -> None:
+    assert states(affine) == [State.UNCHANGED, State.UNCHANGED]
+    assert stale(affine) == []
+
+
+def test_a_filled_in_skeleton_is_kept(affine: Exercise, edited: Edit) -> None:
+    edited(affine.skeleton, 'raise NotImplementedError("affine")', "return x")
+    edited(affine.solution, "# Two maps", "# Both maps")
+    assert holds_work(affine)
+    assert states(affine) == [State.KEPT, State.KEPT]
+    assert "return x\n" in affine.skeleton.read_text(encoding="utf-8")
+    # Its digest still is the untouched skeleton's: another build must not take the work for a skeleton.
+    assert holds_work(anew(affine))
+    assert states(anew(affine)) == [State.KEPT, State.KEPT]
+    assert states(affine, force=True) == [State.WRITTEN, State.WRITTEN]
+    assert "return x\n" not in affine.skeleton.read_text(encoding="utf-8")
+
+
+def test_an_untouched_skeleton_follows_its_solution(affine: Exercise, edited: Edit) -> None:
+    edited(affine.solution, "# Two maps", "# Both maps")
+    assert stale(affine) == [affine.skeleton, affine.public_spec_file]
+    assert states(affine) == [State.WRITTEN, State.WRITTEN]
+    assert "# Both maps" in affine.skeleton.read_text(encoding="utf-8")
+    assert stale(affine) == []
+
+
+def test_a_change_inside_the_markers_is_no_news(affine: Exercise, edited: Edit) -> None:
+    edited(affine.solution, "return x * scale + shift", "return shift + scale * x")
+    assert states(affine) == [State.UNCHANGED, State.UNCHANGED]
+
+
+def test_a_skeleton_edited_by_hand_is_stale(affine: Exercise, edited: Edit) -> None:
+    edited(affine.skeleton, "# Two maps", "# A few maps")
+    assert stale(affine) == [affine.skeleton]
+
+
+def test_work_is_kept_when_only_the_toml_changes(affine: Exercise, edited: Edit) -> None:
+    edited(affine.skeleton, 'raise NotImplementedError("affine")', "return x")
+    edited(affine.spec_file, "minutes = 20", "minutes = 25")
+    assert State.WRITTEN not in states(anew(affine))[:1]
+    assert "return x\n" in affine.skeleton.read_text(encoding="utf-8")
+
+
+def test_solution_line_outside_the_markers_is_refused(affine: Exercise, edited: Edit) -> None:
+    edited(
+        affine.solution, "# %%\nimport torch\n", '# %%\n"""\nreturn x * scale + shift\n"""\nimport torch\n'
+    )
+    with pytest.raises(ScriptError, match=r"'return x \* scale \+ shift' also stands outside") as caught:
+        generate(affine)
+    assert str(affine.solution) in str(caught.value)
+    assert "reword one" in str(caught.value)
+
+
+def test_build_selects(toy_course: Course) -> None:
+    assert [item.path.stem for item in build(toy_course, ["extras"], force=True)] == ["vowels", "vowels"]
+    assert len(build(toy_course)) == 4
+
+
+def test_public_toml_round_trip(tmp_path: Path) -> None:
+    spec = PublicSpec(
+        title=BothLanguages(en='Say "hello"\\n', zh="说“你好”\n第二行"),
+        minutes=7,
+        difficulty=5,
+        limits=Limits(2.5, 64),
+        forbidden=("torch.softmax", 'odd"name'),
+        hint=(
+            Hint(question="a", en="tab\there, and a backslash \\", zh="换行\n、“引号”、\u3000全角空格、\x7f"),
+            Hint(question="b", en="# not a comment", zh="𠮷 with an astral character"),
+        ),
+    )
+    path = tmp_path / "public.toml"
+    path.write_text(public_toml(spec, "the skeleton"), encoding="utf-8")
+    read = read_toml(path, PublicSpec)
+    assert read.skeleton == digest("the skeleton")
+    for name in ("title", "minutes", "difficulty", "limits", "forbidden", "hint"):
+        assert getattr(read, name) == getattr(spec, name), name
+
+
+def test_public_toml_holds_no_secret(affine: Exercise) -> None:
+    text = affine.public_spec_file.read_text(encoding="utf-8")
+    for mistake in affine.spec.misconception:
+        assert mistake.hint.en not in text
+        assert mistake.hint.zh not in text
+    assert "misconception" not in text
+    assert "addcmul" not in text

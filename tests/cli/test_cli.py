@@ -1,0 +1,303 @@
+"""The commands: what they cost before they begin, their exit statuses, and what goes to which stream."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., Any]
+Edit = Callable[[Path, str, str], None]
+GOOD = "def vowels(text):\n    return sum(text.lower().count(c) for c in 'aeiou')\n"
+LOWER = "def vowels(text):\n    return sum(c in 'aeiou' for c in text)\n"
+
+
+@pytest.fixture
+def graded(
+    toy: Path, hand_in: Callable[..., Path], cli: Cli, shared_sandbox: Any, tmp_path: Path
+) -> tuple[Any, Path]:
+    """The toy course's second exercise, graded for three students: right, half right, unreadable."""
+    hand_in("s001", {"vowels.py": GOOD})
+    hand_in("s002", {"vowels.py": LOWER})
+    folder = hand_in("s003", {"a/vowels.py": GOOD, "b/vowels.py": GOOD})
+    book = tmp_path / "book.db"
+    return cli("grade", folder, "--course", toy, "--gradebook", book, "--only", "extras"), book
+
+
+@pytest.mark.parametrize("module", ["autograder.cli.main", "autograder"])
+def test_nothing_heavy_is_imported(python: Callable[..., Any], module: str) -> None:
+    """What keeps `--help` under 0.3 s: measured as imports, because a busy machine's clock says nothing."""
+    done = python("-c", f"import sys, {module}; print(sorted(sys.modules))")
+    loaded = set(done.stdout.replace("'", "").strip("[]\n").split(", "))
+    assert module in loaded
+    heavy = {"torch", "numpy", "sqlalchemy", "pandas", "rich.table", "rich.progress", "pytest", "nbformat", "jupytext",
+             "dask", "distributed", "matplotlib", "jinja2"}  # fmt: skip
+    assert not heavy & loaded
+    if module == "autograder":
+        assert not {"typer", "msgspec", "rich"} & loaded
+
+
+def test_help_and_version(cli: Cli) -> None:
+    said = cli("--help")
+    assert said.code == 0
+    for command in ("check", "learn", "grade", "gradebook", "doctor", "build", "new", "notebooks", "audit"):
+        assert re.search(rf"^ +{command} ", said.out, re.MULTILINE), command
+        assert cli(command, "--help").code == 0
+    assert re.fullmatch(r"autograder \d+\.\d+\.\d+\n", cli("--version").out)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nosuch",), ("grade",), ("build", "--nosuch"), ("grade", "x", "--workers", "0")]
+)
+def test_wrong_usage_is_status_2(cli: Cli, arguments: tuple[str, ...]) -> None:
+    said = cli(*arguments)
+    assert said.code == 2
+    assert "Traceback" not in said.err + said.out
+    assert said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("check", "basics/afine"), "did you mean 'basics/affine'?"),
+        (("grade", "nowhere"), "nowhere is not a folder"),
+        (("gradebook", "export", "x.csv", "--per", "week"), "choose student, exercise or test"),
+        (("gradebook", "show", "--gradebook", "no/such/book.db"), "check that its folder exists"),
+        (("gradebook", "show", "--student", "s404"), "has no student 's404'"),
+        (("new", "Bad Name"), "write UNIT/TOPIC"),
+        (("build", "nosuch"), "there is no exercise 'nosuch'"),
+        (("audit", "nosuch"), "there is no exercise 'nosuch'"),
+        (("learn", "nosuch"), "there is no exercise 'nosuch'"),
+    ],
+)
+def test_errors_without_a_traceback(
+    cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], problem: str
+) -> None:
+    monkeypatch.chdir(toy)
+    said = cli(*arguments)
+    assert said.code == 2
+    assert problem in said.err
+    assert said.err.startswith("autograder: ")
+    assert "Traceback" not in said.err + said.out
+    assert said.out == ""
+
+
+def test_no_course_here(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = cli("build")
+    assert said.code == 2
+    assert "--course DIR" in said.err
+
+
+def test_check(cli: Cli, toy: Path, edited: Edit) -> None:
+    said = cli("check", "vowels", "--course", toy)
+    assert (said.code, said.out) == (1, "extras/vowels  0 of 1 points\n  · vowels\n")
+    edited(toy / "exercises/extras/vowels.py", 'raise NotImplementedError("vowels")', "return 3")
+    assert cli("check", "vowels", "--course", toy).code == 0
+    assert "得分 1 / 1" in cli("check", "vowels", "--course", toy, "--lang", "zh").out
+
+
+def test_check_json(cli: Cli, toy: Path) -> None:
+    said = cli("check", "vowels", "--course", toy, "--json")
+    document = json.loads(said.out)
+    assert (document["exercise"], document["score"], document["max_score"]) == ("extras/vowels", 0, 1)
+    assert document["tests"][0]["outcome"] == "not_implemented"
+    assert said.code == 1
+
+
+def test_what_a_submission_prints_is_not_json(cli: Cli, toy: Path, edited: Edit) -> None:
+    edited(
+        toy / "exercises/extras/vowels.py", 'raise NotImplementedError("vowels")', "print('loud'); return 3"
+    )
+    json.loads(cli("check", "vowels", "--course", toy, "--json").out)
+
+
+def test_grade(graded: tuple[Any, Path]) -> None:
+    said, book = graded
+    assert said.code == 0, said.err
+    rows = {line.split("│")[1].strip(): line for line in said.out.splitlines() if re.search(r"│ s00\d", line)}
+    assert [rows[name].split("│")[2].strip() for name in ("s001", "s002", "s003")] == ["4", "1", "0!"]
+    assert re.search(r"extras/vowels +│ lower_only +│ s002", said.out)
+    assert "2 graded, 0 known already, 1 could not be read, 0 left ungraded" in said.err
+    assert book.exists()
+
+
+def test_grade_again(graded: tuple[Any, Path], cli: Cli, toy: Path, tmp_path: Path) -> None:
+    said = cli(
+        "grade",
+        tmp_path / "submissions",
+        "--course",
+        toy,
+        "--gradebook",
+        graded[1],
+        "--only",
+        "vowels",
+        "--lang",
+        "zh",
+    )
+    assert "新评 0 份，已有结果 2 份，无法读取 1 份" in said.err
+
+
+def test_grade_json(graded: tuple[Any, Path], cli: Cli, toy: Path, tmp_path: Path) -> None:
+    said = cli(
+        "grade",
+        tmp_path / "submissions",
+        "--course",
+        toy,
+        "--gradebook",
+        graded[1],
+        "--only",
+        "vowels",
+        "--json",
+    )
+    document = json.loads(said.out)
+    assert document["summary"]["results"] == 3
+    assert document["summary"]["invalid"] == 1
+    assert [r["score"] for r in document["results"]] == [4, 1, 0]
+    hidden = next(t for t in document["results"][1]["tests"] if t["visibility"] == "hidden")
+    assert hidden["diagnosis"] == "lower_only"
+    assert hidden["message"]["zh"] == "有些元音是大写的。"
+
+
+def test_show(graded: tuple[Any, Path], cli: Cli, toy: Path) -> None:
+    one = cli("gradebook", "show", "--student", "s002", "--gradebook", graded[1], "--course", toy)
+    assert one.code == 0
+    assert "extras/vowels  1/4  graded" in one.out
+    assert "lower_only: Some vowels are upper case." in one.out
+    everyone = cli("gradebook", "show", "--gradebook", graded[1], "--course", toy, "--json")
+    assert len(json.loads(everyone.out)["results"]) == 3
+    chosen = cli(
+        "gradebook", "show", "--gradebook", graded[1], "--course", toy, "--json", "--student", "s001"
+    )
+    assert [r["student"] for r in json.loads(chosen.out)["results"]] == ["s001"]
+    unreadable = cli(
+        "gradebook", "show", "--student", "s003", "--gradebook", graded[1], "--course", toy, "--lang", "zh"
+    )
+    assert "有两个文件对应这道题" in unreadable.out
+
+
+def test_adjust_and_export(graded: tuple[Any, Path], cli: Cli, toy: Path, tmp_path: Path) -> None:
+    options = ("--gradebook", graded[1], "--course", toy)
+    said = cli(
+        "gradebook", "adjust", "s002", "vowels", "1.5", "--reason", "my fault", "--who", "me", *options
+    )
+    assert (said.code, said.out.strip()) == (0, "s002, extras/vowels: +1.5 points, recorded.")
+    assert cli("gradebook", "adjust", "--reason", "late", *options, "--", "s001", "vowels", "-1").code == 0
+    assert cli("gradebook", "adjust", "s404", "vowels", "1", "--reason", "r", *options).code == 2
+    said = cli("gradebook", "export", tmp_path / "grades.csv", *options)
+    assert said.code == 0
+    assert "3 rows written" in said.err
+    with (tmp_path / "grades.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert [rows[name]["extras/vowels"] for name in ("s001", "s002", "s003")] == ["3.0", "2.5", "0.0"]
+    for per, count in (("exercise", 3), ("test", 4)):
+        assert cli("gradebook", "export", tmp_path / f"{per}.csv", "--per", per, *options).code == 0
+        assert len((tmp_path / f"{per}.csv").read_text().splitlines()) == count + 1
+    unwritable = cli("gradebook", "export", tmp_path / "no" / "grades.csv", *options)
+    assert unwritable.code == 2
+    assert "choose another place" in unwritable.err
+
+
+def test_ungraded_is_status_1(
+    cli: Cli, toy: Path, edited: Edit, hand_in: Callable[..., Path], shared_sandbox: Any, tmp_path: Path
+) -> None:
+    edited(toy / "solutions/extras/test_vowels.py", "== 10", "== 11")  # the reference itself fails
+    folder = hand_in("s001", {"vowels.py": GOOD})
+    said = cli("grade", folder, "--course", toy, "--gradebook", tmp_path / "b.db", "--only", "extras")
+    assert said.code == 1
+    assert "1 left ungraded" in said.err
+    assert "run the same command again" in said.err
+
+
+def test_unsafe_says_so(cli: Cli, toy: Path, hand_in: Callable[..., Path], tmp_path: Path) -> None:
+    folder = hand_in("s001", {"vowels.py": GOOD})
+    said = cli(
+        "grade",
+        folder,
+        "--course",
+        toy,
+        "--gradebook",
+        tmp_path / "b.db",
+        "--only",
+        "extras",
+        "--unsafe",
+        "--json",
+    )
+    assert "UNSAFE" in said.err
+    assert json.loads(said.out)["results"][0]["isolation"] == "unsafe"
+
+
+def test_build(cli: Cli, toy: Path, edited: Edit) -> None:
+    assert cli("build", "--course", toy).out.strip() == "0 files written, 4 unchanged."
+    edited(toy / "exercises/extras/vowels.py", 'raise NotImplementedError("vowels")', "return 3")
+    edited(toy / "solutions/extras/vowels.py", "# Count.", "# Count them.")
+    kept = cli("build", "--course", toy, "--lang", "zh")
+    assert kept.code == 1
+    assert "exercises/extras/vowels.py 里有写过的内容" in kept.out
+    assert cli("build", "extras", "--force", "--course", toy).out.strip() == "2 files written, 0 unchanged."
+    edited(toy / "solutions/extras/vowels.py", "# END SOLUTION", "")
+    broken = cli("build", "--course", toy)
+    assert broken.code == 2
+    assert "vowels.py" in broken.err
+    assert "never ended" in broken.err
+
+
+def test_new(cli: Cli, toy: Path) -> None:
+    said = cli("new", "extras/fresh", "--course", toy)
+    assert said.code == 0
+    for line in said.out.splitlines()[:-1]:
+        assert (toy / line).is_file()
+    assert "autograder build extras/fresh" in said.out
+    assert cli("build", "fresh", "--course", toy).code == 0
+    assert cli("check", "fresh", "--course", toy).code == 1
+
+
+def test_notebooks(cli: Cli, toy: Path, tmp_path: Path) -> None:
+    options = ("--course", toy, "--out", tmp_path / "nb")
+    said = cli("notebooks", *options, "--lang", "zh")
+    assert said.code == 0
+    assert said.out.split() == [
+        str(tmp_path / "nb/basics/affine.ipynb"),
+        str(tmp_path / "nb/extras/vowels.ipynb"),
+    ]
+    again = cli("notebooks", "extras", *options)
+    assert again.code == 1
+    assert "--force replaces it" in again.out
+    assert cli("notebooks", "extras", *options, "--force").code == 0
+
+
+def test_audit(cli: Cli, toy: Path, shared_sandbox: Any) -> None:
+    said = cli("audit", "vowels", "--course", toy, "--json")
+    assert said.code == 1  # a toy has two misconceptions only, and no accepted solution
+    (report,) = json.loads(said.out)["exercises"]
+    assert (report["exercise"], report["green"], len(report["points"])) == ("extras/vowels", False, 8)
+    assert "write at least 8" in report["points"][2]["problems"][0]
+
+
+def test_doctor(cli: Cli) -> None:
+    pytest.importorskip("resource")
+    said = cli("doctor", "--json")
+    report = json.loads(said.out)
+    assert (said.code == 0) is (report["level"] is not None)
+    assert report["checks"]
+
+
+def test_python_dash_m(python: Callable[..., Any], toy: Path) -> None:
+    done = python("-m", "autograder", "build", cwd=toy)
+    assert (done.returncode, done.stdout.strip()) == (0, "0 files written, 4 unchanged.")
+
+
+def test_a_closed_pipe_is_quiet(environment: dict[str, str], toy: Path) -> None:
+    import subprocess
+    import sys
+
+    command = f"{sys.executable} -m autograder notebooks --force | true"
+    done = subprocess.run(
+        command, shell=True, cwd=toy, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,186 @@
+"""Which file answers which exercise. (Hostile and broken hand-ins are tried in test_bad_input.py.)"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from autograder.course import Course, Exercise
+from autograder.grading.submissions import (
+    Submission,
+    SubmissionsError,
+    students_of,
+    submissions_of,
+    visible,
+)
+from autograder.sandbox.errors import ArchiveError
+
+HandIn = Callable[..., Path]
+
+
+def no_archives(archive: bytes) -> dict[str, bytes]:
+    raise ArchiveError("no archives in this test")
+
+
+def found(
+    folder: Path,
+    student: str,
+    course: Course,
+    unpack: Callable[[bytes], dict[str, bytes]] = no_archives,
+    exercises: Sequence[Exercise] | None = None,
+) -> list[Submission]:
+    return list(submissions_of(student, students_of(folder)[student], exercises or list(course), unpack))
+
+
+def test_any_depth_in_course_order(hand_in: HandIn, toy_course: Course) -> None:
+    folder = hand_in("s001", {"week 2/vowels.py": "v", "a/b/c/affine.py": "a", "readme.txt": "r"})
+    submissions = found(folder, "s001", toy_course)
+    assert [(s.exercise, s.path, s.main) for s in submissions] == [
+        ("basics/affine", "s001/a/b/c/affine.py", "affine.py"),
+        ("extras/vowels", "s001/week 2/vowels.py", "vowels.py"),
+    ]
+    assert submissions[0].files == {"affine.py": b"a"}
+    assert all(s.problem is None for s in submissions)
+
+
+def test_notebooks(hand_in: HandIn, toy_course: Course) -> None:
+    folder = hand_in("s001", {"affine.ipynb": "{}"})
+    (submission,) = found(folder, "s001", toy_course)
+    assert submission.main == "affine.ipynb"
+
+
+def test_files_beside(hand_in: HandIn, toy_course: Course) -> None:
+    folder = hand_in(
+        "s001",
+        {"w/affine.py": "a", "w/helper.py": "h", "w/data.csv": "d", "w/deep/other.py": "o", "top.py": "t"},
+    )
+    (submission,) = found(folder, "s001", toy_course)
+    assert submission.files == {"affine.py": b"a", "helper.py": b"h"}
+
+
+def test_two_answers(hand_in: HandIn, toy_course: Course) -> None:
+    folder = hand_in("s001", {"affine.py": "a", "old/affine.ipynb": "{}", "vowels.py": "v"})
+    two, one = found(folder, "s001", toy_course)
+    assert two.problem is not None
+    assert "affine.py" in two.problem.en
+    assert "old/affine.ipynb" in two.problem.en
+    assert "Keep one" in two.problem.en
+    assert "只保留一个" in two.problem.zh
+    assert one.problem is None
+
+
+def test_empty_file(hand_in: HandIn, toy_course: Course) -> None:
+    (submission,) = found(hand_in("s001", {"affine.py": " \n"}), "s001", toy_course)
+    assert submission.problem is not None
+    assert "is empty" in submission.problem.en
+
+
+def test_nothing_handed_in(hand_in: HandIn, toy_course: Course) -> None:
+    assert found(hand_in("s001", {"notes.txt": "n"}), "s001", toy_course) == []
+
+
+@pytest.mark.parametrize(
+    "place", [".hidden/affine.py", "__MACOSX/affine.py", ".ipynb_checkpoints/affine.py", "venv/affine.py"]
+)
+def test_folders_that_are_nobody_s_work(hand_in: HandIn, toy_course: Course, place: str) -> None:
+    assert found(hand_in("s001", {place: "x"}), "s001", toy_course) == []
+
+
+def test_links_do_not_lead_out(hand_in: HandIn, toy_course: Course, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.py"
+    secret.write_text("secret")
+    folder = hand_in("s001", {"kept.py": "x = 1"})
+    (folder / "s001/affine.py").symlink_to(secret)
+    (folder / "s001/vowels.py").symlink_to("kept.py")
+    (folder / "s001/helper.py").symlink_to(secret)
+    outside, inside = found(folder, "s001", toy_course)
+    assert outside.problem is not None
+    assert "link" in outside.problem.en
+    assert b"secret" not in b"".join(outside.files.values())
+    assert inside.problem is None
+    assert inside.files["vowels.py"] == b"x = 1"
+    assert "helper.py" not in inside.files
+
+
+def test_a_linked_student(hand_in: HandIn, toy_course: Course, tmp_path: Path) -> None:
+    folder = hand_in("s001", {"affine.py": "a"})
+    (folder / "s002").symlink_to(folder / "s001", target_is_directory=True)
+    (submission,) = found(folder, "s002", toy_course)
+    assert submission.problem is not None
+
+
+def test_zip_inside_and_as_a_student(hand_in: HandIn, toy_course: Course) -> None:
+    folder = hand_in("s001", {"work.zip": "packed"})
+    (folder / "s002.ZIP").write_bytes(b"packed")
+
+    def unpack(archive: bytes) -> dict[str, bytes]:
+        assert archive == b"packed"
+        return {"in/affine.py": b"a", "in/helper.py": b"h", ".x/vowels.py": b"no"}
+
+    (first,) = found(folder, "s001", toy_course, unpack)
+    assert first.path == "s001/work.zip/in/affine.py"
+    assert first.files == {"affine.py": b"a", "helper.py": b"h"}
+    (second,) = found(folder, "s002", toy_course, unpack)
+    assert (second.student, second.path) == ("s002", "s002.ZIP/in/affine.py")
+
+
+def test_a_bad_zip_stands_where_something_is_missing(hand_in: HandIn, toy_course: Course) -> None:
+    folder = hand_in("s001", {"extra.zip": "x", "vowels.py": "v"})
+    good, bad = found(folder, "s001", toy_course)
+    assert (good.exercise, good.problem) == ("extras/vowels", None)
+    assert bad.exercise == "basics/affine"
+    assert bad.problem is not None
+    assert "no archives in this test" in bad.problem.en
+    assert bad.path == "s001/extra.zip"
+    folder = hand_in("s002", {"extra.zip": "x", "vowels.py": "v", "affine.py": "a"})
+    assert [s.problem for s in found(folder, "s002", toy_course)] == [None, None]
+
+
+def test_topics_of_the_same_name(hand_in: HandIn, toy_course: Course) -> None:
+    twins = [Exercise(toy_course.root, "one", "idea"), Exercise(toy_course.root, "two", "idea")]
+    folder = hand_in("s001", {"one/idea.py": "1", "two/idea.py": "2"})
+    assert [s.files["idea.py"] for s in found(folder, "s001", toy_course, exercises=twins)] == [b"1", b"2"]
+    folder = hand_in("s002", {"idea.py": "?"})
+    assert found(folder, "s002", toy_course, exercises=twins) == []
+
+
+def test_the_folder_itself(tmp_path: Path) -> None:
+    with pytest.raises(
+        SubmissionsError, match="is not a folder; give the folder that holds one folder for each student"
+    ):
+        students_of(tmp_path / "nowhere")
+    with pytest.raises(SubmissionsError, match="holds no student's folder or zip file"):
+        students_of(tmp_path)
+    for name in ("s002", "s001", ".git"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "s001.zip").write_bytes(b"")
+    assert students_of(tmp_path) == {
+        "s001": [tmp_path / "s001", tmp_path / "s001.zip"],
+        "s002": [tmp_path / "s002"],
+    }
+
+
+def test_a_folder_and_an_archive_of_one_student(hand_in: HandIn, toy_course: Course) -> None:
+    folder = hand_in("s001", {"affine.py": "a"})
+    (folder / "s001.zip").write_bytes(b"packed")
+    submissions = found(folder, "s001", toy_course, lambda archive: {"vowels.py": b"v"})
+    assert [(s.exercise, s.path) for s in submissions] == [
+        ("basics/affine", "s001/affine.py"),
+        ("extras/vowels", "s001.zip/vowels.py"),
+    ]
+    twice = found(folder, "s001", toy_course, lambda archive: {"affine.py": b"other"})
+    assert twice[0].problem is not None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of any bytes")
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9")
+    path.mkdir()
+    assert list(students_of(tmp_path)) == ["caf\\xe9"]
+    assert visible("a\nb\x1b[2J") == "a\\x0ab\\x1b[2J"
+    assert visible("caf\\xe9") != visible(os.fsdecode(b"caf\xe9"))
+    assert visible("张三") == "张三"

@@ -1,0 +1,235 @@
+"""One submission on one exercise's workbench: verdict, points, diagnosis, and whose fault a failure is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder.course import Exercise
+from autograder.grading.bundle import bundle_of, result_key
+from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
+from autograder.grading.submissions import Submission
+from autograder.grading.workbench import Workbench
+from autograder.results import ExerciseResult, Isolation, Status, Text, Visibility
+
+Edit = Callable[[Path, str, str], None]
+Grade = Callable[..., ExerciseResult]
+AFFINE = "def affine(x, scale, shift): return {affine}\n"
+NORMALISE = "def normalise(x): return {normalise}\n"
+RIGHT = {
+    "affine": "x * scale + shift",
+    "normalise": "(x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True, correction=0)",
+}
+
+
+def answer(**other: str) -> str:
+    return (AFFINE + NORMALISE).format(**{**RIGHT, **other})
+
+
+@pytest.fixture
+def grade(affine: Exercise, sandbox: Any) -> Iterator[Grade]:
+    """`grade(source)`, isolated, or in process with `unsafe=True`. The bench is made when first needed."""
+    benches: dict[bool, Workbench] = {}
+    with ExitStack() as stack:
+
+        def run(
+            source: str | bytes, *, unsafe: bool = False, main: str = "affine.py", **beside: str
+        ) -> ExerciseResult:
+            if unsafe not in benches:
+                fresh = Exercise(affine.root, affine.unit, affine.topic)
+                room = UnsafeRoom() if unsafe else ConfinedRoom(sandbox)
+                benches[unsafe] = stack.enter_context(Workbench(bundle_of(fresh), room))
+            raw = source if isinstance(source, bytes) else source.encode()
+            files = {main: raw, **{f"{name}.py": text.encode() for name, text in beside.items()}}
+            return benches[unsafe].grade(Submission("s001", affine.id, f"s001/{main}", main, files))
+
+        yield run
+
+
+def outcomes(result: ExerciseResult) -> dict[str, str]:
+    return {test.name: test.outcome.value for test in result.tests}
+
+
+def diagnoses(result: ExerciseResult) -> dict[str, str]:
+    return {test.name: test.diagnosis for test in result.tests if test.diagnosis}
+
+
+def test_full_marks(grade: Grade, affine: Exercise, sandbox: Any) -> None:
+    result = grade(answer())
+    assert (result.status, result.score, result.max_score) == (Status.GRADED, 12.0, 12.0)
+    assert result.isolation.value == sandbox.level.value
+    assert set(outcomes(result).values()) == {"passed"}
+    assert [test.visibility for test in result.tests].count(Visibility.HIDDEN) == 3
+    assert result.key == result_key(
+        bundle_of(affine), "affine.py", {"affine.py": answer().encode()}, result.isolation
+    )
+    assert (result.student, result.path) == ("s001", "s001/affine.py")
+
+
+def test_partial_marks_and_diagnosis(grade: Grade) -> None:
+    result = grade(answer(affine="scale * (shift + x)"))
+    assert result.score == 6.0
+    named = diagnoses(result)
+    assert named == {
+        "test_affine_by_hand": "shift_first",
+        "test_affine[3]": "shift_first",
+        "test_affine[7]": "shift_first",
+    }
+    hint = next(test.message for test in result.tests if test.name == "test_affine[3]")
+    assert hint == Text("The hint of shift_first.", "shift_first 的提示。")
+
+
+def test_written_in_another_style_it_is_the_same_mistake(grade: Grade) -> None:
+    result = grade(
+        "import numpy as np, torch\n"
+        + answer(
+            normalise="torch.from_numpy(((x - x.mean(1, True)) / x.var(1, keepdim=True, correction=0)).numpy())"
+        )
+    )
+    assert diagnoses(result)["test_normalise"] == "variance"
+
+
+def test_an_unknown_mistake_gets_the_test_s_sentence(grade: Grade) -> None:
+    result = grade(answer(affine="x * scale + 2 * shift"))
+    hidden = next(test for test in result.tests if test.name == "test_affine[3]")
+    assert hidden.diagnosis is None
+    assert hidden.message == Text("The input is scaled first and shifted afterwards.", "先缩放，后平移。")
+
+
+def test_not_begun(grade: Grade, affine: Exercise) -> None:
+    result = grade(affine.skeleton.read_text(encoding="utf-8"))
+    assert (result.status, result.score) == (Status.NOT_BEGUN, 0.0)
+    assert {test.question for test in result.tests} == {"affine", "normalise"}
+    assert diagnoses(result) == {}
+
+
+def test_half_begun(grade: Grade) -> None:
+    result = grade(AFFINE.format(**RIGHT))
+    assert (result.status, result.score) == (Status.GRADED, 6.0)
+    assert outcomes(result)["test_normalise"] == "not_implemented"
+    assert next(test.question for test in result.tests if test.name == "test_normalise") == "normalise"
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [("def affine(x:\n", "SyntaxError"), ("import no_such_library\n", "no_such_library"), ("1 / 0\n", "ZeroDivisionError"),
+     ("", "")],
+)  # fmt: skip
+def test_a_file_that_does_not_load(grade: Grade, source: str, shown: str) -> None:
+    result = grade(source)
+    assert result.score == 0.0
+    if source:
+        assert result.status is Status.INVALID
+        assert shown in result.message.en
+        assert "line 1" in result.message.en
+    else:
+        assert result.status is Status.NOT_BEGUN
+
+
+@pytest.mark.parametrize(
+    ("expression", "outcome"),
+    [
+        ("1 / 0", "error"),
+        ("__import__('os')._exit(0)", "crashed"),
+        ("x.new_ones(2**29).sum()", "memory"),
+        ("[0 for _ in iter(int, 1)]", "timeout"),
+        ("torch.nn.functional.layer_norm(x, x.shape[-1:])", "error"),
+    ],
+)
+def test_outcomes_of_one_question_leave_the_others_alone(
+    grade: Grade, affine: Exercise, edited: Edit, expression: str, outcome: str
+) -> None:
+    edited(affine.spec_file, "minutes = 20", "minutes = 20\nlimits.seconds = 0.5\nlimits.memory_mb = 256")
+    result = grade("import torch\n" + answer(normalise=expression))
+    found = outcomes(result)
+    assert found["test_normalise"] == outcome
+    assert found["test_affine[3]"] == found["test_affine[7]"] == found["test_affine_by_hand"] == "passed"
+    assert result.score == 6.0
+
+
+@pytest.mark.parametrize(
+    "source",
+    [answer(), answer(affine="x"), answer(normalise="x - 1"), "def affine(x, s, t): 1 / 0\n", "oops("],
+)
+def test_the_same_verdict_in_process(grade: Grade, source: str) -> None:
+    confined, local = grade(source), grade(source, unsafe=True)
+    assert outcomes(confined) == outcomes(local)
+    assert confined.score == local.score
+    assert local.isolation is Isolation.UNSAFE
+    assert confined.key != local.key
+    assert diagnoses(local) == {}
+
+
+def test_output_is_kept_for_the_instructor(grade: Grade) -> None:
+    result = grade("print('hello from the top')\n" + answer())
+    assert "hello from the top" in result.output
+    assert result.score == 12.0
+
+
+def test_siblings(grade: Grade) -> None:
+    assert grade("from helper import affine, normalise\n", helper=answer()).score == 12.0
+
+
+def test_a_test_that_the_reference_fails_here_is_ours(grade: Grade, affine: Exercise, edited: Edit) -> None:
+    edited(
+        affine.hidden_tests,
+        "student.normalise(x), reference.normalise(x)",
+        "student.normalise(x), reference.normalise(x) + 1",
+    )
+    result = grade(answer())
+    assert (result.status, result.score) == (Status.UNGRADED, None)
+    assert outcomes(result)["test_normalise"] == "ungraded"
+    message = next(test.message for test in result.tests if test.name == "test_normalise")
+    assert "through no fault of yours" in message.en
+    assert outcomes(result)["test_affine[3]"] == "passed"
+
+
+def test_not_implemented_is_never_ours(grade: Grade, affine: Exercise, edited: Edit) -> None:
+    edited(
+        affine.hidden_tests,
+        "student.normalise(x), reference.normalise(x)",
+        "student.normalise(x), reference.normalise(x) + 1",
+    )
+    assert grade(affine.skeleton.read_text(encoding="utf-8")).status is Status.NOT_BEGUN
+
+
+def test_a_stale_misconception_stops_nobody(grade: Grade, affine: Exercise, edited: Edit) -> None:
+    """An edit that no longer matches can't be recognised; students are graded all the same."""
+    edited(
+        affine.spec_file,
+        'replace = "x * scale + shift"\nwith = "x + shift"',
+        'replace = "gone"\nwith = "x + shift"',
+    )
+    result = grade(answer(affine="scale * (shift + x)"))
+    assert result.score == 6.0
+    assert diagnoses(result)["test_affine[3]"] == "shift_first"
+
+
+def test_hidden_messages_hold_nothing_of_the_test(grade: Grade) -> None:
+    for source in (answer(affine="x"), answer(affine="x.nope"), answer(affine="1 / 0")):
+        for test in grade(source).tests:
+            if test.visibility is Visibility.HIDDEN:
+                for text in ("1.7", "0.6", "tensor", "reference", "assert"):
+                    assert text not in test.message.en
+
+
+def test_a_submission_with_a_problem_is_not_run(affine: Exercise, sandbox: Any) -> None:
+    with Workbench(bundle_of(affine), ConfinedRoom(sandbox)) as bench:
+        result = bench.grade(
+            Submission("s001", affine.id, "s001/affine.py", problem=Text("Two files.", "两个文件。"))
+        )
+    assert (result.status, result.score, result.max_score) == (Status.INVALID, 0.0, 12.0)
+    assert result.isolation is Isolation.NONE
+    assert result.key == ""
+    assert result.message.zh == "两个文件。"
+
+
+def test_nothing_is_left_behind(affine: Exercise, sandbox: Any) -> None:
+    with Workbench(bundle_of(affine), ConfinedRoom(sandbox)) as bench:
+        place = Path(bench._folder.name)
+        assert place.is_dir()
+    assert not place.exists()

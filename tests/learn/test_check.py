@@ -1,0 +1,349 @@
+"""`check()`, its table, and the learner's loop."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import pytest
+
+from autograder import check as check_function
+from autograder.course import Course, CourseError, Exercise
+from autograder.learn.check import check_file, check_namespace
+from autograder.learn.loop import ALL_DONE, Loop
+from autograder.learn.report import Report
+from autograder.results import Outcome, TestResult, Text, Visibility
+
+Edit = Callable[[Path, str, str], None]
+AFFINE = ('raise NotImplementedError("affine")', "return x * scale + shift")
+NORMALISE = (
+    'raise NotImplementedError("normalise")',
+    "return (x - x.mean(-1, True)) / x.std(-1, keepdim=True, correction=0)",
+)
+
+
+def test_untouched(affine: Exercise) -> None:
+    report = check_file(affine, "en")
+    assert (report.score, report.max_score, report.complete) == (0, 4, False)
+    assert str(report).splitlines() == ["basics/affine  0 of 4 points", "  · affine", "  · normalise"]
+
+
+def test_half_done(affine: Exercise, edited: Edit) -> None:
+    edited(affine.skeleton, *AFFINE)
+    report = check_file(affine, "zh")
+    assert str(report).splitlines() == [
+        "basics/affine  得分 2 / 4",
+        "  ✓ test_affine_by_hand",
+        "  · normalise",
+    ]
+    edited(affine.skeleton, *NORMALISE)
+    assert check_file(affine, "en").complete
+
+
+def test_failures_are_explained(affine: Exercise, edited: Edit) -> None:
+    edited(affine.skeleton, AFFINE[0], "return x")
+    edited(affine.skeleton, NORMALISE[0], "return x / 0 if x.sum() > 5 else 1 / 0")
+    text = str(check_file(affine, "en"))
+    assert "✗ test_affine_by_hand\n      Twice the input, plus one.\n      the result is not close" in text
+    assert "✗ test_normalise_by_hand\n      ZeroDivisionError: division by zero\n        line " in text
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("return x *", "SyntaxError"),
+        ("return x\n\n\nraise SystemExit(3)", "SystemExit"),
+        ("return x\n\n\nimport no_such", "no_such"),
+    ],
+)
+def test_a_file_that_does_not_load(affine: Exercise, edited: Edit, line: str, shown: str) -> None:
+    edited(affine.skeleton, AFFINE[0], line)
+    report = check_file(affine, "en")
+    assert [test.name for test in report.tests] == ["affine.py"]
+    assert (report.score, report.max_score) == (0, 4)
+    assert shown in str(report)
+    assert "line " in str(report)
+
+
+def test_another_file(affine: Exercise, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("def affine(x, scale, shift): return x * scale + shift\n")
+    assert check_file(affine, "en", path).score == 2
+
+
+def test_namespace_of_a_notebook(affine: Exercise) -> None:
+    namespace = {"affine": lambda x, scale, shift: x * scale + shift, "__name__": "__main__"}
+    report = check_namespace(affine, namespace, "en")
+    assert report.score == 2
+    assert [name for _, name, _ in report.lines()] == ["test_affine_by_hand", "normalise"]
+
+
+# ------------------------------------------------------------------------------------------- where check() stands
+
+
+def test_inert_when_imported(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    namespace = {"__name__": "some_module", "check": check_function}
+    exec('check("no/such")', namespace)
+    assert capsys.readouterr().out == ""
+
+
+def test_in_a_script(affine: Exercise, edited: Edit, python: Callable[..., Any]) -> None:
+    edited(affine.skeleton, *AFFINE)
+    done = python(str(affine.skeleton), env={"AUTOGRADER_LANG": "en"})
+    assert done.returncode == 0, done.stderr
+    assert "basics/affine  2 of 4 points" in done.stdout
+    assert done.stdout.count("✓ test_affine_by_hand") == 2  # one table for each check() cell
+    assert "· normalise" in done.stdout
+
+
+def test_in_a_script_without_a_name(
+    affine: Exercise, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    namespace: dict[str, Any] = {
+        "__name__": "__main__",
+        "__file__": str(affine.skeleton),
+        "check": check_function,
+    }
+    exec('check(lang="zh")', namespace)
+    assert "basics/affine  得分 0 / 4" in capsys.readouterr().out
+    monkeypatch.chdir(affine.root)
+    with pytest.raises(CourseError, match=r'write check\("UNIT/TOPIC"\)'):
+        exec("check()", {"__name__": "__main__", "check": check_function})
+    with pytest.raises(CourseError, match="did you mean 'basics/affine'"):
+        exec('check("basics/afine")', {"__name__": "__main__", "check": check_function})
+
+
+def test_in_a_jupyter_kernel(
+    affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    """A generated notebook with one question answered, run by the real kernel: the table is in the outputs."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    from autograder.authoring.notebooks import write_notebook
+
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+    path = write_notebook(affine, affine.root / "notebooks", "zh")
+    assert path is not None
+    notebook = nbformat.read(path, as_version=4)
+    answered = next(cell for cell in notebook.cells if "def affine" in cell.source)
+    answered.source = answered.source.replace(*AFFINE)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
+    checks = [cell for cell in notebook.cells if cell.source.startswith("check(")]
+    assert len(checks) == 2
+    for cell in checks:
+        (output,) = cell.outputs
+        assert output.output_type == "display_data"
+        html = output.data["text/html"]
+        assert 'class="autograder-check" data-complete="false"' in html
+        assert "得分 2 / 4" in html
+        assert "<code>test_affine_by_hand</code>" in html
+        assert "✓ test_affine_by_hand" in output.data["text/plain"]
+
+
+# ------------------------------------------------------------------------------------------- the table
+
+
+def a_test(name: str, outcome: Outcome, message: str = "", question: str | None = None) -> TestResult:
+    points = 1.0 if outcome is Outcome.PASSED else 0.0
+    return TestResult(
+        name=name, visibility=Visibility.PUBLIC, outcome=outcome, score=points, max_score=1.0,
+        message=Text(message, f"{message}（中文）" if message else ""), question=question,
+    )  # fmt: skip
+
+
+def test_lines_are_grouped() -> None:
+    report = Report("u/t", "Title", [
+        a_test("test_a[1]", Outcome.PASSED),
+        a_test("test_a[2]", Outcome.FAILED, "first"),
+        a_test("test_a[3]", Outcome.FAILED, "second"),
+        a_test("test_b[1]", Outcome.PASSED),
+        a_test("test_b[2]", Outcome.PASSED),
+        a_test("test_c", Outcome.NOT_IMPLEMENTED, "C.f is not implemented yet.", "C.f"),
+        a_test("test_d", Outcome.NOT_IMPLEMENTED, "C.g is not implemented yet.", "C.g"),
+        a_test("test_e", Outcome.ERROR, "first"),
+    ], "en")  # fmt: skip
+    assert [(outcome.value, name, message) for outcome, name, message in report.lines()] == [
+        ("failed", "test_a", "first"),
+        ("passed", "test_b", ""),
+        ("not_implemented", "C", "C.f is not implemented yet."),
+        ("error", "test_e", "as above"),
+    ]
+    assert report.score == 3
+    assert not report.complete
+    assert not Report("u/t", "Title", [], "en").complete
+
+
+def test_html_is_escaped() -> None:
+    report = Report(
+        "u/t", "<b>T</b>", [a_test("test_<a>", Outcome.ERROR, "<script>alert('x')</script> & \"q\"")], "en"
+    )
+    html = report._repr_html_()
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    assert "<b>T" not in html
+    assert "<code>test_&lt;a&gt;</code>" in html
+    assert 'data-complete="false"' in html
+    assert (
+        'data-complete="true"' in Report("u/t", "T", [a_test("test_a", Outcome.PASSED)], "en")._repr_html_()
+    )
+
+
+# ------------------------------------------------------------------------------------------- learn
+
+
+class Desk:
+    """A learner: answers of a fake check in turn, keys typed when each answer was shown."""
+
+    def __init__(
+        self, course: Course, lang: str, answers: list[tuple[bool, str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from rich.console import Console
+
+        self.out = io.StringIO()
+        self.keys: Queue[str] = Queue()
+        self.answers = answers
+        self.checked: list[str] = []
+        monkeypatch.setattr("autograder.learn.loop._typed_lines", lambda: self.keys)
+        monkeypatch.setattr("autograder.learn.loop.INTERVAL", 0.01)
+        self.loop = Loop(course, lang, Console(file=self.out, width=200), self.check)
+
+    def check(self, exercise: Exercise, lang: str) -> tuple[str, bool]:
+        self.checked.append(exercise.id)
+        complete, keys = self.answers.pop(0) if self.answers else (False, "q")
+        for key in keys:
+            if key == "s":  # a save
+                stat = exercise.skeleton.stat()
+                import os
+
+                os.utime(exercise.skeleton, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+            else:
+                self.keys.put(key)
+        return f"report of {exercise.id} [not markup]", complete
+
+    def run(self, first: str | None = None) -> str:
+        self.loop.run(first)
+        return self.out.getvalue()
+
+
+def test_hints_come_one_by_one(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Desk(toy_course, "en", [(False, "hhhlq")], monkeypatch).run()
+    assert "report of basics/affine [not markup]" in out
+    assert "Edit exercises/basics/affine.py and save." in out
+    first, second, none = (
+        out.index(text) for text in ("Hint 1 of 2, affine:", "Hint 2 of 2, normalise:", "No more hints")
+    )
+    assert first < second < none
+    assert "course/basics/affine.md" in out
+
+
+def test_a_save_runs_the_tests_again_and_completion_goes_on(
+    toy_course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(toy_course, "en", [(False, "s"), (True, ""), (True, "")], monkeypatch)
+    out = desk.run()
+    assert desk.checked == ["basics/affine", "basics/affine", "extras/vowels"]
+    assert "basics/affine is complete" in out
+    assert ALL_DONE.en in out
+
+
+def test_next_and_quit(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(toy_course, "zh", [(False, "n"), (False, "hq")], monkeypatch)
+    out = desk.run()
+    assert desk.checked == ["basics/affine", "extras/vowels"]
+    assert "提示 1/1，vowels：注意大写。" in out
+    assert ALL_DONE.zh not in out
+
+
+def test_first_exercise_can_be_chosen(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(toy_course, "en", [(False, "q")], monkeypatch)
+    desk.run("vowels")
+    assert desk.checked == ["extras/vowels"]
+
+
+def test_end_of_input_quits(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("H\n"))
+    monkeypatch.setattr("autograder.learn.loop.INTERVAL", 0.01)
+    out = io.StringIO()
+    Loop(toy_course, "en", Console(file=out, width=200), lambda exercise, lang: ("report", False)).run()
+    assert "Hint 1 of 2" in out.getvalue()
+
+
+def test_editor_that_replaces_the_file(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some editors remove the old file before the new one is there."""
+    desk = Desk(toy_course, "en", [], monkeypatch)
+    skeleton = toy_course.exercise("affine").skeleton
+    content = skeleton.read_bytes()
+    saves = iter(
+        [lambda: skeleton.unlink(), lambda: skeleton.write_bytes(content), lambda: desk.keys.put("q")]
+    )
+    real_get = desk.keys.get
+
+    def get(timeout: float | None = None) -> str:
+        next(saves, lambda: desk.keys.put("q"))()
+        return real_get(timeout=0.01)
+
+    desk.answers = [(False, ""), (False, ""), (False, "q")]
+    monkeypatch.setattr(desk.keys, "get", get)
+    desk.run()
+    assert desk.checked[0] == "basics/affine"
+
+
+def test_the_real_check_runs_in_a_process_of_its_own(
+    affine: Exercise, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    from autograder.learn.loop import run_check
+
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    text, complete = run_check(affine, "zh")
+    assert "basics/affine  得分 0 / 4" in text
+    assert not complete
+
+
+# ------------------------------------------------------------------------------------------- check --hidden
+
+
+def test_hidden_tests_with_diagnosis(affine: Exercise, edited: Edit, shared_sandbox: Any) -> None:
+    from autograder.learn.hidden import check_hidden
+
+    edited(affine.skeleton, AFFINE[0], "return (x + shift) * scale")
+    edited(affine.skeleton, *NORMALISE)
+    report = check_hidden(affine, "en")
+    named = {test.name: test.diagnosis for test in report.tests if test.diagnosis}
+    assert named["test_affine[3]"] == named["test_affine[7]"] == "shift_first"
+    assert "The hint of shift_first." in str(report)
+    assert (report.score, report.max_score) == (6, 12)
+
+
+def test_hidden_tests_that_are_not_here(affine: Exercise) -> None:
+    from autograder.learn.hidden import check_hidden
+
+    affine.hidden_tests.unlink()
+    with pytest.raises(CourseError, match="released without hidden tests; leave out --hidden"):
+        check_hidden(affine, "en")
+
+
+def test_hidden_tests_without_a_sandbox(
+    affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The learner's own code on the learner's own machine: it runs in process there."""
+    import autograder.grading.run
+    from autograder.learn.hidden import check_hidden
+    from autograder.sandbox.errors import SandboxUnavailable
+
+    def refuse(**options: Any) -> Any:
+        raise SandboxUnavailable("not here")
+
+    monkeypatch.setattr(autograder.grading.run, "Sandbox", refuse)
+    edited(affine.skeleton, *AFFINE)
+    report = check_hidden(affine, "en")
+    assert report.score == 6

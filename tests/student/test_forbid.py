@@ -1,0 +1,108 @@
+"""Calls an exercise forbids: refused to the student's file, left to everybody else, and put back afterwards."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+import torch
+
+from autograder.student.forbid import ForbiddenCall, forbid, forbidden, resolve
+
+
+def student(source: str) -> ModuleType:
+    module = ModuleType("submission")
+    exec(compile(source, "<student.py>", "exec"), module.__dict__)
+    return module
+
+
+def is_student(filename: str) -> bool:
+    return filename == "<student.py>"
+
+
+CALLS = {
+    "torch.softmax": "torch.softmax(x, -1)",
+    "torch.Tensor.softmax": "x.softmax(-1)",
+    "torch.nn.functional.softmax": "F.softmax(x, -1)",
+    "torch.nn.Softmax": "torch.nn.Softmax(-1)(x)",
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_refused_to_the_student(name: str) -> None:
+    module = student(f"import torch\nimport torch.nn.functional as F\ndef f(x):\n    return {CALLS[name]}\n")
+    x = torch.randn(3)
+    before = module.f(x)
+    with forbidden([name], is_student), pytest.raises(ForbiddenCall, match=f"^{name} is what this exercise"):
+        module.f(x)
+    assert torch.equal(module.f(x), before)
+
+
+def test_from_import_taken_while_forbidden() -> None:
+    with forbidden(["torch.nn.functional.softmax"], is_student):
+        module = student("from torch.nn.functional import softmax\ndef f(x):\n    return softmax(x, -1)\n")
+        with pytest.raises(ForbiddenCall):
+            module.f(torch.randn(3))
+
+
+def test_libraries_go_on_as_before() -> None:
+    module = student(
+        "import torch\n"
+        "def f(x):\n"
+        "    return torch.nn.functional.cross_entropy(x[None], torch.tensor([1]))\n"
+        "def g(x):\n"
+        "    return torch.nn.Softmax(-1)(x)\n"
+    )
+    x = torch.randn(3)
+    with forbidden(["torch.softmax", "torch.log_softmax", "torch.nn.functional.softmax"], is_student):
+        assert module.f(x).isfinite()
+        assert module.g(x).sum() == pytest.approx(1)  # nn.Softmax itself calls F.softmax
+        assert torch.softmax(x, -1).sum() == pytest.approx(1)  # a test's own call
+
+
+@pytest.mark.parametrize("name", list(CALLS))
+def test_undo_leaves_no_trace(name: str) -> None:
+    owner, attribute = resolve(name)
+    before = getattr(owner, attribute)
+
+    def state() -> list[object]:
+        """The named thing, where it is defined, and, for a class, what making one calls."""
+        found = getattr(owner, attribute)
+        made = (found.__init__, "__init__" in vars(found)) if isinstance(found, type) else ()
+        return [found, attribute in vars(owner), *made]
+
+    untouched = state()
+    undo = forbid([name, name], is_student)
+    assert state() != untouched
+    undo()
+    assert state() == untouched
+    assert getattr(owner, attribute) is before
+
+
+def test_undone_after_an_error() -> None:
+    before = torch.softmax
+    with pytest.raises(ZeroDivisionError), forbidden(["torch.softmax"], is_student):
+        raise ZeroDivisionError
+    assert torch.softmax is before
+
+
+@pytest.mark.parametrize("name", ["torch.no_such_thing", "nowhere.at_all", "torch.Tensor.nope"])
+def test_names_that_mean_nothing(name: str) -> None:
+    with pytest.raises(LookupError, match=f"'{name}' names nothing.*correct it in the toml"):
+        forbid([name], is_student)
+
+
+def test_one_bad_name_leaves_the_others_alone() -> None:
+    before = torch.softmax
+    with pytest.raises(LookupError):
+        forbid(["torch.softmax", "torch.no_such_thing"], is_student)
+    assert torch.softmax is before
+
+
+def test_a_forbidden_class_can_still_be_named() -> None:
+    """A type hint or an isinstance check is no call."""
+    with forbidden(["torch.nn.Softmax"], is_student):
+        module = student(
+            "import torch\ndef f(x: torch.nn.Softmax | None = None):\n    return isinstance(x, torch.nn.Softmax)\n"
+        )
+        assert module.f() is False

@@ -1,0 +1,172 @@
+"""What the repository promises as a whole: what is installed, what is tracked, what is there in both languages."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# Names are put together here so that this file does not hold them.
+MACHINE_PATHS = re.compile(
+    r"(?<![\w.])/(?:" + "|".join(["home", "Users", "root", "work", "mnt", "workspace"]) + r")/[\w.-]+"
+)
+PRIVATE_HOSTS = re.compile(
+    r"https?://[^/\s]*(?:internal|corp|\.local|\.lan|artifactory|nexus|devpi|pypi|mirror)|file:///",
+    re.IGNORECASE,
+)
+INDEX_OPTION = re.compile(r"--(?:extra-)?index-url|--find-links|--trusted-host")
+
+
+@cache
+def tracked() -> list[Path]:
+    """Tracked files, and new ones that git does not ignore."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.fail(f"git can't list the repository's files ({error}); run the tests in a clone")
+    paths = [ROOT / name.decode() for name in done.stdout.split(b"\0") if name]
+    assert len(paths) > 50
+    return [path for path in paths if path.is_file()]
+
+
+def test_the_installed_package_holds_no_exercise(tmp_path: Path) -> None:
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(tmp_path),
+    ]
+    source = tmp_path / "source"  # a build leaves folders beside the sources
+    source.mkdir()
+    for path in tracked():
+        copy = source / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    done = subprocess.run([*build, str(source)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "autograder/cli/main.py" in names
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"autograder"}
+    packaged = {Path(name).name for name in names}
+    for path in (ROOT / "solutions").rglob("*.py"):
+        assert path.name not in packaged - {"__init__.py"}, path
+    missing = {
+        str(p.relative_to(ROOT))
+        for p in tracked()
+        if p.is_relative_to(ROOT / "autograder") and p.suffix == ".py"
+    }
+    assert missing <= set(names)
+
+
+def test_no_accelerator_packages_came_along() -> None:
+    names = {
+        (distribution.metadata["Name"] or "").lower() for distribution in importlib.metadata.distributions()
+    }
+    assert "torch" in names
+    found = [
+        n
+        for n in names
+        if n.startswith(("nvidia-", "nvidia_", "cuda-", "cuda_", "triton", "pytorch-triton", "cupy"))
+    ]
+    assert not found, f"torch is to be installed CPU-only; found {sorted(found)}"
+
+
+def test_torch_is_the_pinned_one() -> None:
+    import torch
+
+    assert torch.__version__.split("+")[0] == "2.13.0"
+    assert torch.version.cuda is None
+
+
+def lines() -> list[tuple[str, str]]:
+    found = []
+    for path in tracked():
+        if path == Path(__file__).resolve():
+            continue
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        found += [(f"{path.relative_to(ROOT)}:{n}", line) for n, line in enumerate(text.splitlines(), 1)]
+    return found
+
+
+def test_no_machine_paths() -> None:
+    found = [f"{place}: {match[0]}" for place, line in lines() if (match := MACHINE_PATHS.search(line))]
+    # Paths that a test makes up to be refused are no machine's.
+    assert not [entry for entry in found if not entry.startswith("tests/")], found
+    here = str(ROOT)
+    assert not [place for place, line in lines() if len(here) > 5 and here in line]
+
+
+def test_no_registry_hosts() -> None:
+    found = [
+        f"{place}: {line.strip()}"
+        for place, line in lines()
+        if PRIVATE_HOSTS.search(line) or INDEX_OPTION.search(line)
+    ]
+    assert not [entry for entry in found if not entry.startswith("tests/")], found
+
+
+def test_lessons_exist_in_both_languages() -> None:
+    from autograder.course import Course
+
+    course = Course.load(ROOT, authoring=True)
+    missing = [
+        str(path.relative_to(ROOT))
+        for exercise in course
+        for path in (exercise.lesson("en"), exercise.lesson("zh"))
+        if not path.is_file()
+    ]
+    for unit in course.units:
+        for name in ("overview.md", "overview.zh.md"):
+            path = ROOT / "course" / unit.id / name
+            if not path.is_file():
+                missing.append(str(path.relative_to(ROOT)))
+    assert not missing
+
+
+def test_chinese_pages_are_chinese() -> None:
+    for path in (ROOT / "course").rglob("*.zh.md"):
+        text = path.read_text(encoding="utf-8")
+        assert len(re.findall("[一-鿿]", text)) > 300, path
+
+
+def test_every_page_of_the_course_belongs_to_a_unit_or_exercise() -> None:
+    from autograder.course import Course
+
+    course = Course.load(ROOT, authoring=True)
+    known = {path for e in course for path in (e.lesson("en"), e.lesson("zh"))}
+    known |= {
+        ROOT / "course" / u.id / name for u in course.units for name in ("overview.md", "overview.zh.md")
+    }
+    strays = [p for p in (ROOT / "course").glob("*/*.md") if p not in known]
+    assert not strays
+
+
+def test_no_bytes_that_do_not_belong() -> None:
+    """No caches, databases or archives are tracked, and no file is large."""
+    for path in tracked():
+        assert path.suffix not in (".pyc", ".db", ".whl", ".zip", ".ipynb_checkpoints"), path
+        assert path.stat().st_size < 2 << 20, path
+
+
+def test_versions_agree() -> None:
+    import autograder
+
+    assert importlib.metadata.version("llm-autograder") == autograder.__version__
