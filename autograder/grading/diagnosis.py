@@ -75,13 +75,21 @@ class Diagnostician:
             and same(student[test].trace, variant[test].trace)
         }
         by_value = any(_telling(variant[test], reference[test]) for test in tests)
-        # Running out of time or memory shows no value, so it counts only where everything that fails agrees.
+        # An exception, or running out of time or memory, counts only where everything that fails agrees.
         return tests if by_value or failing == tests else set()
 
 
 def _telling(variant: Observation, reference: Observation) -> bool:
-    """Whether the answers themselves show the mistake."""
-    return variant.outcome not in WITHOUT_VALUES and not same(variant.trace, reference.trace)
+    """Whether a value shows the mistake: the first answer that differs from the reference's is no mere exception.
+
+    Exceptions are poor witnesses: a TypeError or a shape error can have any cause.
+    """
+    if variant.outcome in WITHOUT_VALUES:
+        return False
+    for ours, theirs in zip(variant.trace, reference.trace, strict=False):
+        if not same(ours, theirs):
+            return not isinstance(ours.result, StudentError)
+    return False
 
 
 def same(left: Any, right: Any) -> bool:

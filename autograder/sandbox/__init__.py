@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autograder.sandbox.child import Call, Child
+    from autograder.sandbox.child import Child
     from autograder.sandbox.errors import (
         ArchiveError,
         Blocked,
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
         TimedOut,
     )
     from autograder.sandbox.host import Level, Sandbox
-    from autograder.sandbox.proxy import Handle
+    from autograder.sandbox.proxy import Call, Handle
 
 _HOME = {
     "Sandbox": "host",
     "Level": "host",
     "Child": "child",
-    "Call": "child",
+    "Call": "proxy",
     "Handle": "proxy",
     **dict.fromkeys(
         (

@@ -12,6 +12,7 @@ from autograder.sandbox.errors import TimedOut
 WALL_FACTOR = 6  # how much longer than its CPU time a child may take that sleeps, or waits for its turn
 LONGEST_WAIT = 0.1  # seconds between two looks at the child's CPU clock
 SHORTEST_WAIT = 0.005
+PROCESSORS = os.cpu_count() or 1  # a child's threads can use up its CPU time this many times as fast
 
 
 class Clock:
@@ -81,4 +82,4 @@ class Budget:
         limit = WALL_FACTOR * self._seconds
         if waited > limit and waited - (self._clock.queued() - self._queued_start) > limit:
             raise TimedOut(f"gave no answer within {limit:g} s")
-        return min(LONGEST_WAIT, max(SHORTEST_WAIT, left / (os.cpu_count() or 1)))
+        return min(LONGEST_WAIT, max(SHORTEST_WAIT, left / PROCESSORS))

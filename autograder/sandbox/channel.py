@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import select
 import socket
+from collections.abc import Sequence
 
 from autograder.sandbox import wire
 from autograder.sandbox.budget import Budget
+from autograder.sandbox.stream import Inbox, joined
 
 KEPT_OUTPUT = 64 << 10
 CHUNK = 1 << 16
@@ -29,10 +31,15 @@ class Channel:
         os.set_blocking(output, False)
         self._poll = select.poll()
         self._poll.register(output, select.POLLIN)
+        self._poll.register(sock, select.POLLIN)
+        self._inbox = Inbox()
 
-    def send(self, pieces: list[memoryview | bytes], budget: Budget) -> None:
+    def send(self, pieces: Sequence[memoryview | bytes], budget: Budget) -> None:
+        """Send one frame. WireError if the child has spoken out of turn: nothing may have come before it was asked."""
+        if self._inbox.unread:
+            raise wire.WireError("it sent something that nobody had asked for")
         try:
-            for piece in pieces:
+            for piece in joined(pieces):
                 view = memoryview(piece)
                 while view:
                     try:
@@ -44,45 +51,27 @@ class Channel:
 
     def receive(self, budget: Budget) -> tuple[wire.FromChild, bytearray]:
         """The next frame. WireError if it is malformed, Closed at the end of the stream, TimedOut."""
-        header, payload = wire.lengths(self._exactly(wire.HEAD.size, budget))
-        return wire.unpack_from_child(self._exactly(header, budget)), self._exactly(payload, budget)
+        header, payload = self._inbox.frame(lambda buffer: self._read(buffer, budget))
+        return wire.unpack_from_child(header), payload
 
-    def _exactly(self, size: int, budget: Budget) -> bytearray:
-        buffer = bytearray(size)
-        view = memoryview(buffer)
-        while view:
-            budget.check()  # a child that always has a byte ready must still meet its deadline
-            try:
-                count = self._socket.recv_into(view)
-            except BlockingIOError:
-                self._wait(select.POLLIN, budget)
-                continue
-            except ConnectionResetError:
-                raise Closed from None
-            if not count:
-                raise Closed
-            view = view[count:]
-        return buffer
-
-    def spoke(self) -> bool:
-        """Whether the child has sent something that nobody asked for. Closed if it has gone instead."""
+    def _read(self, buffer: memoryview, budget: Budget) -> int:
+        # The wait looks at the budget each time: a child that always has a byte ready must still meet its deadline.
+        self._wait(select.POLLIN, budget)
         try:
-            return bool(self._socket.recv(1, socket.MSG_PEEK)) or self._closed()
-        except BlockingIOError:
-            return False
+            count = self._socket.recv_into(buffer)
         except ConnectionResetError:
             raise Closed from None
-
-    def _closed(self) -> bool:
-        raise Closed
+        if not count:
+            raise Closed
+        return count
 
     def _wait(self, event: int, budget: Budget) -> None:
         """Wait for the channel, draining the child's output all the while."""
-        self._poll.register(self._socket, event)
+        channel = self._socket.fileno()
+        self._poll.modify(channel, event)
         while True:
-            milliseconds = budget.check() * 1000
-            ready = self._poll.poll(milliseconds)
-            if any(fd == self._socket.fileno() for fd, _ in ready):
+            ready = self._poll.poll(budget.check() * 1000)
+            if any(fd == channel for fd, _ in ready):
                 return
             if ready:
                 self.drain(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from autograder.results import Limits
@@ -26,23 +25,13 @@ from autograder.sandbox.errors import (
     student_error,
 )
 from autograder.sandbox.process import Process
-from autograder.sandbox.proxy import MAX_ITERATION, Handle
+from autograder.sandbox.proxy import MAX_ITERATION, MODULE, Call, Handle
 from autograder.student.backward import Gradients
 
 MAX_CALLBACKS = 20_000  # in one operation
 MAX_NESTING = 8  # operations made from within functions that an operation called back
-MODULE = 0
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Call:
-    """One completed operation: what was asked, of what, and the value or student's exception that came back."""
-
-    kind: str
-    path: str
-    result: Any
 
 
 class Child:
@@ -66,6 +55,8 @@ class Child:
         self._ended: Exception | None = None
         self._pending: list[int] = []
         self._free: list[int] = []
+        self._seed: int | None = None
+        self._definitions: dict[str, Handle] = {}  # of the module, by name: kept by `student`
         self._callbacks = Callbacks()
         self._iterations: dict[int, int] = {}
         self.trace: list[Call] = []
@@ -81,8 +72,10 @@ class Child:
         self._operate("load", self._main, None, "", (self._files, self._main, self._forbidden))
 
     def seed(self, seed: int) -> None:
-        """Seed torch, numpy and random on the student's side."""
-        self._operate("seed", "", None, "", (seed,))
+        """Seed torch, numpy and random on the student's side, at the beginning of the next operation."""
+        if self._ended is not None:
+            raise self._ended
+        self._seed = seed
 
     def gradients(
         self, target: Any, *args: Any, upstream: Any = None, output: int | None = None, **kwargs: Any
@@ -123,6 +116,7 @@ class Child:
 
     def reset_trace(self) -> None:
         self.trace = []
+        self._definitions.clear()
 
     @property
     def alive(self) -> bool:
@@ -173,15 +167,16 @@ class Child:
             raise self._ended
         if len(self._pending) >= MAX_NESTING:
             raise RuntimeError(f"more than {MAX_NESTING} calls to the student's code within one another")
+        number = MODULE if target is None else target._handle_number
+        call, free = secrets.randbits(63), self._free
         try:
             encoder = Encoder(self._send_opaque)
-            arguments = encoder.arguments(args, dict(kwargs or {}))
+            arguments = encoder.arguments(args, kwargs or {})
+            request = wire.Request(call, kind, number, name, arguments, free, self._seed)
+            pieces = wire.pack(request, encoder.payload)
         except wire.WireError as error:
             raise SandboxFault(f"an argument of {path or 'the call'} can't be sent: {error}") from None
-        number = MODULE if target is None else target._handle_number
-        free, self._free = self._free, []
-        call = secrets.randbits(63)
-        pieces = wire.pack(wire.Request(call, kind, number, name, arguments, free), encoder.payload)
+        self._free, self._seed = [], None
         self._pending.append(call)
         try:
             result = self._exchange(call, pieces, path)
@@ -209,8 +204,6 @@ class Child:
 
     def _exchange(self, call: int, pieces: list[memoryview | bytes], path: str) -> Any:
         budget = self._process.budget
-        if len(self._pending) == 1 and self._channel.spoke():
-            raise wire.WireError("it sent something that nobody had asked for")
         callbacks = 0
         while True:
             with budget.waiting():

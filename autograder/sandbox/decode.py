@@ -132,6 +132,10 @@ class Decoder:
         else:
             flat = torch.frombuffer(self._payload, dtype=dtype, count=count, offset=node.offset)
             tensor = flat.reshape(node.shape)
+        if node.order:
+            if sorted(node.order) != list(range(len(node.shape))):
+                raise WireError("a tensor's axes have an impossible order")
+            tensor = tensor.permute(node.order)
         differentiable = dtype.is_floating_point or dtype.is_complex
         return tensor.requires_grad_() if node.requires_grad and differentiable else tensor
 

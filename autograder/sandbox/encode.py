@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -142,10 +142,11 @@ class Encoder:
                 return self._opaque(value)
             self._check_size(value.numel() * value.element_size(), tuple(value.shape))
             requires_grad = value.requires_grad
-            dtype, shape = TORCH_NAMES[value.dtype], list(value.shape)
-            plain = value.detach().resolve_conj().resolve_neg().contiguous().as_subclass(torch.Tensor)
+            dtype = TORCH_NAMES[value.dtype]
+            plain, order = _in_memory_order(value.detach().resolve_conj().resolve_neg())
+            plain = plain.as_subclass(torch.Tensor)
             raw = plain.reshape(-1).view(torch.uint8).numpy() if plain.numel() else np.empty(0, np.uint8)
-        return wire.TensorNode(dtype, shape, *self._place(raw.data), requires_grad)
+        return wire.TensorNode(dtype, list(plain.shape), *self._place(raw.data), requires_grad, order)
 
     def _array(self, value: np.ndarray[Any, Any]) -> Node:
         name = value.dtype.name
@@ -169,7 +170,7 @@ class Encoder:
         self._offset += size + padding
         return offset, size
 
-    def arguments(self, args: Sequence[Any], kwargs: dict[str, Any]) -> wire.Arguments:
+    def arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> wire.Arguments:
         return wire.Arguments(
             [self.node(arg) for arg in args], list(kwargs), [self.node(value) for value in kwargs.values()]
         )
@@ -179,6 +180,22 @@ def _big_int(value: int) -> Node:
     if value.bit_length() > MAX_INT_BITS:
         raise WireError(f"an integer of {value.bit_length()} bits is too large to send")
     return wire.BigInt(value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True))
+
+
+def _in_memory_order(value: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
+    """A contiguous tensor of these elements, and the permutation of it that is `value`; [] for none.
+
+    A transposed tensor stays one on the other side, so that `view` fails there as it does here. Layouts with gaps or
+    repeated elements become contiguous.
+    """
+    if value.is_contiguous():
+        return value, []
+    strides = value.stride()
+    axes = sorted(range(value.dim()), key=lambda axis: -strides[axis])
+    straight = value.permute(axes)
+    if not straight.is_contiguous():
+        return value.contiguous(), []
+    return straight, [axes.index(axis) for axis in range(value.dim())]
 
 
 def _hashable(node: Node) -> bool:

@@ -95,6 +95,8 @@ def printable(text: str, limit: int) -> str:
     cut = text[: limit + 1]
     if len(cut) > limit:
         cut = cut[: limit - 1] + "…"
+    if cut.isprintable():
+        return cut
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in cut)
 
 

@@ -44,10 +44,12 @@ _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONNOUSERSITE": "1",
+    "MPLBACKEND": "Agg",
     "TORCHINDUCTOR_CACHE_DIR": "/tmp",  # torch._dynamo makes a directory when imported; this one exists
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": "131072",  # fixed: memory that is freed goes back, and a memory limit means what it says
     "MALLOC_ARENA_MAX": "1",  # one of its own would cost every thread 64 MiB of the child's address space
 }
 

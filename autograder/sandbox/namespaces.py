@@ -83,6 +83,7 @@ def build_root(
     os.chdir("/")
     linux.mount("/new", "/new", flags=MS_BIND | MS_REC)
     os.mkdir("/new/tmp", 0o755)
+    linux.mount("tmpfs", "/new/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=8m")
     for path in visible:
         _bind(path, ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV)
     for path in devices:
@@ -99,6 +100,11 @@ def build_root(
     linux.detach(".")
     os.chdir("/")
     linux.restrict_mount("/", ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV, recursive=False)
+
+
+def close_temporary() -> None:
+    """Make /tmp of the new root read-only, once the zygote has imported what wanted to write there."""
+    linux.restrict_mount("/tmp", ATTR_RDONLY, recursive=False)
 
 
 def _bind(path: str, attributes: int) -> None:

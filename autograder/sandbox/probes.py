@@ -40,7 +40,9 @@ def namespaces() -> str:
     """Called inside: nothing of the outside may be in reach."""
     if os.getpid() != 1:
         return "this process is not the first of its pid namespace"
-    for path in ("/proc/1/environ", "/etc/passwd", "/root", "/home", "/tmp"):
+    if os.listdir("/tmp"):
+        return "/tmp can be listed"
+    for path in ("/proc/1/environ", "/etc/passwd", "/root", "/home"):
         if os.path.exists(path) and not os.path.isdir(path):
             return f"{path} can be reached"
         if os.path.isdir(path) and _foreign_entries(path):

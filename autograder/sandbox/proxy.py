@@ -8,12 +8,25 @@ asks the child.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autograder.sandbox.child import Child
 
 MAX_ITERATION = 100_000
+MODULE = 0  # the number of the student's module
+# What a module hardly ever binds anew: asked for once in a test rather than at every call, of which most consist.
+LASTING = ("builtins.function", "builtins.type")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One completed operation: what was asked, of what, and the value or student's exception that came back."""
+
+    kind: str
+    path: str
+    result: Any
 
 
 class Handle:
@@ -37,9 +50,12 @@ class Handle:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(f"{self!r} does not forward {name}")
         path = f"{self._handle_path}.{name}" if self._handle_path else name
+        if self._handle_number == MODULE:
+            return _definition(self, path, name)
         return self._handle_child._operate("get", path, self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        self._handle_child._definitions.clear()
         self._handle_child._operate("set", f"{self._handle_path}.{name}", self, name, (value,))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -85,6 +101,19 @@ class Handle:
 
     def __reduce__(self) -> str:
         raise TypeError(_advice(self, "pickled or copied"))
+
+
+def _definition(module: Handle, path: str, name: str) -> Any:
+    """An attribute of the module, from the child unless it is a LASTING one known already. The trace is the same."""
+    child = module._handle_child
+    known = child._definitions.get(name)
+    if known is not None and child.alive:
+        child.trace.append(Call("get", path, known))
+        return known
+    value = child._operate("get", path, module, name)
+    if isinstance(value, Handle) and value._handle_type in LASTING:
+        child._definitions[name] = value
+    return value
 
 
 def _refuse_hash(self: Handle) -> int:

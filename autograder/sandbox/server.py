@@ -7,6 +7,7 @@ likes.
 from __future__ import annotations
 
 import itertools
+import mmap
 import operator
 import os
 import resource
@@ -23,8 +24,9 @@ from autograder.sandbox import archive, wire
 from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder
 from autograder.sandbox.messages import EXIT_MEMORY
+from autograder.sandbox.stream import Inbox, joined
 from autograder.student.backward import run_backward
-from autograder.student.forbid import forbid
+from autograder.student.forbid import forbid, seal
 from autograder.student.loading import filename_of, load_module
 from autograder.student.seed import seed_everything
 from autograder.student.torch_build import build_torch
@@ -68,7 +70,9 @@ class Server:
         self._turn = threading.RLock()  # the student's threads may call back, too: one exchange at a time
         self._call = 0
         self._student_files: frozenset[str] = frozenset()
-        self._ballast: bytearray | None = bytearray(BALLAST)
+        # Address space is what the limit counts; to touch the pages as well would cost every child 4 ms.
+        self._ballast: mmap.mmap | None = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._inbox = Inbox()
 
     def serve(self) -> NoReturn:
         """Answer requests until the other side goes away."""
@@ -82,11 +86,11 @@ class Server:
     # --- frames ---
 
     def _receive(self) -> tuple[wire.ToChild, bytearray]:
-        header, payload = wire.lengths(_read(wire.HEAD.size))
-        return wire.unpack_to_child(_read(header)), _read(payload)
+        header, payload = self._inbox.frame(_read)
+        return wire.unpack_to_child(header), payload
 
     def _send(self, message: Struct, payload: list[memoryview | bytes]) -> None:
-        for piece in wire.pack(message, payload):
+        for piece in joined(wire.pack(message, payload)):
             view = memoryview(piece)
             while view:
                 view = view[os.write(CHANNEL, view) :]
@@ -107,6 +111,8 @@ class Server:
     def _run(self, request: wire.Request, payload: bytearray) -> tuple[Struct, list[memoryview | bytes]]:
         encoder = Encoder(self._keep)
         try:
+            if request.seed is not None:
+                seed_everything(request.seed)
             args, kwargs = Decoder(payload, self._resolve).arguments(request.arguments)
             result = self._operate(request, args, kwargs)
             node = self._keep(result.value) if isinstance(result, Kept) else encoder.node(result)
@@ -123,6 +129,7 @@ class Server:
     def _out_of_memory(self, call: int) -> tuple[Struct, list[memoryview | bytes]]:
         if self._ballast is None:
             os._exit(EXIT_MEMORY)
+        self._ballast.close()
         self._ballast = None
         return wire.Raised(call, "MemoryError", ["MemoryError"], "the memory limit was reached", []), []
 
@@ -158,8 +165,6 @@ class Server:
         match kind:
             case "load":
                 return self._load(*args)
-            case "seed":
-                return seed_everything(*args)
             case "gradients":
                 target, positional, named, upstream, output = args
                 return run_backward(target, positional, named, upstream, output)
@@ -195,7 +200,9 @@ class Server:
         self._student_files = frozenset(map(filename_of, files))
         if forbidden:
             forbid(forbidden, self._student_files.__contains__)
-        self._handles[MODULE] = load_module(files, main)
+        module = load_module(files, main)
+        seal(module)
+        self._handles[MODULE] = module
 
     # --- objects that stay on one side ---
 
@@ -240,15 +247,11 @@ def _next(target: Any) -> Any:
         raise _Exhausted from None
 
 
-def _read(size: int) -> bytearray:
-    buffer = bytearray(size)
-    view = memoryview(buffer)
-    while view:
-        count = os.readv(CHANNEL, [view])
-        if not count:
-            os._exit(0)  # the trusted side is gone
-        view = view[count:]
-    return buffer
+def _read(buffer: memoryview) -> int:
+    count = os.readv(CHANNEL, [buffer])
+    if not count:
+        os._exit(0)  # the trusted side is gone
+    return count
 
 
 def _clean(text: str) -> str:

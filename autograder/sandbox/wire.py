@@ -120,16 +120,17 @@ class Dots(_Node, tag="e"):
 
 
 class TensorNode(_Node, tag="T"):
+    """A tensor in its order in memory: `shape` is that of the bytes, `order` which of those axes each axis is."""
+
     dtype: str
     shape: list[int]
     offset: int
     size: int
     requires_grad: bool
+    order: list[int] = []
 
 
 class ArrayNode(_Node, tag="A"):
-    """A numpy array."""
-
     dtype: str
     shape: list[int]
     offset: int
@@ -199,7 +200,7 @@ class Arguments(_Node):
 
 
 class Request(_Node, tag="op"):
-    """One operation. `call` is unguessable, so an answer can't be prepared; `free` are handles no longer used."""
+    """One operation, under an unguessable number; `free` are handles no longer used, `seed` is for the generators."""
 
     call: int
     kind: str
@@ -207,6 +208,7 @@ class Request(_Node, tag="op"):
     name: str
     arguments: Arguments
     free: list[int]
+    seed: int | None = None
 
 
 class CallbackResult(_Node, tag="cr"):

@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from typing import NoReturn
 
@@ -179,6 +180,8 @@ def _prepare(control: socket.socket, settings: Settings) -> NoReturn:
         count_threads=change_uid or (settings.namespaces and not root),
     )
     _preload()
+    if settings.namespaces:
+        namespaces.close_temporary()
     gc.collect()
     gc.freeze()
     itself.collapse()
@@ -200,9 +203,26 @@ def _preload() -> None:
     tempfile.tempdir = paths.TEMPORARY
     for name in PRELOAD:
         importlib.import_module(name)
+    _preload_plots()
     torch = sys.modules["torch"]
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
+
+
+def _preload_plots() -> None:
+    """Import matplotlib where it is installed: most notebooks do, and its first import wants a directory to write to.
+
+    It remembers the directory's name and never looks again, so it may be gone afterwards.
+    """
+    with tempfile.TemporaryDirectory(dir=paths.TEMPORARY) as folder:
+        os.environ["MPLCONFIGDIR"] = folder
+        with suppress(ImportError):
+            importlib.import_module("matplotlib.pyplot")
+    for (
+        thread
+    ) in threading.enumerate():  # it watches over its font search with a timer, which is cancelled by now
+        if thread is not threading.main_thread():
+            thread.join(timeout=10)
 
 
 def _fail(control: socket.socket, findings: Findings) -> NoReturn:

@@ -92,7 +92,10 @@ def _install(siblings: _Siblings) -> None:
     if _installed is not None:
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _installed]
         for name in _installed.sources:
-            sys.modules.pop(name, None)
+            # Only what that finder made: an installed library of the same name won, and stays.
+            spec = getattr(sys.modules.get(name), "__spec__", None)
+            if spec is not None and spec.loader is _installed:
+                del sys.modules[name]
     sys.meta_path.append(siblings)  # last: an installed library wins over a file of the same name
     _installed = siblings
 

@@ -295,6 +295,10 @@ def test_special_longest(student):
         expected = scanned(text, special_tokens, names)
         assert list(student.encode(text, [], special_tokens, names)) == expected
         assert list(student.encode(text, [], special_tokens, set(names))) == expected
+    # The earliest wins even where a longer one begins inside it.
+    overlapping = {"ab": 300, "bcd": 301}
+    assert list(student.encode("abcd", [], overlapping, ["ab", "bcd"])) == [300, 99, 100]
+    assert list(student.encode("bcdab", [], overlapping, ["bcd", "ab"])) == [301, 300]
 
 
 @pytest.mark.points(1)
@@ -316,6 +320,8 @@ def test_special_allowed(student, reference):
         assert list(student.encode(text, merges, SPECIAL, allowed)) == expected
     with pytest.raises(ValueError):
         student.encode(text, merges, SPECIAL, ["<|e|>", "<|unheard-of|>"])
+    with pytest.raises(ValueError):
+        student.encode(text, merges, None, {"<|e|>"})
 
 
 @pytest.mark.points(1)

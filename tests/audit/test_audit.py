@@ -241,14 +241,14 @@ def test_no_oracle_test(affine: Exercise, point: Point) -> None:
     assert "torch.addcmul" in found
 
 
-def test_a_skipped_oracle_test(affine: Exercise, edited: Edit, point: Point) -> None:
-    edited(
-        affine.oracle_tests,
-        "    reference =",
-        '    import pytest\n    pytest.skip("no library")\n    reference =',
-    )
+def test_a_skipped_oracle_test(affine: Exercise, point: Point) -> None:
+    """Beside one that passes: a skipped comparison is no comparison."""
+    with affine.oracle_tests.open("a") as file:
+        file.write(
+            '\n\ndef test_affine_again() -> None:\n    import pytest\n\n    pytest.skip("no library")\n'
+        )
     (found,) = point(5)
-    assert "skipped" in found
+    assert "1 passed, 1 skipped" in found
 
 
 def test_an_oracle_that_disagrees(affine: Exercise, edited: Edit, point: Point) -> None:

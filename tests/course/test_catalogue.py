@@ -112,6 +112,14 @@ def test_duplicate_misconception(toy: Path, edited: Edit) -> None:
     assert "rename one" in said
 
 
+def test_unknown_key_of_a_generated_file(toy: Path, edited: Edit) -> None:
+    path = toy / "exercises/basics/affine.toml"
+    edited(path, "minutes = 20", 'minutes = 20\noracle = "leaked"')
+    with pytest.raises(CourseError, match="oracle") as caught:
+        _ = Course.load(toy).exercise("affine").public
+    assert str(path) in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("file", "remedy"),
     [

@@ -99,6 +99,12 @@ def is_handle_identity(a, b): return a is b
 def is_same_object(a): return a is agreeable_object
 agreeable_object = Agreeable()
 def big(): return {(1, 2): torch.ones(2), "x": [Pair(1, None), {1, 2}]}
+def flatten(x): return x.view(-1)
+def transpose(x): return x.T
+def version(): return 1
+def rebind():
+    global version
+    def version(): return 2
 def count_handles(): return len([1])
 '''
 
@@ -158,6 +164,44 @@ def test_calls_with_every_kind_of_argument(child: Child) -> None:
     assert np.array_equal(identity(np.eye(2)), np.eye(2))
     assert identity(0, key=[1]) == {"key": [1]}
     assert child.student.big()["x"] == [(1, None), {1, 2}]
+
+
+def test_a_transposed_tensor_stays_one(child: Child) -> None:
+    """What fails on it in process fails here: in both directions."""
+    transposed = torch.arange(6.0).reshape(2, 3).T
+    with pytest.raises(RuntimeError, match="view"):
+        child.student.flatten(transposed)
+    assert child.student.flatten(transposed.contiguous()).shape == (6,)
+    assert child.student.transpose(torch.ones(2, 3)).stride() == (1, 3)
+
+
+def test_functions_of_the_module_are_asked_for_once_in_a_test(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    operate = Child._operate
+
+    def spy(self: Child, kind: str, *rest: Any) -> Any:
+        asked.append(kind)
+        return operate(self, kind, *rest)
+
+    monkeypatch.setattr(Child, "_operate", spy)
+    child.reset_trace()
+    assert [child.student.version() for _ in range(3)] == [
+        1,
+        1,
+        1,
+    ] and child.student.VALUE == child.student.VALUE
+    assert asked.count("get") == 3 and [call.kind for call in child.trace].count("get") == 5
+    child.student.rebind()
+    child.reset_trace()
+    assert child.student.version() == 2
+    child.student.version = len
+    assert child.student.version([1, 2, 3]) == 3
+    assert (
+        child.student.Model().weight.shape == (3,)
+        and child.student.agreeable_object is not child.student.agreeable_object
+    )
 
 
 def test_handles_go_back_as_the_objects_they_are(child: Child) -> None:

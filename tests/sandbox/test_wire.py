@@ -105,6 +105,21 @@ def test_round_trip_of_tensors(name: str, shape: tuple[int, ...]) -> None:
     assert torch.equal(back.to(torch.complex128), tensor.to(torch.complex128))
 
 
+def test_transposed_tensors_keep_their_strides() -> None:
+    base = torch.arange(120.0).reshape(2, 3, 4, 5)
+    for order in ((0, 1, 2, 3), (1, 0, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1), (0, 2, 1, 3)):
+        for tensor in (base.permute(order), base.bfloat16().permute(order), base.bool().permute(order)):
+            back = there_and_back(tensor)
+            assert torch.equal(back, tensor) and back.stride() == tensor.stride(), order
+    for tensor in (base.permute(1, 0, 2, 3)[:, :1], base[:, :1].transpose(0, 3), base.mT.requires_grad_()):
+        back = there_and_back(tensor)
+        assert torch.equal(back, tensor) and back.is_leaf and back.requires_grad == tensor.requires_grad
+    assert (
+        there_and_back(base[..., ::2]).is_contiguous()
+        and there_and_back(base[0, 0, 0].expand(3, 5)).is_contiguous()
+    )
+
+
 def test_tensors_of_every_layout() -> None:
     base = torch.arange(24.0).reshape(4, 6)
     for tensor in (
@@ -224,6 +239,13 @@ def hostile(*node: Any) -> bytes:
         hostile("T", "float32", [2**40, 0, 2**40, 2**40, 2**40], 0, 1, False),
         hostile("T", "float32", [1 << 62, 1 << 62, 4], 0, 0, False),
         hostile("T", "object", [1], 0, 8, False),
+        hostile("T", "float32", [2, 4], 0, 32, False, [0, 2]),
+        hostile("T", "float32", [2, 4], 0, 32, False, [0, 0]),
+        hostile("T", "float32", [2, 4], 0, 32, False, [-1, 0]),
+        hostile("T", "float32", [2, 4], 0, 32, False, [0, -1]),
+        hostile("T", "float32", [2, 4], 0, 32, False, [1]),
+        hostile("T", "float32", [2, 4], 0, 32, False, [1, 0, 2]),
+        hostile("T", "float32", [2, 4], 0, 32, False, ["1", "0"]),
         hostile("A", "object", [1], 0, 8),
         hostile("A", "float64", [3], 0, 8),
         hostile("T", "float32", [1] * 100, 0, 4, False),
@@ -249,7 +271,7 @@ def hostile(*node: Any) -> bytes:
         msgspec.msgpack.encode(["rt", 1, msgspec.msgpack.Ext(1, b"x")]),
         msgspec.msgpack.encode(["rt", 1, 1, 1]),
     ],
-    ids=range(38),
+    ids=range(45),
 )  # fmt: skip
 def test_malformed_frames(header: bytes) -> None:
     refused(header, bytes(32))

@@ -22,6 +22,7 @@ from autograder.sandbox.errors import (
     student_error,
 )
 from autograder.student.loading import load_module
+from autograder.student.seed import seed_everything, seed_of
 from autograder.testing.cases import TestCase, collect
 from autograder.testing.explain import FIXED, explain
 from autograder.testing.ranks import CollectiveError
@@ -90,7 +91,6 @@ def test_failed(grade: Grade, public: bool) -> None:
         ('def f(x): raise NotImplementedError("f")\n', "student.f(1)", "f"),
         ('class A:\n    def g(self): raise NotImplementedError("A.g")\n', "student.A().g()", "A"),
         ('def g(): raise NotImplementedError("g")\ndef f(x): return g()\n', "student.f(1), student.g()", "g"),
-        ("", "student.f(1)", "f"),
     ],
 )
 def test_not_implemented(grade: Grade, source: str, body: str, question: str) -> None:
@@ -98,6 +98,14 @@ def test_not_implemented(grade: Grade, source: str, body: str, question: str) ->
     assert ending.outcome is Outcome.NOT_IMPLEMENTED
     assert ending.question == question
     assert message == Text(f"{question} is not implemented yet.", f"{question} 还没有实现。")
+
+
+def test_missing(grade: Grade) -> None:
+    ending, message = grade("def g(x): return x\n", "student.f(1)")
+    assert ending.outcome is Outcome.NOT_IMPLEMENTED
+    assert ending.question == "f"
+    assert message.en == "f is missing from your file; take it over from the exercise's skeleton."
+    assert "f" in message.zh
 
 
 def test_torch_s_own_not_implemented_error_is_an_error(grade: Grade) -> None:
@@ -222,6 +230,9 @@ def test_the_same_draws_every_time(grade: Grade, capsys: pytest.CaptureFixture[s
     torch.rand(5)
     grade("import torch\ntorch.manual_seed(1)\ndef f(x): return x\n", body)
     assert capsys.readouterr().out == first
+    # In process both sides draw from the same generators; the inputs are those that an isolated run draws.
+    seed_everything(seed_of("test_it"))
+    assert first.split()[0] == str(torch.rand(1).item())
 
 
 def _side() -> LocalSide:
