@@ -279,12 +279,21 @@ def test_audit(cli: Cli, toy: Path, shared_sandbox: Any) -> None:
     assert "write at least 8" in report["points"][2]["problems"][0]
 
 
-def test_doctor(cli: Cli) -> None:
-    pytest.importorskip("resource")
+@pytest.mark.parametrize(("level", "code"), [("full", 0), (None, 1)])
+def test_doctor(cli: Cli, monkeypatch: pytest.MonkeyPatch, level: str | None, code: int) -> None:
+    """How its findings are told; what it finds is tried with the sandbox."""
+    doctor = pytest.importorskip("autograder.sandbox.doctor")
+    from autograder.sandbox import Level
+
+    check = doctor.Check("network", "connect [out]", "refused", level is not None, "a remedy")
+    report = doctor.Report(Level(level) if level else None, ("seccomp",), (check,))
+    monkeypatch.setattr(doctor, "examine", lambda: report)
     said = cli("doctor", "--json")
-    report = json.loads(said.out)
-    assert (said.code == 0) is (report["level"] is not None)
-    assert report["checks"]
+    assert (said.code, json.loads(said.out)["level"]) == (code, level)
+    table = cli("doctor")
+    assert table.code == code
+    assert "connect [out]" in table.out
+    assert (level or "refuse").upper() in table.out
 
 
 def test_python_dash_m(python: Callable[..., Any], toy: Path) -> None:

@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 from typing import Any
 
 import pytest
@@ -198,6 +198,20 @@ def test_html_is_escaped() -> None:
 # ------------------------------------------------------------------------------------------- learn
 
 
+class Keys(Queue[str]):
+    """Typed keys. A learner who waits in vain is a failed test, not a hanging one."""
+
+    waited = 0
+
+    def get(self, block: bool = True, timeout: float | None = None) -> str:
+        try:
+            return super().get(block, timeout)
+        except Empty:
+            self.waited += 1
+            assert self.waited < 300, "nothing happens"
+            raise
+
+
 class Desk:
     """A learner: answers of a fake check in turn, keys typed when each answer was shown."""
 
@@ -207,7 +221,7 @@ class Desk:
         from rich.console import Console
 
         self.out = io.StringIO()
-        self.keys: Queue[str] = Queue()
+        self.keys = Keys()
         self.answers = answers
         self.checked: list[str] = []
         monkeypatch.setattr("autograder.learn.loop._typed_lines", lambda: self.keys)
