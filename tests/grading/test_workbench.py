@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -30,24 +29,31 @@ def answer(**other: str) -> str:
     return (AFFINE + NORMALISE).format(**{**RIGHT, **other})
 
 
+@pytest.fixture(scope="module")
+def benches() -> Iterator[dict[tuple[str, bool], Workbench]]:
+    """Workbenches by bundle and mode: most tests of this file grade on the same one, as a worker does."""
+    made: dict[tuple[str, bool], Workbench] = {}
+    yield made
+    for bench in made.values():
+        bench.__exit__(None, None, None)
+
+
 @pytest.fixture
-def grade(affine: Exercise, sandbox: Any) -> Iterator[Grade]:
-    """`grade(source)`, isolated, or in process with `unsafe=True`. The bench is made when first needed."""
-    benches: dict[bool, Workbench] = {}
-    with ExitStack() as stack:
+def grade(affine: Exercise, sandbox: Any, benches: dict[tuple[str, bool], Workbench]) -> Grade:
+    """`grade(source)`, isolated, or in process with `unsafe=True`, on the exercise as its files are now."""
 
-        def run(
-            source: str | bytes, *, unsafe: bool = False, main: str = "affine.py", **beside: str
-        ) -> ExerciseResult:
-            if unsafe not in benches:
-                fresh = Exercise(affine.root, affine.unit, affine.topic)
-                room = UnsafeRoom() if unsafe else ConfinedRoom(sandbox)
-                benches[unsafe] = stack.enter_context(Workbench(bundle_of(fresh), room))
-            raw = source if isinstance(source, bytes) else source.encode()
-            files = {main: raw, **{f"{name}.py": text.encode() for name, text in beside.items()}}
-            return benches[unsafe].grade(Submission("s001", affine.id, f"s001/{main}", main, files))
+    def run(
+        source: str | bytes, *, unsafe: bool = False, main: str = "affine.py", **beside: str
+    ) -> ExerciseResult:
+        bundle = bundle_of(Exercise(affine.root, affine.unit, affine.topic))
+        place = (bundle.fingerprint, unsafe)
+        if place not in benches:
+            benches[place] = Workbench(bundle, UnsafeRoom() if unsafe else ConfinedRoom(sandbox))
+        raw = source if isinstance(source, bytes) else source.encode()
+        files = {main: raw, **{f"{name}.py": text.encode() for name, text in beside.items()}}
+        return benches[place].grade(Submission("s001", affine.id, f"s001/{main}", main, files))
 
-        yield run
+    return run
 
 
 def outcomes(result: ExerciseResult) -> dict[str, str]:
