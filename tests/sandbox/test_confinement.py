@@ -299,7 +299,7 @@ mount --make-rprivate /
 if [ -n "$HOME_PART" ]; then
     mkdir -p /tmp/unprivileged && mount -t tmpfs none /tmp/unprivileged && mkdir /tmp/unprivileged/part
     mount --bind "$HOME_PART" /tmp/unprivileged/part
-    mount -t tmpfs -o mode=755 none /root && mkdir -p "$HOME_PART" && mount --bind /tmp/unprivileged/part "$HOME_PART"
+    mount -t tmpfs -o mode=755 none "$ROOT_HOME" && mkdir -p "$HOME_PART" && mount --bind /tmp/unprivileged/part "$HOME_PART"
 fi
 exec setpriv --reuid=65000 --regid=65000 --clear-groups -- "$PYTHON" -c "$SCRIPT"
 """
@@ -326,9 +326,10 @@ with Sandbox(without={without!r}) as sandbox, sandbox.open({{"l.py": {LOOK.encod
             print("refused")
 """
     prefix = Path(sys.base_prefix)
-    home_part = str(prefix) if prefix.is_relative_to("/root") else ""
+    home_part = str(prefix) if prefix.is_relative_to(Path.home()) else ""
     environment = {
-        **os.environ, "PYTHONPATH": str(REPOSITORY), "HOME_PART": home_part, "PYTHON": sys.executable, "SCRIPT": script,
+        **os.environ, "PYTHONPATH": str(REPOSITORY), "ROOT_HOME": str(Path.home()),
+        "HOME_PART": home_part, "PYTHON": sys.executable, "SCRIPT": script,
     }  # fmt: skip
     answer = subprocess.run(
         ["unshare", "--mount", "sh", "-c", UNPRIVILEGED],
