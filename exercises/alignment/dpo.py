@@ -112,8 +112,8 @@ check("alignment/dpo")
 #
 # $$r(x, y) = \beta \, \bigl( \log \pi_\theta(y \mid x) - \log \pi_{ref}(y \mid x) \bigr)$$
 #
-# and the margin of a pair is the chosen reward minus the rejected one. Return all three. Gradients flow into
-# the policy's log-probabilities and into nothing else.
+# and the margin of a pair is the chosen reward minus the rejected one. Return all three. From each of them
+# gradients flow into the policy's log-probabilities, and into nothing else.
 
 # %% [markdown] lang="zh"
 # ## 2. 隐式奖励与间隔
@@ -122,7 +122,8 @@ check("alignment/dpo")
 #
 # $$r(x, y) = \beta \, \bigl( \log \pi_\theta(y \mid x) - \log \pi_{ref}(y \mid x) \bigr)$$
 #
-# 一对回答的间隔（margin）是 chosen 的奖励减去 rejected 的奖励。三者都要返回。梯度只流向策略模型的对数概率。
+# 一对回答的间隔（margin）是 chosen 的奖励减去 rejected 的奖励。三者都要返回。
+# 三者的梯度都要能流到策略模型的对数概率，而且只流到那里。
 
 # %%
 def implicit_rewards(
@@ -255,13 +256,13 @@ check("alignment/dpo")
 #
 # Return the gradient of the mean loss of question 3 with respect to `policy_chosen` and `policy_rejected`,
 # from a formula, without automatic differentiation. It is the gradient, not the step of a descent: adding it
-# makes the loss larger.
+# makes the loss larger. Margins may be as large as in question 3.
 
 # %% [markdown] lang="zh"
 # ## 5. 手算梯度
 #
 # 返回第 3 问的平均损失对 `policy_chosen` 和 `policy_rejected` 的梯度。用公式直接计算，不使用自动微分。
-# 要的是梯度本身，不是梯度下降的更新量：沿着它走，损失会变大。
+# 要的是梯度本身，不是梯度下降的更新量：沿着它走，损失会变大。间隔可能与第 3 问一样大。
 
 # %%
 def dpo_gradient(

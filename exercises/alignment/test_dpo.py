@@ -38,15 +38,20 @@ def test_labels_of_another_shape(student):
 
 @pytest.mark.points(1)
 def test_implicit_rewards_by_hand(student):
-    """With beta 0.5, the chosen response gained 2 nats, the rejected one lost 2: rewards 1, -1, margin 2.
+    """Beta 0.5; chosen gained 2 nats and rejected lost 2: rewards 1, -1, margin 2. A second pair: 2, 3, -1.
 
-    zh: beta 为 0.5，chosen 的对数概率升了 2，rejected 降了 2：奖励为 1 和 -1，间隔为 2。
+    zh: beta 为 0.5，chosen 的对数概率升了 2，rejected 降了 2：奖励为 1 和 -1，间隔为 2。第二对是 2、3、-1。
     """
-    pair = (torch.tensor([-3.0]), torch.tensor([-6.0]), torch.tensor([-5.0]), torch.tensor([-4.0]))
-    chosen, rejected, margins = student.implicit_rewards(*pair, 0.5)
-    assert_close(chosen, torch.tensor([1.0]))
-    assert_close(rejected, torch.tensor([-1.0]))
-    assert_close(margins, torch.tensor([2.0]))
+    pairs = (
+        torch.tensor([-3.0, -2.0]),
+        torch.tensor([-6.0, -1.0]),
+        torch.tensor([-5.0, -6.0]),
+        torch.tensor([-4.0, -7.0]),
+    )
+    chosen, rejected, margins = student.implicit_rewards(*pairs, 0.5)
+    assert_close(chosen, torch.tensor([1.0, 2.0]))
+    assert_close(rejected, torch.tensor([-1.0, 3.0]))
+    assert_close(margins, torch.tensor([2.0, -1.0]))
 
 
 @pytest.mark.points(1)
@@ -68,21 +73,32 @@ def test_dpo_loss_by_hand(student):
 
 @pytest.mark.points(1)
 def test_ipo_loss_by_hand(student):
-    """The gap is 4 and the target 1 / (2 * 0.25) = 2: the loss is 4.
+    """The gaps are 4 and -2, the target is 1 / (2 * 0.25) = 2: the losses are 4 and 16, their mean is 10.
 
-    zh: 对数比之差为 4，目标为 1 / (2 * 0.25) = 2：损失为 4。
+    zh: 对数比之差为 4 和 -2，目标为 1 / (2 * 0.25) = 2：两对的损失为 4 和 16，平均为 10。
     """
-    pair = (torch.tensor([-3.0]), torch.tensor([-6.0]), torch.tensor([-5.0]), torch.tensor([-4.0]))
-    assert_close(student.ipo_loss(*pair, 0.25), torch.tensor(4.0))
+    pairs = (
+        torch.tensor([-3.0, -2.0]),
+        torch.tensor([-6.0, -1.0]),
+        torch.tensor([-5.0, -6.0]),
+        torch.tensor([-4.0, -7.0]),
+    )
+    assert_close(student.ipo_loss(*pairs, 0.25), torch.tensor(10.0))
 
 
 @pytest.mark.points(1)
 def test_gradient_by_hand(student):
-    """At margin 0 the weight is one half: with beta 0.1, -0.05 for the chosen and 0.05 for the rejected.
+    """At margin 0 a pair weighs 1/2, at margin 2 it weighs 1 / (1 + e^2): with beta 0.1 and two pairs, 1/20 of that.
 
-    zh: 间隔为 0 时权重是二分之一：beta 为 0.1，chosen 的梯度是 -0.05，rejected 的是 0.05。
+    zh: 间隔为 0 时权重是 1/2，间隔为 2 时是 1 / (1 + e^2)；beta 为 0.1、共两对，梯度的大小是权重的 1/20。
     """
-    pair = (torch.tensor([-3.0]), torch.tensor([-6.0]), torch.tensor([-3.0]), torch.tensor([-6.0]))
-    chosen, rejected = student.dpo_gradient(*pair, 0.1)
-    assert_close(chosen, torch.tensor([-0.05]))
-    assert_close(rejected, torch.tensor([0.05]))
+    pairs = (
+        torch.tensor([-3.0, -5.0]),
+        torch.tensor([-6.0, -19.0]),
+        torch.tensor([-3.0, -13.0]),
+        torch.tensor([-6.0, -7.0]),
+    )
+    expected = torch.tensor([0.5, 1 / (1 + math.exp(2))]) / 20
+    chosen, rejected = student.dpo_gradient(*pairs, 0.1)
+    assert_close(chosen, -expected)
+    assert_close(rejected, expected)

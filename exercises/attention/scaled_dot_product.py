@@ -41,9 +41,12 @@ from autograder import check
 # * A query that may attend to nothing gets weights of zero and an output of zero, not NaN.
 # * Results have the dtype of the float inputs. No function changes its arguments.
 #
-# Not allowed here, because they are the exercise: the library's softmax, log-softmax, softmin and
-# logsumexp, and its ready-made attention. `exp`, `sum`, `amax`, `where`, `masked_fill`, `tril`, `matmul`
-# and `einsum` are all fine.
+# Not allowed in your functions, because they are the exercise: the library's softmax, log-softmax, softmin,
+# logsumexp and logcumsumexp, also where another function or class contains them (cross entropy, Gumbel
+# softmax, the categorical distribution), and its ready-made attention, function or module. Nor may your
+# functions use code that was traced, scripted or exported (`torch.jit`, `torch.export`, `torch.fx`): one can't
+# see what it calls. `exp`, `log`, `sum`, `amax`, `where`, `masked_fill`, `tril`, `matmul` and `einsum` are all
+# fine. Outside your functions, to check your results, call whatever you like.
 #
 # Source: Vaswani et al. 2017, *Attention Is All You Need*, section 3.2.1,
 # [arXiv:1706.03762](https://arxiv.org/abs/1706.03762).
@@ -62,8 +65,12 @@ from autograder import check
 # * 如果一个查询什么都不能看，它的权重和输出都是 0，而不是 NaN。
 # * 结果的 dtype 与浮点输入相同；函数不得修改传入的参数。
 #
-# 不许调用（它们就是本题要你写的东西）：库里的 softmax、log-softmax、softmin、logsumexp，
-# 以及现成的注意力函数。`exp`、`sum`、`amax`、`where`、`masked_fill`、`tril`、`matmul`、`einsum` 都可以用。
+# 你的函数里不许调用（它们就是本题要你写的东西）：库里的 softmax、log-softmax、softmin、logsumexp、
+# logcumsumexp，包括藏在别的函数或类里的（交叉熵、Gumbel softmax、分类分布 Categorical），
+# 以及现成的注意力函数和注意力模块。也不许使用经过追踪、脚本化或导出的代码
+# （`torch.jit`、`torch.export`、`torch.fx`），因为看不出它内部调用了什么。
+# `exp`、`log`、`sum`、`amax`、`where`、`masked_fill`、`tril`、`matmul`、`einsum` 都可以用。
+# 在函数之外核对自己的结果时，用什么都行。
 #
 # 出处：Vaswani 等，2017，*Attention Is All You Need*，3.2.1 节，
 # [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)。

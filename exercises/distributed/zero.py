@@ -251,7 +251,9 @@ check("distributed/zero")
 #
 # `backward(i)` runs the backward pass of layer `i` and returns this rank's gradient for it. It must be called
 # once for each layer, from the last (`L-1`) to the first (`0`); anything else is an error. The gradient of
-# one layer must be reduce-scattered **before** `backward` is called for the next.
+# one layer must be reduce-scattered **before** `backward` is called for the next. This order is what the tests
+# look at. They can't see whether you then let go of the full gradient, which is what saves the memory: check
+# for yourself that nothing refers to it any more.
 #
 # There are `2L` collectives: one reduce-scatter and one all-gather for each layer. When the all-gathers come,
 # inside the loop or after it, is up to you.
@@ -264,7 +266,8 @@ check("distributed/zero")
 #
 # `backward(i)` 执行第 `i` 层的反向传播，返回本 rank 在该层的梯度。每层恰好调用一次，
 # 从最后一层（`L-1`）到第一层（`0`），否则就会报错。一层的梯度必须**先** reduce-scatter，
-# 然后才能为下一层调用 `backward`。
+# 然后才能为下一层调用 `backward`。测试检查的就是这个先后顺序。归约之后完整的梯度是否真的放掉了，测试看不到，
+# 而省显存靠的正是这一步：请自己确认，再没有什么引用着它。
 #
 # 一共 `2L` 次集合通信：每层一次 reduce-scatter，一次 all-gather。all-gather 放在循环里还是循环之后，由你决定。
 
@@ -388,7 +391,8 @@ check("distributed/zero")
 #
 # Parameters and gradients cross the network as float16. Stage 0 all-reduces the gradients; the other stages
 # communicate as in questions 2 to 4. Count as `Comm` does: reduce-scatter and all-gather of a full tensor of
-# P bytes send `P (N-1)/N` from each rank, all-reduce twice that. Ignore padding, activations and buffers.
+# P bytes send `P (N-1)/N` from each rank, all-reduce twice that. Ignore padding, activations and buffers. Don't
+# round: a rank's share may be a fraction of a byte.
 
 # %% [markdown] lang="zh"
 # ## 5. 各阶段的代价
@@ -399,7 +403,7 @@ check("distributed/zero")
 #
 # 参数和梯度以 float16 在网络上传输。阶段 0 对梯度做 all-reduce，其余阶段的通信同第 2 至 4 题。计数方法同 `Comm`：
 # 完整张量为 P 字节时，reduce-scatter 和 all-gather 让每个 rank 发送 `P (N-1)/N` 字节，all-reduce 是它的两倍。
-# 补齐、激活值和缓冲区都忽略不计。
+# 补齐、激活值和缓冲区都忽略不计。结果不要取整：除不尽时，一份可以不是整数个字节。
 
 # %%
 def costs(num_params: int, world_size: int, stage: int, optimizer_bytes: int = 12) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Hidden tests of alignment/dpo."""
 
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -41,7 +42,13 @@ def batch_of_pairs(batch: int, dtype: torch.dtype = torch.float32) -> tuple[Tens
     return policy_chosen, policy_rejected, reference_chosen, reference_rejected
 
 
-def copies(tensors: tuple[Tensor, ...]) -> list[Tensor]:
+def half_precision_pairs(batch: int) -> list[Tensor]:
+    """Up to four pairs in float16, of whole numbers: with beta 0.5 their margins -4, 1, 0, 6.5 are exact."""
+    rows = [(-23, -26, -15, -34), (-30, -15, -27, -33), (-20, -31, -17, -40), (-35, -18, -29, -26)]
+    return [torch.tensor(row[:batch], dtype=torch.float16) for row in rows]
+
+
+def copies(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [tensor.clone() for tensor in tensors]
 
 
@@ -50,17 +57,18 @@ def copies(tensors: tuple[Tensor, ...]) -> list[Tensor]:
     ("batch", "length", "vocab", "dtype"),
     [
         (1, 2, 2, torch.float32),
-        (3, 7, 5, torch.float32),
+        (3, 7, 5, torch.float16),
         (5, 13, 31, torch.float64),
         (2, 41, 3, torch.float32),
     ],
 )
 def test_sum_not_mean(student, reference, batch, length, vocab, dtype):
-    """The log-probability of a response is the sum over its tokens: two halves add up to the whole.
+    """A log-probability is the sum over the tokens, in the dtype of the logits: two halves add up to the whole.
 
-    zh: 回答的对数概率是各词元之和：前后两半加起来等于整体。
+    zh: 回答的对数概率是各词元之和，dtype 与 logits 相同：前后两半加起来等于整体。
     """
     logits, labels = batch_of_sequences(batch, length, vocab, dtype)
+    assert logits.dtype == dtype
     expected = reference.sequence_logps(logits.clone(), labels.clone())
     assert_close(student.sequence_logps(logits.clone(), labels.clone()), expected)
 
@@ -73,9 +81,9 @@ def test_sum_not_mean(student, reference, batch, length, vocab, dtype):
 
 @pytest.mark.points(1)
 def test_shift_by_one(student, reference, gradients):
-    """The logits at one position are scored against the token at the next; the last logits are never used.
+    """Logits are scored against the next token, the last ones never; labels of another shape are a ValueError.
 
-    zh: 每个位置的 logits 对应下一个位置的词元；最后一个位置的 logits 用不到。
+    zh: 每个位置的 logits 对应下一个位置的词元，最后一个位置的用不到；标签形状不符时抛出 ValueError。
     """
     logits, labels = batch_of_sequences(4, 7, 11)
     labels[1, 0], labels[2, 0] = 3, 0  # nothing predicts the first token, labelled or not
@@ -88,9 +96,10 @@ def test_shift_by_one(student, reference, gradients):
     assert used[:, :-1].equal(labels[:, 1:] != IGNORED)
     assert not used[:, -1].any()
     assert_close(actual.arguments[0], expected.arguments[0])
-    # Labels that somebody shifted already.
-    with pytest.raises(ValueError):
-        student.sequence_logps(logits.clone(), labels[:, 1:].clone())
+    # Labels that somebody shifted already, labels of fewer sequences, labels [T, B].
+    for wrong in (labels[:, 1:], labels[1:], labels.T):
+        with pytest.raises(ValueError):
+            student.sequence_logps(logits.clone(), wrong.clone())
 
 
 @pytest.mark.points(1)
@@ -161,9 +170,9 @@ def test_large_logits(student, reference):
 @pytest.mark.points(1)
 @pytest.mark.parametrize(("batch", "beta"), [(1, 0.1), (4, 0.3), (7, 2.5)])
 def test_implicit_rewards(student, reference, batch, beta):
-    """A reward is beta times the log-ratio of policy to reference; the margin is chosen minus rejected.
+    """A reward is beta times the log-ratio of policy to reference, a margin chosen minus rejected; all keep the dtype.
 
-    zh: 奖励等于 beta 乘以策略与参考模型的对数比；间隔是 chosen 减 rejected。
+    zh: 奖励等于 beta 乘以策略与参考模型的对数比；间隔是 chosen 减 rejected；dtype 不变。
     """
     pairs = batch_of_pairs(batch)
     expected = reference.implicit_rewards(*copies(pairs), beta)
@@ -177,25 +186,35 @@ def test_implicit_rewards(student, reference, batch, beta):
     )
     assert_close(moved, (expected[1], expected[0], -expected[2]), rtol=1e-4)
 
+    halves = half_precision_pairs(batch)
+    assert_close(
+        student.implicit_rewards(*copies(halves), 0.5), reference.implicit_rewards(*copies(halves), 0.5)
+    )
+
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize("function", ["implicit_rewards", "dpo_loss", "ipo_loss"])
 def test_reference_without_gradient(student, reference, gradients, function):
-    """Gradients reach the policy's log-probabilities and stop at the reference's.
+    """Gradients reach the policy's log-probabilities, from every result, and stop at the reference's.
 
-    zh: 梯度流到策略模型的对数概率，参考模型的对数概率得不到梯度。
+    zh: 每个返回值的梯度都能流到策略模型的对数概率，参考模型的对数概率得不到梯度。
     """
     pairs = batch_of_pairs(5)
-    output = 2 if function == "implicit_rewards" else None  # the margins
-    expected = gradients(getattr(reference, function), *copies(pairs), 0.7, output=output)
-    actual = gradients(getattr(student, function), *copies(pairs), 0.7, output=output)
-    assert_close(actual.output, expected.output)
-    for position in (0, 1):
-        assert actual.arguments[position] is not None, "no gradient reaches the policy"
-        assert_close(actual.arguments[position], expected.arguments[position])
-    for position in (2, 3):
-        gradient = actual.arguments[position]
-        assert gradient is None or not gradient.any(), "a gradient reaches the reference"
+    # The margins, the chosen rewards, the rejected rewards; a loss is a single result.
+    for output in (2, 0, 1) if function == "implicit_rewards" else (None,):
+        expected = gradients(getattr(reference, function), *copies(pairs), 0.7, output=output)
+        actual = gradients(getattr(student, function), *copies(pairs), 0.7, output=output)
+        assert_close(actual.output, expected.output)
+        for position in (0, 1):
+            gradient, wanted = actual.arguments[position], expected.arguments[position]
+            if wanted is None:  # a reward doesn't depend on the other response
+                assert gradient is None or not gradient.any(), "a gradient reaches the other response"
+            else:
+                assert gradient is not None, "no gradient reaches the policy"
+                assert_close(gradient, wanted)
+        for position in (2, 3):
+            gradient = actual.arguments[position]
+            assert gradient is None or not gradient.any(), "a gradient reaches the reference"
 
 
 @pytest.mark.points(1)
@@ -204,9 +223,9 @@ def test_reference_without_gradient(student, reference, gradients, function):
     [(1, 0.5, torch.float32), (2, 0.1, torch.float64), (7, 1.7, torch.float32)],
 )
 def test_dpo_loss(student, reference, batch, beta, dtype):
-    """The loss is the mean of -log sigmoid(margin); exchanging the responses raises it by the mean margin.
+    """The loss is the mean of -log sigmoid(margin), in its dtype; exchanging the responses adds the mean margin.
 
-    zh: 损失是 -log sigmoid(间隔) 的平均；chosen 与 rejected 互换后，损失恰好增加间隔的平均值。
+    zh: 损失是 -log sigmoid(间隔) 的平均，dtype 不变；chosen 与 rejected 互换后，恰好增加间隔的平均值。
     """
     pairs = batch_of_pairs(batch, dtype)
     policy_chosen, policy_rejected, reference_chosen, reference_rejected = pairs
@@ -222,6 +241,9 @@ def test_dpo_loss(student, reference, batch, beta, dtype):
         reference_chosen, reference_rejected, reference_chosen, reference_rejected, beta
     )
     assert_close(unmoved, torch.tensor(math.log(2), dtype=dtype))
+
+    halves = half_precision_pairs(batch)
+    assert_close(student.dpo_loss(*copies(halves), 0.5), reference.dpo_loss(*copies(halves), 0.5))
 
 
 @pytest.mark.points(1)
@@ -281,9 +303,9 @@ def test_label_smoothing_range(student, reference, smoothing):
 @pytest.mark.points(1)
 @pytest.mark.parametrize(("batch", "tau"), [(1, 0.5), (4, 0.05), (7, 1.3)])
 def test_ipo_loss(student, reference, gradients, batch, tau):
-    """IPO is the mean squared distance of the log-ratio gap from 1 / (2 tau): it has a least point there.
+    """IPO is the mean squared distance of the log-ratio gap from 1 / (2 tau), least there; it keeps the dtype.
 
-    zh: IPO 是对数比之差与 1 / (2 tau) 的均方距离，恰在该处取得最小。
+    zh: IPO 是对数比之差与 1 / (2 tau) 的均方距离，恰在该处取得最小；dtype 不变。
     """
     pairs = batch_of_pairs(batch)
     assert_close(student.ipo_loss(*copies(pairs), tau), reference.ipo_loss(*copies(pairs), tau))
@@ -297,13 +319,16 @@ def test_ipo_loss(student, reference, gradients, batch, tau):
     past = student.ipo_loss(at_target + 3, policy_rejected, reference_chosen, reference_rejected, tau)
     assert_close(past, torch.tensor(9.0), rtol=1e-4)
 
+    halves = half_precision_pairs(batch)
+    assert_close(student.ipo_loss(*copies(halves), 0.25), reference.ipo_loss(*copies(halves), 0.25))
+
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize(("batch", "beta", "smoothing"), [(1, 0.5, 0.0), (4, 0.1, 0.0), (7, 1.7, 0.2)])
 def test_gradient(student, reference, batch, beta, smoothing):
-    """The gradient is the slope of the mean loss: opposite for the two, larger where the ranking is wrong.
+    """The gradient is the slope of the mean loss, opposite for the two: large where the ranking is wrong, yet finite.
 
-    zh: 梯度是平均损失的斜率：对两条回答大小相等、方向相反；排错的偏好对权重更大。
+    zh: 梯度是平均损失的斜率：对两条回答大小相等、方向相反；排错的偏好对权重更大，但总是有限的。
     """
     pairs = batch_of_pairs(batch, torch.float64)
     expected = reference.dpo_gradient(*copies(pairs), beta, smoothing)
@@ -319,3 +344,11 @@ def test_gradient(student, reference, batch, beta, smoothing):
             below[argument][pair] -= step
             rise = reference.dpo_loss(*above, beta, smoothing) - reference.dpo_loss(*below, beta, smoothing)
             assert_close(actual[argument][pair], rise / (2 * step), rtol=1e-4, atol=1e-9)
+
+    # Margins of -10,000, -200, 0 and 200, exact in float32, side by side in one batch; and half precision.
+    margins = torch.tensor([-10_000.0, -200.0, 0.0, 200.0])
+    same = torch.full_like(margins, -300.0)
+    far = (same, -30_000 - 2 * margins, same, torch.full_like(margins, -30_000.0))
+    for tensors in (far, half_precision_pairs(batch)):
+        expected = reference.dpo_gradient(*copies(tensors), 0.5, smoothing)
+        assert_close(student.dpo_gradient(*copies(tensors), 0.5, smoothing), expected)

@@ -9,12 +9,15 @@
 # * Axes: `B` batch, `H` heads (`num_heads`), `T` queries, `S` keys and values, `C` model width (`d_model`),
 #   `D = C / H` width of one head (`head_dim`).
 # * Head `h` owns the channels from `h * D` up to, not including, `(h + 1) * D`: neighbours stay together.
-# * A mask is boolean, **True means "may attend"**, and broadcasts to `[B, H, T, S]`. A query that may
-#   attend to nothing gets weights of zero, so that its output is the bias of the last projection.
-# * There is no dropout. Inputs need not be contiguous in memory, and no function changes its arguments.
+# * A mask is boolean, **True means "may attend"**, and broadcasts to `[B, H, T, S]`: two axes `[T, S]` are one
+#   mask for all sequences and heads. A query that may attend to nothing gets weights of zero, so that its
+#   output is the bias of the last projection.
+# * There is no dropout: training mode and evaluation mode give the same results. Inputs need not be contiguous
+#   in memory, and no function changes its arguments.
 #
-# The attention inside the heads is given: `attention` below. You choose its scale.
-# `torch.nn.MultiheadAttention` and its functional form are not allowed here.
+# The attention inside the heads is given: `attention` below. You choose its scale. Not allowed in your
+# functions: `torch.nn.MultiheadAttention`, its functional form, and the library's Transformer layers and
+# models, which contain it.
 #
 # Source: Vaswani et al. 2017, *Attention Is All You Need*, section 3.2.2,
 # [arXiv:1706.03762](https://arxiv.org/abs/1706.03762).
@@ -29,12 +32,12 @@
 # * 轴：`B` 批大小，`H` 头数（`num_heads`），`T` 查询个数，`S` 键和值的个数，`C` 模型宽度（`d_model`），
 #   `D = C / H` 单个头的宽度（`head_dim`）。
 # * 第 `h` 个头拥有从 `h * D` 到 `(h + 1) * D`（不含）的通道：相邻的通道留在同一个头里。
-# * 掩码是布尔张量，**True 表示“可以看”**，可广播到 `[B, H, T, S]`。什么都不能看的查询，权重为 0，
-#   它的输出因此就是最后那个投影的偏置。
-# * 没有 dropout。输入在内存中不一定连续；函数不得修改传入的参数。
+# * 掩码是布尔张量，**True 表示“可以看”**，可广播到 `[B, H, T, S]`：两个轴的 `[T, S]` 由所有序列、所有头共用。
+#   什么都不能看的查询，权重为 0，它的输出因此就是最后那个投影的偏置。
+# * 没有 dropout：训练模式和评估模式结果相同。输入在内存中不一定连续；函数不得修改传入的参数。
 #
-# 头内部的注意力已经给出，就是下面的 `attention`，缩放系数由你来定。
-# 本题不许调用 `torch.nn.MultiheadAttention` 及其函数形式。
+# 头内部的注意力已经给出，就是下面的 `attention`，缩放系数由你来定。你的函数里不许调用
+# `torch.nn.MultiheadAttention`、它的函数形式，以及包含它的那些现成的 Transformer 层和模型。
 #
 # 出处：Vaswani 等，2017，*Attention Is All You Need*，3.2.2 节，
 # [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)。
@@ -192,10 +195,13 @@ def attention_mask(is_token: Tensor, causal: bool = False) -> Tensor:
 # | `v_proj` | `[C, C]` | `[C]` | `context` |
 # | `out_proj` | `[C, C]` | `[C]` | the merged heads |
 #
-# There are no other parameters or buffers. `torch.nn.MultiheadAttention` stacks the first three, in this
-# order, into `in_proj_weight` `[3C, C]` and `in_proj_bias` `[3C]`; its `out_proj` is the same as yours. It
-# also returns weights averaged over heads unless told otherwise, wants the batch second unless told
-# otherwise, and its boolean masks mean the opposite. Yours returns the weights of each head.
+# There are no other parameters or buffers. Gradients flow back through both results: through the output to all
+# four projections and the inputs, through the weights to `q_proj`, `k_proj` and the inputs.
+#
+# `torch.nn.MultiheadAttention` stacks the first three, in this order, into `in_proj_weight` `[3C, C]` and
+# `in_proj_bias` `[3C]`; its `out_proj` is the same as yours. It also returns weights averaged over heads unless
+# told otherwise, wants the batch second unless told otherwise, and its boolean masks mean the opposite. Yours
+# returns the weights of each head.
 
 # %% [markdown] lang="zh"
 # ## 4. 多头注意力
@@ -217,7 +223,9 @@ def attention_mask(is_token: Tensor, causal: bool = False) -> Tensor:
 # | `v_proj` | `[C, C]` | `[C]` | `context` |
 # | `out_proj` | `[C, C]` | `[C]` | 合并后的各头 |
 #
-# 除此之外没有别的参数或缓冲区。
+# 除此之外没有别的参数或缓冲区。梯度要能从两个结果传回去：从输出传到全部四个投影和输入，
+# 从权重传到 `q_proj`、`k_proj` 和输入。
+#
 # `torch.nn.MultiheadAttention` 把前三个按这个顺序叠成 `in_proj_weight` `[3C, C]` 和 `in_proj_bias` `[3C]`，
 # 它的 `out_proj` 与你的相同。它默认返回各头平均后的权重，默认把批放在第二个轴，布尔掩码的含义也相反；
 # 你的模块返回每个头各自的权重。

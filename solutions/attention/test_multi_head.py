@@ -112,6 +112,7 @@ def test_self_attention(student, reference, B, T, d_model, num_heads):
     module, expected, _ = modules(student, reference, d_model, num_heads)
     x = torch.randn(B, T, d_model)
     assert_same(module(x), expected(x))
+    module.eval()
     assert_same(module(x, x), expected(x))
 
 
@@ -171,13 +172,13 @@ def test_cross_attention(student, reference, T, S):
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("shape", ["sequence", "causal", "head", "both"])
+@pytest.mark.parametrize("shape", ["sequence", "causal", "head", "both", "shared"])
 def test_masks(student, reference, shape):
-    """Each sequence and each head obeys its own mask, and what is hidden has no influence.
+    """Each sequence and each head obeys its own mask, or the one they share; what is hidden has no influence.
 
-    zh: 每条序列、每个头都遵守自己的掩码；被遮住的内容没有任何影响。
+    zh: 每条序列、每个头都遵守自己的掩码，或者共用的那一张；被遮住的内容没有任何影响。
     """
-    B, T, H, d_model = 3, 6, 2, 8
+    B, T, H, d_model = 6 if shape == "shared" else 3, 6, 2, 8
     module, expected, _ = modules(student, reference, d_model, H)
     x = torch.randn(B, T, d_model)
     is_token = left_and_right_padded()
@@ -188,8 +189,11 @@ def test_masks(student, reference, shape):
         mask = (torch.rand(H, T, T) < 0.5) | torch.eye(T, dtype=torch.bool)
     elif shape == "both":
         mask = (torch.rand(B, H, T, T) < 0.5) | torch.eye(T, dtype=torch.bool)
+    elif shape == "shared":  # one mask for all, with as many sequences as queries: only the numbers tell
+        mask = (torch.rand(T, T) < 0.5) | torch.eye(T, dtype=torch.bool)
+        assert not torch.equal(mask, mask.T) and not mask.all()
     full = mask.expand(B, H, T, T)
-    assert not torch.equal(full[0], full[1]) or not torch.equal(full[:, 0], full[:, 1])
+    assert mask.dim() == 2 or not torch.equal(full[0], full[1]) or not torch.equal(full[:, 0], full[:, 1])
     output, weights = module(x, None, mask)
     assert (weights[~full] == 0).all()
     before = expected(x, None, mask)
@@ -201,10 +205,10 @@ def test_masks(student, reference, shape):
 
 
 @pytest.mark.points(1)
-def test_query_that_sees_nothing(student, reference):
-    """A query with no visible key has zero weights, and its output is the bias of the last projection.
+def test_query_that_sees_nothing(student, reference, gradients):
+    """A query with no visible key has zero weights and a bias for output; gradients pass through the weights.
 
-    zh: 一个键都看不到的查询，权重全为 0，输出就是最后那个投影的偏置。
+    zh: 一个键都看不到的查询，权重全为 0，输出就是最后那个投影的偏置；梯度也能通过权重传回去。
     """
     module, expected, parameters = modules(student, reference, 12, 3)
     x = torch.randn(3, 6, 12)
@@ -215,6 +219,13 @@ def test_query_that_sees_nothing(student, reference):
     assert (weights.transpose(1, 2)[blind] == 0).all()
     assert_close(output[blind], parameters["out_proj.bias"].expand(int(blind.sum()), 12))
     assert_same((output, weights), expected(x, None, mask))
+    upstream = torch.randn(3, 3, 6, 6)
+    actual = gradients(module, x, None, mask, upstream=upstream, output=1)
+    wanted = gradients(expected, x, None, mask, upstream=upstream, output=1)
+    assert_close(actual.arguments[0], wanted.arguments[0])
+    for name in ("q_proj.weight", "q_proj.bias", "k_proj.weight"):
+        assert wanted.parameters[name].abs().max() > 0.1
+        assert_close(actual.parameters[name], wanted.parameters[name])
 
 
 @pytest.mark.points(1)

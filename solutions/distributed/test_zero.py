@@ -133,11 +133,11 @@ def tensors_of(shapes, dtype=torch.float32):
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
 def test_flatten(student, dtype):
-    """All numbers in order, then as few zeros as make equal shards; none where there is no remainder.
+    """All numbers in order, then as few zeros as make equal shards, in the same dtype; none without a remainder.
 
-    zh: 所有的数按顺序排好，末尾补上能够等分的最少个数的 0；能整除时一个也不补。
+    zh: 所有的数按顺序排好，末尾补上能够等分的最少个数的 0，dtype 不变；能整除时一个也不补。
     """
     for shapes in SHAPES:
         tensors = tensors_of(shapes, dtype)
@@ -427,9 +427,9 @@ def test_stage3_frees_after_use(student, reference):
 
 @pytest.mark.points(1)
 def test_costs_memory(student):
-    """16 bytes a parameter: stage 1 divides 12 of them by N, stage 2 also 2 more, stage 3 all; K may differ.
+    """16 bytes a parameter: stage 1 divides 12 of them by N, stage 2 also 2 more, stage 3 all, exactly.
 
-    zh: 每个参数 16 字节：阶段 1 把其中 12 字节除以 N，阶段 2 再加 2 字节，阶段 3 全部除以 N；K 可以改变。
+    zh: 每个参数 16 字节：阶段 1 把其中 12 字节除以 N，阶段 2 再加 2 字节，阶段 3 全部除以 N；商不取整。
     """
     for num_params, world_size, optimizer_bytes in [(7_500_000_000, 64, 12), (1_300_001, 7, 8), (90, 1, 4)]:
         for stage in range(4):
@@ -442,6 +442,9 @@ def test_costs_memory(student):
             assert_close(found["gradients"], parts[1] * num_params)
             assert_close(found["optimizer"], parts[2] * num_params)
     assert_close(student.costs(1000, 10, 2)["optimizer"], 1200.0)
+    found = student.costs(5, 4, 3, 3)  # nothing is divisible here, and nothing is large
+    for part, expected in [("parameters", 2.5), ("gradients", 2.5), ("optimizer", 3.75)]:
+        assert_close(found[part], expected)
 
 
 @pytest.mark.points(1)
@@ -478,3 +481,4 @@ def test_costs_communication(student, reference, ranks):
         for stage, run in enumerate(runs):
             assert_close(student.costs(size, world_size, stage)["sent"], run.bytes_sent)
     assert_close(student.costs(10, 1, 3)["sent"], 0.0)
+    assert_close(student.costs(5, 4, 3)["sent"], 22.5)

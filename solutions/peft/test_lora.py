@@ -65,27 +65,33 @@ def test_delta(student, reference, r, inputs, outputs, alpha):
 
 @pytest.mark.points(1)
 def test_initialisation(student, build):
-    """A is uniform within 1 / sqrt(in) of 0, B is 0, both have the base's dtype, and the rank is at least 1.
+    """A is uniform within 1 / sqrt(in) of 0, B is 0, both have the base's dtype and device; r is at least 1.
 
-    zh: A 在零附近 1 / sqrt(in) 的范围内均匀分布，B 为零，二者的 dtype 与 base 一致；秩至少为 1。
+    zh: A 在零附近 1 / sqrt(in) 的范围内均匀分布，B 为零，二者的 dtype、device 与 base 一致；秩至少为 1。
     """
-    layer = student.LoRALinear(build("torch.nn.Linear", 251, 7, dtype=torch.float64), 16, 4.0)
-    state = snapshot(layer)
-    assert sorted(state) == ["base.bias", "base.weight", "lora_A", "lora_B"]
-    assert_close(state["lora_B"], torch.zeros(7, 16, dtype=torch.float64))
-    lora_A, bound = state["lora_A"], 1 / math.sqrt(251)
-    assert lora_A.shape == (16, 251)
-    assert lora_A.dtype == torch.float64
-    assert 0.98 * bound < lora_A.abs().max() <= bound * (1 + 1e-6)
-    assert lora_A.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
-    assert lora_A.mean().abs() < 0.1 * bound
-    # The layer that was initialised like this computes with what it holds.
-    state["lora_B"] = torch.randn(7, 16, dtype=torch.float64)
-    layer.load_state_dict(state)
-    x = torch.randn(3, 251, dtype=torch.float64)
-    assert_close(layer(x), expected_output(x, state, 4.0 / 16))
-    with pytest.raises(ValueError):
-        student.LoRALinear(build("torch.nn.Linear", 5, 7), 0, 4.0)
+    for inputs, outputs, r in [(251, 7, 16), (64, 3, 48)]:
+        base = build("torch.nn.Linear", inputs, outputs, dtype=torch.float64)
+        layer = student.LoRALinear(base, r, 4.0)
+        state = snapshot(layer)
+        assert sorted(state) == ["base.bias", "base.weight", "lora_A", "lora_B"]
+        assert_close(state["lora_B"], torch.zeros(outputs, r, dtype=torch.float64))
+        lora_A, bound = state["lora_A"], 1 / math.sqrt(inputs)
+        assert lora_A.shape == (r, inputs)
+        assert lora_A.dtype == torch.float64
+        assert 0.98 * bound < lora_A.abs().max() <= bound * (1 + 1e-6)
+        assert lora_A.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
+        assert lora_A.mean().abs() < 0.1 * bound
+        # The layer that was initialised like this computes with what it holds.
+        state["lora_B"] = torch.randn(outputs, r, dtype=torch.float64)
+        layer.load_state_dict(state)
+        x = torch.randn(3, inputs, dtype=torch.float64)
+        assert_close(layer(x), expected_output(x, state, 4.0 / r))
+    # A device that every machine has: tensors on it have a shape and no numbers.
+    layer = student.LoRALinear(build("torch.nn.Linear", 5, 7, device="meta"), 2, 6.0)
+    assert layer.lora_A.device.type == "meta" and layer.lora_B.device.type == "meta"
+    for r in (0, -1):
+        with pytest.raises(ValueError):
+            student.LoRALinear(build("torch.nn.Linear", 5, 7), r, 4.0)
 
 
 @pytest.mark.points(1)
@@ -163,9 +169,9 @@ def test_dropout_only_on_the_adapter_path(student, build):
 
 @pytest.mark.points(1)
 def test_dropout_acts_on_the_input(student, build):
-    """A dropped input takes its whole contribution with it; a kept one is scaled by 1 / (1 - p).
+    """Each input is dropped by itself, with its whole contribution; a kept one is scaled by 1 / (1 - p).
 
-    zh: 输入被丢弃，它的全部贡献随之消失；保留下来的乘以 1 / (1 - p)。
+    zh: 每个输入独立地决定是否丢弃，丢弃时它的全部贡献随之消失；保留下来的乘以 1 / (1 - p)。
     """
     # One input feature: a row's adapter output is dropped whole or kept whole, whatever the rank.
     layer, _, state = adapted(student, build, (1, 5), 3, 12.0, dropout=0.75)
@@ -178,6 +184,19 @@ def test_dropout_acts_on_the_input(student, build):
     assert 20 < kept.sum() < 80, "about a quarter of the rows is kept"
     x_kept = torch.where(kept[:, None], x / 0.25, 0.0)
     assert_close(output, base + 4.0 * x_kept @ state["lora_A"].T @ state["lora_B"].T)
+    # Two features that stay apart: output i of the adapter is input i, dropped or kept.
+    layer, _, state = adapted(student, build, (2, 2), 2, 3.0, dropout=0.5)
+    state["lora_A"] = state["lora_B"] = torch.eye(2)
+    layer.load_state_dict(state)
+    layer.train()
+    x = 1 + torch.rand(200, 2)
+    base = F.linear(x, state["base.weight"], state["base.bias"])
+    output = layer(x)
+    kept = output - base > 1.0
+    assert_close(output, base + 1.5 * torch.where(kept, x / 0.5, 0.0))
+    for pattern in ([False, False], [False, True], [True, False], [True, True]):
+        count = (kept == torch.tensor(pattern)).all(dim=1).sum()
+        assert 20 < count < 90, "about a quarter of the rows shows each pattern"
 
 
 @pytest.mark.points(1)
@@ -195,7 +214,7 @@ def test_merge_is_exact(student, build, features, r, alpha, bias):
     x = torch.randn(3, features[0], dtype=torch.float64)
     expected = expected_output(x, state, alpha / r)
     assert layer.merged is False
-    layer.merge()
+    assert layer.merge() is None
     assert layer.merged is True
     for mode in (True, False):  # in training mode there is no dropout left either
         layer.train(mode)
@@ -220,7 +239,7 @@ def test_unmerge_restores(student, build, gradients):
         assert_close(
             base.state_dict()["weight"], state["base.weight"] + 4.0 * state["lora_B"] @ state["lora_A"]
         )
-        layer.unmerge()
+        assert layer.unmerge() is None
     assert layer.merged is False
     assert_close(snapshot(layer), state)
     found = gradients(layer, x)
@@ -261,6 +280,7 @@ def named_model(build):
     model = build("torch.nn.Sequential")
     model.add_module("xq_proj", build("torch.nn.Linear", 6, 6))
     model.add_module("layers", build("torch.nn.Sequential", *blocks))
+    model.add_module("layers_0_o_proj", build("torch.nn.Linear", 6, 6))
     model.add_module("q_proj_gate", build("torch.nn.Linear", 6, 6))
     model.add_module("norm", build("torch.nn.LayerNorm", 6))
     return model
@@ -277,6 +297,7 @@ def named_model_output(x, state, scale, adapted_names):
     x = linear(x, "xq_proj")
     for block in ("layers.0", "layers.1"):
         x = linear(torch.tanh(linear(x, f"{block}.q_proj")), f"{block}.o_proj")
+    x = linear(x, "layers_0_o_proj")
     return F.layer_norm(linear(x, "q_proj_gate"), (6,), state["norm.weight"], state["norm.bias"])
 
 
@@ -295,14 +316,14 @@ def randomised(module, names):
     ("targets", "names"),
     [
         (["q_proj"], ["layers.0.q_proj", "layers.1.q_proj"]),
-        (["1.o_proj", "q_proj"], ["layers.0.q_proj", "layers.1.q_proj", "layers.1.o_proj"]),
+        (["1.o_proj", "q_proj", "0.q_proj"], ["layers.0.q_proj", "layers.1.q_proj", "layers.1.o_proj"]),
         (["xq_proj", "layers.0.o_proj"], ["xq_proj", "layers.0.o_proj"]),
     ],
 )
 def test_inject_by_name(student, build, targets, names):
-    """Targets fit whole names or whole ends of names, at any depth; what is replaced keeps its weights.
+    """Targets fit whole names or whole ends of names, at any depth; a layer is replaced once, weights kept.
 
-    zh: 目标名要与全名或全名的完整结尾匹配，深浅不限；被替换的层保留原来的权重。
+    zh: 目标名要与全名或全名的完整结尾匹配，深浅不限；每层只替换一次，并保留原来的权重。
     """
     model = named_model(build)
     x = torch.randn(3, 6)
@@ -327,7 +348,7 @@ def test_inject_trains_only_adapters(student, build, gradients):
     zh: 注入之后只有适配器可训练；被包住的层和没动过的层都不训练。
     """
     model = named_model(build)
-    names = student.inject_lora(model, ["o_proj"], 2, 5.0)
+    names = student.inject_lora(model, ["0.o_proj", "1.o_proj"], 2, 5.0)
     state = randomised(model, names)
     x = torch.randn(4, 6)
     # Not ones: the sum of a layer norm's outputs hardly depends on what goes in.

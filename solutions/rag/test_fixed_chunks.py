@@ -238,6 +238,8 @@ def test_ascii_sentences(student):
         ["  Leading space. ", "x=1.0.2 y"],
         [".hidden ...\u3000", "!"],
         ["'Well.'] ", '"Who?"} ', "me,"],
+        # A no-break space, a line end of two characters, a wide space and a tab; a middle dot is no whitespace.
+        ["Pi is 3.\u00a0", "One.\r\n", "Two.\u2003\v", "Ten.\u00b7a"],
     ]:
         text = "".join(sentences)
         assert parts(text, student.sentence_spans(text)) == sentences

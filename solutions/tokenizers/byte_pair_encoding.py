@@ -13,7 +13,7 @@
 #   `split_words` below is given. Its pattern is GPT-2's, written for the standard `re`: where GPT-2 asks for
 #   `\p{N}`, all numerals, `re` only knows `\d`, the decimal digits, so that `²`, `½` and `Ⅻ` go with the
 #   letters here; and `re` takes the control characters U+001C to U+001F for spaces. On all other characters
-#   the two patterns cut alike.
+#   that your Python's Unicode tables know, the two patterns cut alike.
 # * **Text** is a `str` without lone surrogates; it may be empty.
 #
 # Sources: Gage 1994, "A new algorithm for data compression"; Sennrich et al. 2016 (arXiv 1508.07909),
@@ -32,7 +32,8 @@
 # * **词。** 预分词切出来的每一段叫一个“词”。合并只发生在词内，绝不跨词。下面的 `split_words` 已经给好，
 #   它的正则就是 GPT-2 那一条，只是改用标准库 `re` 来写：GPT-2 用 `\p{N}`（所有数字字符），
 #   `re` 只有 `\d`（十进制数字），所以 `²`、`½`、`Ⅻ` 在这里归到字母一类；
-#   另外 `re` 把控制字符 U+001C 到 U+001F 算作空白。除此之外，两者切法完全一致。
+#   另外 `re` 把控制字符 U+001C 到 U+001F 算作空白。除此之外（以所用 Python 版本收录的 Unicode 字符为限），
+#   两者切法完全一致。
 # * **文本**是不含孤立代理码位的 `str`，可以为空。
 #
 # 出处：Gage 1994；Sennrich 等 2016（arXiv 1508.07909）算法 1；Radford 等 2019（GPT-2）2.2 节。

@@ -22,7 +22,8 @@ class LoRALinear(nn.Module):
         if not r >= 1:
             raise ValueError(r)
         # A throw-away layer of the right shape has the initialisation that is asked for.
-        template = nn.Linear(base.in_features, r, bias=False, dtype=base.weight.dtype)
+        like = {"dtype": base.weight.dtype, "device": base.weight.device}
+        template = nn.Linear(base.in_features, r, bias=False, **like)
         self.lora_A = nn.Parameter(template.weight.detach().clone())
         self.lora_B = nn.Parameter(torch.zeros_like(base.weight[:, :1]).repeat(1, r))
         self.base = base
