@@ -21,6 +21,9 @@ class Clock:
     def __init__(self, pidfd: int) -> None:
         with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as info:
             self._pid = next(int(line.split()[1]) for line in info if line.startswith("Pid:"))
+        self._counts = -1
+        with suppress(OSError):
+            self._counts = os.open(f"/proc/{self._pid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
         self._cpu = 0.0
         self._queued = 0.0
 
@@ -34,9 +37,15 @@ class Clock:
 
     def queued(self) -> float:
         """Seconds for which its main thread could have run but had to wait for a processor; 0 if not counted."""
-        with suppress(OSError), open(f"/proc/{self._pid}/schedstat", encoding="ascii") as counts:
-            self._queued = int(counts.read().split()[1]) / 1e9
+        with suppress(OSError):
+            self._queued = int(os.pread(self._counts, 100, 0).split()[1]) / 1e9
         return self._queued
+
+    def close(self) -> None:
+        """Give the descriptor back. What was counted stays."""
+        if self._counts >= 0:
+            os.close(self._counts)
+        self._counts = -1
 
 
 class Budget:
@@ -57,6 +66,9 @@ class Budget:
         self._queued_start = self._clock.queued()
         self._waited = 0.0
         self._since: float | None = None
+
+    def close(self) -> None:
+        self._clock.close()
 
     @property
     def used(self) -> float:

@@ -27,7 +27,12 @@ from autograder.sandbox.errors import (
 from autograder.sandbox.process import Process
 from autograder.sandbox.proxy import MAX_ITERATION, MODULE, Call, Handle
 from autograder.student.backward import Gradients
+from autograder.student.cells import ShownCell
+from autograder.student.cells import accept as accept_cells
+from autograder.student.notebook import NotebookError
+from autograder.student.scratch import MAX_NOTES, SCRATCH_SECONDS, Note
 
+LOAD_SECONDS = 2 * SCRATCH_SECONDS  # to load a file, whatever its tests may take
 MAX_CALLBACKS = 20_000  # in one operation
 MAX_NESTING = 8  # operations made from within functions that an operation called back
 
@@ -66,10 +71,19 @@ class Child:
 
     # --- what a test does ---
 
-    def load(self) -> None:
-        """Run the student's source. StudentError if it raises, an Ended if it doesn't come back."""
-        self.deadline(self._limits.seconds)
-        self._operate("load", self._main, None, "", (self._files, self._main, self._forbidden))
+    def load(self) -> list[Note]:
+        """Run the student's source; what was left out of a notebook.
+
+        Raises:
+            StudentError: it raises.
+            Ended: it doesn't come back.
+        """
+        self.deadline(max(LOAD_SECONDS, self._limits.seconds))
+        answer = self._operate("load", self._main, None, "", (self._files, self._main, self._forbidden))
+        shape = [tuple, [str, str, str]]
+        if type(answer) is not list or any([type(n), [*map(type, n)]] != shape for n in answer):
+            self._end(Blocked("loading gave something else than notes"))
+        return [Note(*(printable(text, 400) for text in note)) for note in answer[:MAX_NOTES]]
 
     def seed(self, seed: int) -> None:
         """Seed torch, numpy and random on the student's side, at the beginning of the next operation."""
@@ -107,6 +121,15 @@ class Child:
             raise ArchiveError(str(error)) from None
         except Ended as error:
             raise ArchiveError(f"unpacking it ended the process: {error}") from None
+
+    def cells(self, notebook: bytes) -> list[ShownCell]:
+        """What a notebook shows. NotebookError naming what is wrong with it."""
+        try:
+            return accept_cells(self._operate("cells", "", None, "", (notebook,)))
+        except StudentError as error:
+            raise NotebookError(error.message) from None
+        except Ended as error:
+            raise NotebookError(f"reading it ended the process: {error}") from None
 
     # --- its resources ---
 

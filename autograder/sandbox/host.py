@@ -20,7 +20,7 @@ import msgspec
 from autograder.results import Limits
 from autograder.sandbox.child import Child
 from autograder.sandbox.errors import SandboxFault, SandboxUnavailable
-from autograder.sandbox.messages import CONTROL_MESSAGE, Findings, Opening, Ready, Settings
+from autograder.sandbox.messages import CONTROL_MESSAGE, OWN_USER, Findings, Opening, Ready, Settings
 from autograder.sandbox.process import Process
 from autograder.sandbox.syscalls import NUMBERS
 
@@ -46,6 +46,7 @@ _ENVIRONMENT = {
     "PYTHONNOUSERSITE": "1",
     "MPLBACKEND": "Agg",
     "TORCHINDUCTOR_CACHE_DIR": "/tmp",  # torch._dynamo makes a directory when imported; this one exists
+    "TORCHDYNAMO_DISABLE": "1",  # a compiler needs files to write and programs to start; @torch.compile does nothing
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -63,10 +64,16 @@ class Level(enum.Enum):
     STANDARD = "standard"
 
 
-def level_of(findings: Findings) -> Level | None:
-    """The level that these findings prove; None where a submission could read hidden files or reach out."""
-    if findings.seccomp or (findings.namespaces and findings.landlock):
+def level_of(findings: Findings, bare: bool = False) -> Level | None:
+    """The level that these findings prove; None where a submission could read hidden files or reach out.
+
+    On a `bare` machine there is no hidden file left to read, so no file layer is needed. A user of their own must then
+    keep submissions from the grader's memory (/proc) and from the files that the grader writes.
+    """
+    if findings.seccomp:
         return None
+    if findings.namespaces and findings.landlock:
+        return Level.STANDARD if bare and findings.user == OWN_USER else None
     return Level.STANDARD if findings.namespaces or findings.landlock else Level.FULL
 
 
@@ -77,13 +84,19 @@ class Sandbox:
         level: the level that must be reached; by default the best that can be proven here.
         hide: files and directories that no child may read. What lies outside the interpreter's own
             directories is hidden in any case.
+        bare: the caller vouches that no file on this machine must stay hidden; see `level_of`.
         without: layers to leave out. For tests and `doctor`, which show by it what each layer stops.
 
     Raises: SandboxUnavailable where the level can't be reached; it names what is missing and the remedy.
     """
 
     def __init__(
-        self, *, level: Level | None = None, hide: Sequence[Path] = (), without: Collection[str] = ()
+        self,
+        *,
+        level: Level | None = None,
+        hide: Sequence[Path] = (),
+        bare: bool = False,
+        without: Collection[str] = (),
     ) -> None:
         if platform.system() != "Linux" or platform.machine() not in NUMBERS:
             raise SandboxUnavailable(
@@ -91,6 +104,7 @@ class Sandbox:
                 "run the grader on Linux (x86_64 or aarch64), in WSL2 or in Docker"
             )
         self._wanted = level
+        self._bare = bare
         self._hidden = [str(Path(path).absolute()) for path in hide]
         self._without = frozenset(without)
         self._lock = threading.Lock()
@@ -100,7 +114,7 @@ class Sandbox:
     @property
     def level(self) -> Level:
         """The level that was proven when the zygote started."""
-        level = level_of(self._zygote.findings)
+        level = level_of(self._zygote.findings, self._bare)
         if level is None:
             raise SandboxUnavailable(_explain(self._zygote.findings, Level.STANDARD))
         return level
@@ -176,7 +190,7 @@ class Sandbox:
             settings.namespaces = False
             zygote = Zygote(settings)
             zygote.findings.namespaces = reason
-        found = level_of(zygote.findings)
+        found = level_of(zygote.findings, self._bare)
         wanted = self._wanted or Level.STANDARD
         if not self._without and (found is None or (wanted is Level.FULL and found is not Level.FULL)):
             zygote.close()

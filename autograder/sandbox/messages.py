@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 CONTROL_MESSAGE = 1 << 16
+OWN_USER = "unprivileged user of its own"  # what `Findings.user` says when a child gives up root for good
 EXIT_MEMORY = 71  # a child that can't even say that its memory ran out
 
 

@@ -47,8 +47,8 @@ class Process:
             raise SandboxFault("the zygote did not fork within its time") from None
         if not message or len(fds) != 1:
             raise SandboxFault("the zygote is gone, or could not fork")
+        self.budget = Budget(Clock(fds[0]))
         self._pidfd = fds[0]
-        self.budget = Budget(Clock(self._pidfd))
         self.budget.arm(FORK_SECONDS)
         try:
             with self.budget.waiting():
@@ -105,5 +105,6 @@ class Process:
         self.channel.close()
         self._status.close()
         if self._pidfd >= 0:
+            self.budget.close()
             os.close(self._pidfd)
         self._pidfd = -1

@@ -26,8 +26,10 @@ from autograder.sandbox.encode import Encoder
 from autograder.sandbox.messages import EXIT_MEMORY
 from autograder.sandbox.stream import Inbox, joined
 from autograder.student.backward import run_backward
+from autograder.student.cells import shown_cells
 from autograder.student.forbid import forbid, seal
 from autograder.student.loading import filename_of, load_module
+from autograder.student.scratch import Note
 from autograder.student.seed import seed_everything
 from autograder.student.torch_build import build_torch
 
@@ -86,8 +88,11 @@ class Server:
     # --- frames ---
 
     def _receive(self) -> tuple[wire.ToChild, bytearray]:
-        header, payload = self._inbox.frame(_read)
-        return wire.unpack_to_child(header), payload
+        try:
+            header, payload = self._inbox.frame(_read)
+            return wire.unpack_to_child(header), payload
+        except MemoryError:
+            os._exit(EXIT_MEMORY)  # half of a frame is read, so nothing can be answered any more
 
     def _send(self, message: Struct, payload: list[memoryview | bytes]) -> None:
         for piece in joined(wire.pack(message, payload)):
@@ -172,6 +177,8 @@ class Server:
                 return Kept(build_torch(name, *args, **kwargs))
             case "unpack":
                 return archive.unpack(*args)
+            case "cells":
+                return [tuple(cell) for cell in shown_cells(*args)]
         target = self._handles[request.target]
         match kind:
             case "get":
@@ -196,13 +203,17 @@ class Server:
                 return UNARY[name](target)
         raise wire.WireError(f"unknown operation {kind!r}")
 
-    def _load(self, files: Mapping[str, bytes], main: str, forbidden: list[str]) -> None:
+    def _load(
+        self, files: Mapping[str, bytes], main: str, forbidden: list[str]
+    ) -> list[tuple[str, str, str]]:
         self._student_files = frozenset(map(filename_of, files))
         if forbidden:
             forbid(forbidden, self._student_files.__contains__)
-        module = load_module(files, main)
+        notes: list[Note] = []
+        module = load_module(files, main, notes=notes)
         seal(module)
         self._handles[MODULE] = module
+        return [(_clean(note.cell), _clean(note.error), _clean(note.message)) for note in notes]
 
     # --- objects that stay on one side ---
 

@@ -23,7 +23,7 @@ from typing import NoReturn
 import msgspec
 
 from autograder.sandbox import confine, landlock, linux, namespaces, paths, probes
-from autograder.sandbox.messages import CONTROL_MESSAGE, Exited, Findings, Opening, Ready, Settings
+from autograder.sandbox.messages import CONTROL_MESSAGE, OWN_USER, Exited, Findings, Opening, Ready, Settings
 
 # What submissions import, and what torch imports lazily at first use.
 _PRELOAD = """
@@ -158,18 +158,13 @@ def _prepare(control: socket.socket, settings: Settings) -> NoReturn:
         except OSError as error:
             _fail(control, Findings(namespaces=f"building the root: {error}"))
         importlib.invalidate_caches()
-    findings.namespaces = probes.namespaces() if settings.namespaces else "switched off"
+    mounted = [*readable, *paths.package_paths()]
+    findings.namespaces = probes.namespaces(mounted) if settings.namespaces else "switched off"
     findings.seccomp = probes.seccomp() if settings.seccomp else "switched off"
     findings.landlock = _landlock(settings, readable)
     root = os.getuid() == 0
     change_uid = root and not probes.as_user(confine.FIRST_UID, readable)
-    findings.user = (
-        "unprivileged user of its own"
-        if change_uid
-        else "root without capabilities"
-        if root
-        else "the grader's user"
-    )
+    findings.user = OWN_USER if change_uid else "root without capabilities" if root else "the grader's user"
     control.send(msgspec.msgpack.encode(findings))
     plan = confine.Confinement(
         readable=[*readable, *paths.DEVICES],
@@ -232,6 +227,7 @@ def _fail(control: socket.socket, findings: Findings) -> NoReturn:
 
 def main() -> NoReturn:
     os.umask(0o022)
+    linux.go_first()
     control = socket.socket(fileno=int(sys.argv[1]))
     settings = msgspec.msgpack.decode(control.recv(CONTROL_MESSAGE), type=Settings)
     if not settings.namespaces:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
-PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+from autograder.student.loading import is_loading
 
 
 class ForbiddenCall(RuntimeError):
@@ -26,43 +25,27 @@ class ForbiddenCall(RuntimeError):
 
 def resolve(name: str) -> tuple[Any, str]:
     """`torch.Tensor.softmax` -> (torch.Tensor, "softmax"). LookupError where the name doesn't exist."""
-    parts = name.split(".")
-    for split in range(len(parts) - 1, 0, -1):
-        try:
-            owner: Any = importlib.import_module(".".join(parts[:split]))
-        except ImportError:
-            continue
-        for part in parts[split:-1]:
-            owner = getattr(owner, part, None)
-        if hasattr(owner, parts[-1]):
-            return owner, parts[-1]
+    *path, attribute = name.split(".")
+    owner: Any = None
+    with suppress(ImportError, AttributeError):
+        owner = importlib.import_module(path[0])
+        for depth, part in enumerate(path[1:], 2):
+            if not hasattr(owner, part):  # a module that nothing has imported yet
+                importlib.import_module(".".join(path[:depth]))
+            owner = getattr(owner, part)
+        if hasattr(owner, attribute):
+            return owner, attribute
     raise LookupError(f"forbidden call {name!r} names nothing that can be imported; correct it in the toml")
 
 
 def _refusal(name: str) -> ForbiddenCall:
-    return ForbiddenCall(f"{name} is what this exercise asks you to build; write it yourself")
-
-
-def _is_loading(frame: FrameType | None, is_student: Callable[[str], bool]) -> bool:
-    """Whether the student's file is being executed, rather than one of its functions called by a test.
-
-    Comparing one's own answer with the library's at the end of a file or notebook is good practice, not cheating.
-    """
-    while frame is not None:
-        filename = frame.f_code.co_filename
-        if is_student(filename):
-            if frame.f_code.co_name == "<module>":
-                return True
-        elif filename.startswith(PACKAGE) or os.path.basename(filename).startswith("test_"):
-            return False
-        frame = frame.f_back
-    return False
+    return ForbiddenCall(f"{name} is not allowed in this exercise's functions; write what it does yourself")
 
 
 def _guard(name: str, original: Callable[..., Any], is_student: Callable[[str], bool]) -> Callable[..., Any]:
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        caller = sys._getframe(1)
-        if is_student(caller.f_code.co_filename) and not _is_loading(caller, is_student):
+        # Comparing one's own answer with the library's at the end of a file is good practice, not cheating.
+        if is_student(sys._getframe(1).f_code.co_filename) and not is_loading():
             raise _refusal(name)
         return original(*args, **kwargs)
 

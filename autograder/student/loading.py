@@ -17,7 +17,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from autograder.student.notebook import notebook_source
+from autograder.student.notebook import code_cells
+from autograder.student.scratch import GAP, Note, run_cells
 
 STUB = "autograder"
 MODULE = "submission"  # never the file's own name: exercises are called `logging` and `imports`, too
@@ -39,11 +40,10 @@ def decode_source(raw: bytes) -> str:
     declared = any(re.match(rb"[ \t\f]*#.*?coding[:=]", line) for line in raw.splitlines()[:2])
     encoding = tokenize.detect_encoding(io.BytesIO(raw).readline)[0] if declared else "utf-8-sig"
     try:
-        text = raw.decode(encoding)
+        return raw.decode(encoding)
     except UnicodeDecodeError as error:
         name = encoding.removesuffix("-sig")
         raise SyntaxError(f"the file is not {name} text (byte {error.start}); save it as UTF-8") from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 class _Siblings(MetaPathFinder, Loader):
@@ -51,16 +51,20 @@ class _Siblings(MetaPathFinder, Loader):
 
     def __init__(self, files: Mapping[str, bytes], directory: str) -> None:
         self.directory = directory
-        modules = {module_name(name): (name, raw) for name, raw in files.items() if name.endswith(".py")}
-        # A sibling named `random.py` must not replace the library's module under everybody else.
-        self.sources = {
-            name: v for name, v in modules.items() if name not in sys.stdlib_module_names and "." not in name
-        }
+        self.sources = {module_name(name): (name, raw) for name, raw in files.items() if name.endswith(".py")}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self) if fullname in self.sources else None
+        if fullname not in self.sources:
+            return None
+        # A file named `random.py` must not replace the library's module under everybody else. A mere folder of that
+        # name somewhere on the path (a namespace package: it has no origin) is no library.
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(fullname, path)
+            if spec is not None and spec.origin is not None:
+                return None
+        return ModuleSpec(fullname, self)
 
     def create_module(self, spec: ModuleSpec) -> None:
         return None
@@ -70,10 +74,20 @@ class _Siblings(MetaPathFinder, Loader):
         _execute(module, decode_source(raw), filename_of(name, self.directory))
 
 
-def _execute(module: ModuleType, source: str, filename: str) -> None:
+def _introduce(module: ModuleType, source: str, filename: str) -> None:
+    """Let tracebacks show the source."""
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     module.__file__ = filename
+
+
+def _execute(module: ModuleType, source: str, filename: str) -> None:
+    _introduce(module, source, filename)
     exec(compile(source, filename, "exec", dont_inherit=True), module.__dict__)
+
+
+def _execute_cells(module: ModuleType, cells: Sequence[str], filename: str) -> list[Note]:
+    _introduce(module, GAP.join(cells), filename)
+    return run_cells(cells, filename, module.__dict__)
 
 
 def _stub_autograder() -> ModuleType:
@@ -84,6 +98,12 @@ def _stub_autograder() -> ModuleType:
 
 
 _installed: _Siblings | None = None
+_loading = False
+
+
+def is_loading() -> bool:
+    """Whether a submission's file is being executed, rather than one of its functions called by a test."""
+    return _loading
 
 
 def _install(siblings: _Siblings) -> None:
@@ -96,29 +116,43 @@ def _install(siblings: _Siblings) -> None:
             spec = getattr(sys.modules.get(name), "__spec__", None)
             if spec is not None and spec.loader is _installed:
                 del sys.modules[name]
-    sys.meta_path.append(siblings)  # last: an installed library wins over a file of the same name
+    sys.meta_path.insert(0, siblings)
     _installed = siblings
 
 
-def load_module(files: Mapping[str, bytes], main: str, directory: str = "") -> ModuleType:
+def load_module(
+    files: Mapping[str, bytes], main: str, directory: str = "", notes: list[Note] | None = None
+) -> ModuleType:
     """Execute `files[main]` as a fresh module and return it.
 
     Args:
         files: name -> raw bytes; the main file (`.py` or `.ipynb`) and the `.py` files beside it.
         main: the name of the file to run.
         directory: where the files lie on disk, if they do, so that a debugger finds them.
+        notes: takes what was left out of a notebook (see `student.scratch`).
 
     Raises whatever the submission raises, SyntaxError included. While it runs, `import autograder` gives a stub.
     """
-    source = notebook_source(files[main]) if main.endswith(".ipynb") else decode_source(files[main])
+    global _loading
+    filename, is_notebook = filename_of(main, directory), main.endswith(".ipynb")
+    cells = code_cells(files[main]) if is_notebook else [decode_source(files[main])]
     _install(_Siblings({name: raw for name, raw in files.items() if name != main}, directory))
     module = ModuleType(MODULE)
-    stubbed = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == STUB}
+    real = sys.modules.get(STUB)
     sys.modules[STUB] = _stub_autograder()
     sys.modules[MODULE] = module  # dataclasses and typing look a class's module up here
+    _loading = True
     try:
-        _execute(module, source, filename_of(main, directory))
+        if is_notebook:
+            left_out = _execute_cells(module, cells, filename)
+            if notes is not None:
+                notes += left_out
+        else:
+            _execute(module, cells[0], filename)
     finally:
-        del sys.modules[STUB]
-        sys.modules.update(stubbed)
+        _loading = False
+        if real is None:
+            del sys.modules[STUB]
+        else:
+            sys.modules[STUB] = real
     return module

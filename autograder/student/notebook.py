@@ -1,6 +1,6 @@
-"""A notebook's JSON as Python source, with the standard library alone (importing nbformat takes over a second).
+"""A notebook's code cells as plain Python, with the standard library alone (importing nbformat takes over a second).
 
-Code cells are joined in order. Lines that only IPython understands (`%magic`, `!shell`, `name?`) become comments, so
+Lines that only IPython understands (`%magic`, `!shell`, `name?`) become comments, so
 line numbers stay those of the cells; a cell that begins with a cell magic (`%%bash`), or whose first line is
 `# autograder: skip`, is left out.
 """
@@ -13,6 +13,7 @@ import tokenize
 from typing import Any
 
 SKIP = "# autograder: skip"
+HELP = re.compile(r"[%\w.*\[\]]+\?{1,2}")  # len?, torch.nn.Linear??, %timeit?
 ASSIGNED = re.compile(r"^(\s*[A-Za-z_][\w.,\s\[\]]*=\s*)[%!]")  # files = !ls, t = %timeit -o f()
 
 
@@ -20,7 +21,8 @@ class NotebookError(SyntaxError):
     """The file is not a notebook that can be read. A SyntaxError, because that is what it is for a `.py` file."""
 
 
-def _cells(raw: bytes) -> list[dict[str, Any]]:
+def notebook_cells(raw: bytes) -> list[dict[str, Any]]:
+    """The cells as they stand in the JSON. NotebookError if there are none."""
     try:
         notebook = json.loads(raw.decode("utf-8-sig"))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
@@ -34,7 +36,8 @@ def _cells(raw: bytes) -> list[dict[str, Any]]:
     return cells
 
 
-def _text(cell: dict[str, Any]) -> str:
+def text_of(cell: dict[str, Any]) -> str:
+    """A cell's source."""
     source = cell.get("source", cell.get("input", ""))
     if isinstance(source, str):
         return source
@@ -47,7 +50,7 @@ def _rewritten(line: str) -> str | None:
     """What stands for a line that only IPython understands; None for any other line."""
     stripped = line.strip()
     indent = line[: len(line) - len(line.lstrip())]
-    if stripped.startswith(("%", "!", "?")) or (stripped.endswith("?") and "#" not in stripped):
+    if stripped.startswith(("%", "!", "?")) or HELP.fullmatch(stripped):
         return f"{indent}pass  # {stripped}"
     assigned = ASSIGNED.match(line)
     return f"{assigned[1]}None  # {stripped}" if assigned else None
@@ -75,7 +78,7 @@ def _plain_python(source: str) -> str:
 
 def code_cells(raw: bytes) -> list[str]:
     """The notebook's code cells as plain Python, in order, without skipped cells. NotebookError if unreadable."""
-    sources = [_text(cell) for cell in _cells(raw) if cell.get("cell_type") == "code"]
+    sources = [text_of(cell) for cell in notebook_cells(raw) if cell.get("cell_type") == "code"]
     kept = [s for s in sources if not s.lstrip().startswith(("%%", SKIP))]
     return [s if _compiles(s) else _plain_python(s) for s in kept]
 
@@ -87,8 +90,3 @@ def _compiles(source: str) -> bool:
     except (SyntaxError, ValueError):
         return False
     return True
-
-
-def notebook_source(raw: bytes) -> str:
-    """All code cells as one source text."""
-    return "\n\n".join(code_cells(raw)) + "\n"

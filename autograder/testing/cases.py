@@ -7,11 +7,12 @@ directly with the few fixtures a test of an exercise may use.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class TestCase:
 
     __test__ = False  # not a test class, whatever pytest makes of the name
 
-    name: str  # "test_scale[3]"
+    name: str  # "test_affine[3]"
     function: Callable[..., None]
     fixtures: tuple[str, ...]
     parameters: Mapping[str, Any]
@@ -41,10 +42,18 @@ class TestCase:
     visibility: Visibility = Visibility.PUBLIC
     own_limits: Mapping[str, float] = field(default_factory=dict)  # from @pytest.mark.limits
     questions: frozenset[str] = frozenset()  # what the file's tests use of the student's module
+    uses: frozenset[str] = frozenset()  # what this one uses, helpers and names given as parameters included
 
     @property
     def function_name(self) -> str:
         return self.name.split("[")[0]
+
+    def question(self, questions: Sequence[str]) -> str:
+        """The one of an exercise's questions (in the file's order) that this test belongs to: the last that it uses.
+
+        A test that uses none of them by name needs the whole file; it belongs to the last.
+        """
+        return next((name for name in reversed(questions) if name in self.uses), questions[-1])
 
     def limits(self, default: Limits) -> Limits:
         """The exercise's limits with this test's own ones on top."""
@@ -117,6 +126,8 @@ def collect(path: Path, visibility: Visibility) -> list[TestCase]:
         "--disable-plugin-autoload",
         "-c", os.devnull,
         *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:logging"),
+        # It ends by collecting garbage again and again: half a second where torch is loaded.
+        *("-p", "no:unraisableexception"),
         *("-p", "autograder.testing.plugin"),
     ]  # fmt: skip
     # pytest keeps an imported test file under its path's name; this one may have changed, or have a namesake.
@@ -133,8 +144,32 @@ def collect(path: Path, visibility: Visibility) -> list[TestCase]:
         raise CourseError(f"{path} can't be collected:\n{collector.errors[0]}")
     if not collector.items:
         raise CourseError(f"{path} holds no tests; write at least one function called test_...")
-    questions = frozenset(name for found in USED.findall(read_text(path)) for name in found if name)
-    return [_case(item, collector.items, visibility, questions) for item in collector.items]
+    source = read_text(path)
+    questions, uses = _used(source), _uses(source)
+    return [_case(item, collector.items, visibility, questions, uses) for item in collector.items]
+
+
+def _used(source: str) -> frozenset[str]:
+    return frozenset(name for found in USED.findall(source) for name in found if name)
+
+
+def _uses(source: str) -> dict[str, frozenset[str]]:
+    """Top-level function of a test file -> what it, or a helper that it names, uses of the student's module."""
+    functions = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+    named = {
+        name: {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)} & functions.keys()
+        for name, node in functions.items()
+    }
+    lines = source.splitlines()
+    own = {
+        name: _used("\n".join(lines[node.lineno - 1 : node.end_lineno])) for name, node in functions.items()
+    }
+
+    def reached(name: str, seen: set[str]) -> frozenset[str]:
+        seen.add(name)
+        return own[name].union(*(reached(other, seen) for other in named[name] - seen))
+
+    return {name: reached(name, set()) for name in functions}
 
 
 def _used_fixtures(item: pytest.Function) -> list[str]:
@@ -143,7 +178,11 @@ def _used_fixtures(item: pytest.Function) -> list[str]:
 
 
 def _case(
-    item: pytest.Item, items: list[pytest.Item], visibility: Visibility, questions: frozenset[str]
+    item: pytest.Item,
+    items: list[pytest.Item],
+    visibility: Visibility,
+    questions: frozenset[str],
+    uses: Mapping[str, frozenset[str]],
 ) -> TestCase:
     if not isinstance(item, pytest.Function) or item.cls is not None:
         raise CourseError(f"{item.nodeid}: tests of an exercise are plain functions")
@@ -165,4 +204,7 @@ def _case(
         visibility=visibility,
         own_limits=limits_of(item),
         questions=questions,
+        uses=uses.get(item.obj.__name__, frozenset()).union(
+            value for value in parameters.values() if isinstance(value, str)
+        ),
     )

@@ -1,7 +1,8 @@
 """What a student reads about one test.
 
-About a public test: everything. About a hidden one: the sentence its author wrote for students, the kind of error and
-the line it came from. Nothing else, because an exception's text, like a print, can carry a hidden input out.
+About a public test: everything. About a hidden one: the sentence its author wrote for students, the kind of error, what
+to do about that kind, and the line it came from. Nothing else, because an exception's text, like a print, can carry a
+hidden input out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from autograder.results import Outcome, Text, Visibility
 from autograder.sandbox.errors import Frame, StudentError, printable
 from autograder.testing.cases import TestCase
+from autograder.testing.remedy import BY_FAMILY, remedy
 from autograder.testing.run import Ending
 
 MESSAGE_LIMIT = 600
@@ -93,14 +95,18 @@ def _error(
         name = _family(error)
         # A line number is the submission's claim, too: one beyond its file would be a message to its author.
         known = len(linecache.getlines(frames[-1].filename)) if frames and lines is None else lines or 0
-        if not frames or not 0 < frames[-1].line <= known:
-            return ERROR_SOMEWHERE.format(error=name)
-        return ERROR.format(error=name, line=frames[-1].line)
+        located = frames and 0 < frames[-1].line <= known
+        said = (
+            ERROR.format(error=name, line=frames[-1].line) if located else ERROR_SOMEWHERE.format(error=name)
+        )
+        advice = BY_FAMILY.get(name) if isinstance(error, StudentError) else None
+        return Text(f"{said.en} {advice.en}", f"{said.zh}{advice.zh}") if advice else said
     name = error.name if isinstance(error, StudentError) else type(error).__name__
     message = printable(error.message if isinstance(error, StudentError) else str(error), MESSAGE_LIMIT)
     told = [f"{name}: {message}" if message else name]
     told += [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-4:]]
-    return Text(en="\n".join(told), zh="\n".join(told))
+    advice = remedy(error) or Text()
+    return Text("\n".join([*told, advice.en]).rstrip(), "\n".join([*told, advice.zh]).rstrip())
 
 
 def frames_of(error: BaseException, is_student: Callable[[str], bool]) -> tuple[Frame, ...]:

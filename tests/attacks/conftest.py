@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import pytest
 
@@ -15,11 +16,11 @@ COMBINATIONS = {"full": (), "no-namespaces": ("namespaces",), "no-landlock": ("l
 
 
 @pytest.fixture(scope="session", params=COMBINATIONS)
-def confined(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+def confined(request: pytest.FixtureRequest, unavailable: Callable[[object], NoReturn]) -> Iterator[Sandbox]:
     sandbox = Sandbox(without=COMBINATIONS[request.param])
     with sandbox:
         try:
             _ = sandbox.level
         except SandboxUnavailable as reason:
-            pytest.skip(str(reason))
+            unavailable(reason)
         yield sandbox

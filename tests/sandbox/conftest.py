@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import NoReturn
 
 import pytest
 
@@ -15,25 +16,25 @@ collect_ignore_glob = [] if platform.system() == "Linux" else ["*"]
 
 
 @pytest.fixture(scope="session")
-def best() -> Iterator[Sandbox]:
+def best(unavailable: Callable[[object], NoReturn]) -> Iterator[Sandbox]:
     """The best level that this machine gives."""
     try:
         sandbox = Sandbox()
     except SandboxUnavailable as reason:
-        pytest.skip(str(reason))
+        unavailable(reason)
     with sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="session")
-def standard() -> Iterator[Sandbox]:
+def standard(unavailable: Callable[[object], NoReturn]) -> Iterator[Sandbox]:
     """Landlock and the system-call filter, without namespaces."""
     sandbox = Sandbox(without=["namespaces"])
     with sandbox:
         try:
             _ = sandbox.level
         except SandboxUnavailable as reason:
-            pytest.skip(str(reason))
+            unavailable(reason)
         yield sandbox
 
 

@@ -7,8 +7,10 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -16,7 +18,7 @@ from autograder.results import Limits
 from autograder.sandbox import Child, Level, Sandbox, SandboxFault, SandboxUnavailable, paths
 from autograder.sandbox.doctor import examine
 from autograder.sandbox.host import level_of
-from autograder.sandbox.messages import Findings
+from autograder.sandbox.messages import OWN_USER, Findings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOOK = """
@@ -46,9 +48,9 @@ def look(sandbox: Sandbox, **limits: float) -> Child:
     return child
 
 
-def test_full_where_everything_works(best: Sandbox) -> None:
+def test_full_where_everything_works(best: Sandbox, unavailable: Callable[[object], NoReturn]) -> None:
     if best.missing:
-        pytest.skip(f"not available here: {best.missing}")
+        unavailable(best.missing)
     assert best.level is Level.FULL
     assert len(best.layers) == 5
     with look(best) as child:
@@ -62,9 +64,9 @@ def test_full_where_everything_works(best: Sandbox) -> None:
         assert set(child.student.listing("/dev")) == {"null", "zero", "random", "urandom"}
 
 
-def test_every_mount_is_read_only(best: Sandbox) -> None:
+def test_every_mount_is_read_only(best: Sandbox, unavailable: Callable[[object], NoReturn]) -> None:
     if best.missing.get("namespaces"):
-        pytest.skip(best.missing["namespaces"])
+        unavailable(best.missing["namespaces"])
     with look(best) as child:
         for path in ("/", "/usr/lib", os.__file__, pytest.__file__, "/dev/null", "/proc/cpuinfo"):
             flags = child.student.mount_flags(path)
@@ -180,12 +182,12 @@ def test_siblings_and_notebooks(best: Sandbox) -> None:
         assert child.student.f() == 42
 
 
-def test_hidden_paths(tmp_path: Path) -> None:
+def test_hidden_paths(tmp_path: Path, unavailable: Callable[[object], NoReturn]) -> None:
     """A hidden path among the libraries is covered by namespaces; Landlock alone can't, and refuses."""
     library = Path(pytest.__file__).parent
     with Sandbox(hide=[library]) as sandbox:
         if sandbox.missing.get("namespaces"):
-            pytest.skip(sandbox.missing["namespaces"])
+            unavailable(sandbox.missing["namespaces"])
         with look(sandbox) as child:
             assert child.student.listing(str(library)) == []
             with pytest.raises(OSError):
@@ -231,6 +233,30 @@ def test_exposed_paths(tmp_path: Path) -> None:
 )
 def test_levels(findings: Findings, level: Level | None) -> None:
     assert level_of(findings) is level
+
+
+@pytest.mark.parametrize(
+    ("findings", "level"),
+    [
+        (Findings(namespaces="no", landlock="no", user=OWN_USER), Level.STANDARD),
+        (Findings(namespaces="no", landlock="no", user="root without capabilities"), None),
+        (Findings(namespaces="no", landlock="no", user="the grader's user"), None),
+        (Findings(namespaces="no", landlock="no", seccomp="no", user=OWN_USER), None),
+        (Findings(namespaces="no", user="root without capabilities"), Level.STANDARD),
+    ],
+)
+def test_level_where_nothing_is_left_to_hide(findings: Findings, level: Level | None) -> None:
+    """A user of their own stands for the file layer, and nothing else does; it counts nowhere but there."""
+    assert level_of(findings, bare=True) is level
+    if findings.landlock:
+        assert level_of(findings) is None
+
+
+def test_submissions_go_first_when_memory_runs_out(sandbox: Sandbox) -> None:
+    """The system ends the process with the highest score: never the grader, which would take every result with it."""
+    score = Path(f"/proc/{sandbox._zygote._process.pid}/oom_score_adj").read_text()
+    assert int(score) == 1000
+    assert int(Path("/proc/self/oom_score_adj").read_text()) < 1000
 
 
 def test_asking_for_more_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,7 +332,7 @@ exec setpriv --reuid=65000 --regid=65000 --clear-groups -- "$PYTHON" -c "$SCRIPT
 
 
 @pytest.mark.parametrize("without", [[], ["namespaces"]])
-def test_started_by_an_ordinary_user(without: list[str]) -> None:
+def test_started_by_an_ordinary_user(without: list[str], unavailable: Callable[[object], NoReturn]) -> None:
     """The whole grader as uid 65000: user namespaces instead of root's, and the same walls."""
     tools = [shutil.which(name) for name in ("unshare", "setpriv", "mount")]
     if os.getuid() != 0 or not all(tools):
@@ -339,7 +365,7 @@ with Sandbox(without={without!r}) as sandbox, sandbox.open({{"l.py": {LOOK.encod
         check=False,
     )
     if "user namespaces" in answer.stderr or "putting" in answer.stderr:
-        pytest.skip(answer.stderr)
+        unavailable(answer.stderr)
     assert answer.returncode == 0, answer.stderr
     first, *rest = answer.stdout.splitlines()
     level, uid, missing = first.split(" ", 2)
@@ -382,3 +408,29 @@ def test_no_right_of_root_is_left() -> None:
                 child.load()
                 with pytest.raises(PermissionError):
                     getattr(child.student, name)()
+
+
+def test_the_program_may_lie_below_tmp(sandbox: Sandbox) -> None:
+    """Many people try a clone in /tmp first; that costs no layer, and nothing else of /tmp is seen."""
+    script = f"""
+from autograder.sandbox import Sandbox
+from autograder.results import Limits
+with Sandbox() as sandbox, sandbox.open({{"l.py": {LOOK.encode()!r}}}, "l.py", limits=Limits()) as child:
+    child.load()
+    print(sandbox.level.value, sandbox.missing)
+    try:
+        print(child.student.listing("."), child.student.listing(HERE))
+    except OSError as error:
+        print("refused")
+"""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        shutil.copytree(
+            paths.PACKAGE, Path(folder, "autograder"), ignore=shutil.ignore_patterns("__pycache__")
+        )
+        Path(folder, "secret.txt").write_text("42")
+        done = subprocess.run(
+            [sys.executable, "-c", script.replace("HERE", repr(folder))],
+            env={**os.environ, "PYTHONPATH": folder}, cwd=folder, capture_output=True, text=True,
+        )  # fmt: skip
+    assert done.stdout.startswith(f"{sandbox.level.value} {sandbox.missing}\n"), done.stdout + done.stderr
+    assert "secret.txt" not in done.stdout

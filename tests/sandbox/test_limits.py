@@ -139,6 +139,15 @@ def test_exhausting_memory_for_good(run: Callable[..., Child]) -> None:
             child.student.fill()
 
 
+@pytest.mark.parametrize("asks", [True, False])
+def test_what_is_sent_counts_as_well(run: Callable[..., Child], asks: bool) -> None:
+    """A tensor that doesn't fit is the memory limit, not a crash: as an argument, and as a function's answer."""
+    child = run("def take(x):\n    return x() if callable(x) else x\n", memory_mb=64)
+    large = torch.zeros(100 << 18)
+    with pytest.raises(OutOfMemory, match="64 MiB"):
+        child.student.take((lambda: large) if asks else large)
+
+
 def test_peak_memory(run: Callable[..., Child]) -> None:
     child = run("def make(n):\n    return sum(bytearray(n << 20))\n")
     child.student.make(100)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from autograder.student.forbid import ForbiddenCall, forbid, forbidden, resolve
+from autograder.student.loading import load_module
 
 
 def student(source: str) -> ModuleType:
@@ -33,7 +34,10 @@ def test_refused_to_the_student(name: str) -> None:
     module = student(f"import torch\nimport torch.nn.functional as F\ndef f(x):\n    return {CALLS[name]}\n")
     x = torch.randn(3)
     before = module.f(x)
-    with forbidden([name], is_student), pytest.raises(ForbiddenCall, match=f"^{name} is what this exercise"):
+    with (
+        forbidden([name], is_student),
+        pytest.raises(ForbiddenCall, match=f"^{name} is not allowed in this exercise"),
+    ):
         module.f(x)
     assert torch.equal(module.f(x), before)
 
@@ -106,3 +110,71 @@ def test_a_forbidden_class_can_still_be_named() -> None:
             "import torch\ndef f(x: torch.nn.Softmax | None = None):\n    return isinstance(x, torch.nn.Softmax)\n"
         )
         assert module.f() is False
+
+
+# ------------------------------------------------------------------------------------------- while the file loads
+
+
+def loaded(source: str, **beside: str) -> ModuleType:
+    """`source`, with files beside it, loaded as a submission is."""
+    files = {f"{name}.py": text.encode() for name, text in {"student": source, **beside}.items()}
+    return load_module(files, "student.py")
+
+
+COMPARED = (
+    "import torch\n"
+    "def f(x):\n"
+    "    return x.exp() / x.exp().sum()\n"
+    "def compare():\n"
+    "    x = torch.randn(3)\n"
+    "    assert torch.allclose(f(x), torch.softmax(x, -1))\n"
+)
+FREE = {
+    "a comparison at the end of the file": COMPARED + "compare()\n",
+    "a value worked out beforehand": "import torch\ndef f(x, y=torch.softmax(torch.ones(3), -1)):\n    return y\n",
+    "a script of one's own formula": (
+        "import torch\n@torch.jit.script\ndef f(x):\n    return x.exp() / x.exp().sum()\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("source", FREE.values(), ids=FREE)
+def test_free_while_the_file_loads(source: str) -> None:
+    with forbidden(["torch.softmax"], is_student):
+        module = loaded(source)
+        assert torch.allclose(module.f(torch.ones(3)), torch.full((3,), 1 / 3))
+
+
+PRETENDED = {
+    "a function called once more": (
+        "import torch\ndef f(x):\n    return torch.softmax(x, -1)\nf(torch.ones(3))\n"
+    ),
+    "a default argument": "import torch\ndef f(x, softmax=torch.softmax):\n    return softmax(x, -1)\n",
+    "code run as if it were the file": (
+        "import torch\n"
+        "def f(x):\n"
+        "    names = {'torch': torch, 'x': x}\n"
+        "    exec(compile('y = torch.softmax(x, -1)', __file__, 'exec'), names)\n"
+        "    return names['y']\n"
+    ),
+    "a file beside it, imported only now": "def f(x):\n    from late import y\n    return y\n",
+}
+
+
+@pytest.mark.parametrize("how", PRETENDED)
+def test_loading_can_t_be_pretended(how: str) -> None:
+    """Once the file is loaded nothing that its functions do is loading any more."""
+    late = "import torch\ny = torch.softmax(torch.ones(3), -1)\n"
+    with forbidden(["torch.softmax"], lambda filename: filename in ("<student.py>", "<late.py>")):
+        module = loaded(PRETENDED[how], late=late)
+        with pytest.raises(ForbiddenCall):
+            module.f(torch.ones(3))
+
+
+def test_loading_is_over_when_it_failed() -> None:
+    with forbidden(["torch.softmax"], is_student):
+        with pytest.raises(ZeroDivisionError):
+            loaded("1 / 0\n")
+        module = student("import torch\ndef f(x):\n    return torch.softmax(x, -1)\n")
+        with pytest.raises(ForbiddenCall):
+            module.f(torch.ones(3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -63,11 +64,16 @@ def test_standard_library_is_not_shadowed() -> None:
     assert hasattr(sys.modules["json"], "loads")
 
 
-def test_an_installed_library_is_not_shadowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    import colorsys as library  # stands for an installed library: that it is the standard one's is hidden below
+def test_a_folder_of_the_same_name_is_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tools.py` beside the submission, and somewhere on the path a folder `tools` without an __init__.py."""
+    (tmp_path / "tools_of_mine").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert load("from tools_of_mine import x", tools_of_mine="x = 5").x == 5
 
-    names = sys.stdlib_module_names - {"colorsys"}
-    monkeypatch.setattr(sys, "stdlib_module_names", names)
+
+def test_an_installed_library_is_not_shadowed() -> None:
+    import colorsys as library
+
     module = load("import colorsys\nx = colorsys.rgb_to_hsv\n", colorsys="rgb_to_hsv = 'mine'\n")
     assert module.x is library.rgb_to_hsv
     load("x = 1\n")  # the next submission

@@ -128,3 +128,22 @@ def test_a_configuration_file_above_does_not_matter(cases: Collect, tmp_path: Pa
 )
 def test_sentences(docstring: str | None, sentence: Text) -> None:
     assert sentence_of(docstring) == sentence
+
+
+@pytest.mark.parametrize(
+    ("source", "question"),
+    [
+        ("def test_a(student): student.first(1)", "first"),
+        ("def test_a(student): student.second(student.first(1))", "second"),
+        ("def test_a(student): student.first(student.second(1))", "second"),
+        ("def test_a(ranks): ranks(4, 'second', 1)", "second"),
+        ("def run(student): return student.first\ndef test_a(student): run(student)", "first"),
+        ("def run(student): return again(student)\ndef again(student): return run(student) or student.second\n"
+         "def test_a(student): run(student)\ndef test_b(student): student.first", "second"),
+        ("@pytest.mark.parametrize('name', ['first'])\ndef test_a(student, name): getattr(student, name)", "first"),
+        ("def test_a(student): vars(student)", "third"),
+    ],
+)  # fmt: skip
+def test_question(cases: Collect, source: str, question: str) -> None:
+    """A test belongs to the last question that it uses, by itself or through a helper; one that names none, to the last."""
+    assert cases(source)[0].question(("first", "second", "third")) == question

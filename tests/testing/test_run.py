@@ -195,7 +195,7 @@ def test_forbidden_call(grade: Grade) -> None:
         forbidden=["torch.softmax"],
     )
     assert ending.outcome is Outcome.ERROR
-    assert "ForbiddenCall: torch.softmax is what this exercise asks you to build" in message.en
+    assert "ForbiddenCall: torch.softmax is not allowed in this exercise's functions" in message.en
 
 
 def test_memory(grade: Grade) -> None:

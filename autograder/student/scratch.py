@@ -1,0 +1,128 @@
+"""Run a notebook's cells one after another, so that scratch work can't take the graded definitions down with it.
+
+Functions and classes must be made. Whatever else a cell does (a plot, a check, a training loop) may fail or take too
+long: it is left out with a note, and the definitions around it are made all the same.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+SCRATCH_SECONDS = 5.0  # CPU time in all for what defines nothing
+LEAST_SECONDS = (
+    0.1  # what a statement still gets when that is used up: a constant may stand after a training loop
+)
+MAX_NOTES = 10
+GAP = "\n\n"  # between two cells in the text that tracebacks show
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+DEFINES = re.compile(r"^(async def|def|class)\b", re.MULTILINE)
+
+
+class Note(NamedTuple):
+    """A cell that did not run to its end: its first line, and the exception's name and text."""
+
+    cell: str
+    error: str
+    message: str
+
+
+class OutOfTime(BaseException):
+    """A scratch statement used up its CPU time. No Exception, because `except Exception` must not swallow it."""
+
+
+def run_cells(cells: Sequence[str], filename: str, namespace: dict[str, Any]) -> list[Note]:
+    """Execute the cells, in order, in one namespace; what was left out.
+
+    Raises:
+        BaseException: whatever a function's or class's definition raises; SyntaxError for a cell that holds a
+            definition and can't be parsed.
+    """
+    notes: list[Note] = []
+    clock = _Clock()
+    flags = line = 0
+    for source in cells:
+        try:
+            tree = ast.increment_lineno(ast.parse(source, filename), line)
+        except (SyntaxError, ValueError) as error:
+            if DEFINES.search(source):
+                if isinstance(error, SyntaxError) and error.lineno is not None:
+                    error.lineno += line
+                raise
+            _note(notes, source, error)
+            tree = ast.Module([], [])
+        line += source.count("\n") + GAP.count("\n")
+        failed = False
+        for statement in tree.body:
+            flags |= _future(statement)
+            if isinstance(statement, DEFINITIONS):
+                exec(_compiled(statement, filename, flags), namespace)
+            elif not failed:
+                try:
+                    with clock.limited():
+                        exec(_compiled(statement, filename, flags), namespace)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:
+                    failed = True
+                    _note(notes, source, error)
+    return notes
+
+
+def _compiled(statement: ast.stmt, filename: str, flags: int) -> CodeType:
+    return compile(ast.Module([statement], []), filename, "exec", flags, dont_inherit=True)
+
+
+def _future(statement: ast.stmt) -> int:
+    """`from __future__ import x` holds for all that follows, as it does in a notebook."""
+    if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
+        found = [getattr(__future__, alias.name, None) for alias in statement.names]
+        return sum(feature.compiler_flag for feature in found if feature is not None)
+    return 0
+
+
+def _note(notes: list[Note], source: str, error: BaseException) -> None:
+    if len(notes) >= MAX_NOTES:
+        return
+    first = next((line.strip() for line in source.splitlines() if line.strip()), "")
+    try:
+        text = str(error)
+    except BaseException:  # the submission's own exception
+        text = ""
+    notes.append(Note(first[:80], type(error).__name__[:80], text[:400]))
+
+
+class _Clock:
+    """Shares the time for scratch work among its statements."""
+
+    def __init__(self) -> None:
+        self.left = SCRATCH_SECONDS
+
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Raise OutOfTime in this block when its time is up. Only Unix's main thread has the timer for it."""
+        if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        seconds = max(LEAST_SECONDS, self.left)
+        began = time.process_time()
+        before = signal.signal(signal.SIGPROF, _out_of_time)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.signal(signal.SIGPROF, before)
+            self.left -= time.process_time() - began
+
+
+def _out_of_time(number: int, frame: FrameType | None) -> None:
+    raise OutOfTime(f"what defines nothing may take {SCRATCH_SECONDS:g} s of CPU time in all")
