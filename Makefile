@@ -4,9 +4,13 @@
 
 VENV ?= .venv
 BIN := $(VENV)/bin
+INSTALL := autograder/release/files/install.py
 # The first Python that this project supports; PYTHON=... overrides it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+
+# A file's tests share what they set up, so each file stays on one process. What hangs fails by name.
+PYTEST_OPTIONS := -n auto --maxprocesses 4 --dist loadgroup --timeout 900 --durations 25
 
 .PHONY: demo test lint clean
 
@@ -14,16 +18,17 @@ demo: $(VENV)/.instructor
 	$(BIN)/autograder grade examples/class --gradebook gradebook.db
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	test -n "$$AUTOGRADER_TESTS_NO_BROWSER" || $(BIN)/python tests/get_browser.py
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check . exercises/*/test_*.py
 	$(BIN)/ruff format --check . exercises/*/test_*.py
 	$(BIN)/mypy
 
-$(VENV)/.instructor $(VENV)/.dev: $(VENV)/.%: pyproject.toml constraints.txt tools/install.py
+$(VENV)/.instructor $(VENV)/.dev: $(VENV)/.%: pyproject.toml constraints.txt $(INSTALL)
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; set PYTHON=/path/to/python3.11"; exit 2; }
-	$(PYTHON) tools/install.py $(VENV) $*
+	$(PYTHON) $(INSTALL) $(VENV) $*
 	@touch $@
 
 clean:

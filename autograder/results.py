@@ -110,6 +110,7 @@ class ExerciseResult(Struct, frozen=True, kw_only=True):
     key: str = ""  # hash of the submission, the exercise's bundle and the engine version
     path: str = ""  # the file that was graded, relative to the submissions folder
     message: Text = Text()
+    detail: str = ""  # why it is UNGRADED, for the instructor: the first line says it, a traceback follows
     output: str = ""  # the end of what the submission printed
     tests: tuple[TestResult, ...] = ()
 

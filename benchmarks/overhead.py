@@ -120,13 +120,11 @@ def main() -> None:
     main_file, files = f"{exercise.topic}.py", {f"{exercise.topic}.py": bundle.solution}
     worker = Worker(Mode(hide=(exercise.root,)))
     try:
-        with (
-            Workbench(bundle, ConfinedRoom(worker.sandbox)) as confined,
-            Workbench(bundle, UnsafeRoom()) as local,
-        ):
-            a = isolated(confined, files, main_file, options.submissions, "(a) isolated")
-            c = isolated(local, files, main_file, options.submissions, "(c) in process")
-            tests = len(confined.cases)
+        confined = Workbench(bundle, ConfinedRoom(worker.sandbox))
+        local = Workbench(bundle, UnsafeRoom())
+        a = isolated(confined, files, main_file, options.submissions, "(a) isolated")
+        c = isolated(local, files, main_file, options.submissions, "(c) in process")
+        tests = len(confined.cases)
     finally:
         worker.close()
     b = fresh_pytest(exercise)

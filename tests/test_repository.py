@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import re
 import subprocess
@@ -170,3 +171,28 @@ def test_versions_agree() -> None:
     import autograder
 
     assert importlib.metadata.version("llm-autograder") == autograder.__version__
+
+
+# Each room knows only those after it.
+ROOMS = (
+    "cli", "release", "audit", "learn", "grading", "gradebook", "testing", "sandbox", "authoring", "course", "student",
+    "results", "lang", "errors",
+)  # fmt: skip
+
+
+def test_rooms_know_only_what_lies_below() -> None:
+    for path in (ROOT / "autograder").rglob("*.py"):
+        room = path.relative_to(ROOT / "autograder").parts[0].removesuffix(".py")
+        if room.startswith("__"):
+            continue  # the door: `from autograder import check`, `python -m autograder`
+        tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        modules = [node.module or "" for node in tree if isinstance(node, ast.ImportFrom)]
+        known = {module.split(".")[1] for module in modules if module.startswith("autograder.")} - {room}
+        above = {other for other in known if ROOMS.index(other) < ROOMS.index(room)}
+        assert not above, f"{path.relative_to(ROOT)} reaches up to {', '.join(above)}"
+
+
+def test_the_readme_lists_the_rooms_in_their_order() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [row for row in rows if row in ROOMS] == [room for room in ROOMS if room in rows]
+    assert len(rows) >= 10

@@ -119,10 +119,13 @@ def test_second_run_grades_nothing(first: Run, gradebook: Path) -> None:
 
 def test_two_workers_agree(first: Run, tmp_path: Path) -> None:
     """Test by test and message by message; only the order is that of finishing."""
-    assert grade(tmp_path / "grades.db", "--workers", "2").rows == first.rows
+    only = ("rag/fixed_chunks", "peft/lora")
+    options = [word for exercise in only for word in ("--only", exercise)]
+    wanted = {place: row for place, row in first.rows.items() if place[1] in only}
+    assert grade(tmp_path / "grades.db", "--workers", "2", *options).rows == wanted
 
 
-@pytest.mark.parametrize("exercise", sorted({row["exercise"] for row in EXPECTED}))
+@pytest.mark.parametrize("exercise", ["attention/scaled_dot_product"])
 def test_one_exercise_alone(
     first: Run, cli: Callable[..., Any], shared_sandbox: Any, tmp_path: Path, exercise: str
 ) -> None:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -87,18 +86,17 @@ class Auditor:
         """All eight points, each reported whatever the others say."""
         started = _cpu_seconds()
         points = []
-        with _Subject.of(exercise, self.sandbox) as subject:
-            for number, check in enumerate(subject.checks(), 1):
-                try:
-                    summary, problems = check()
-                except UserError as error:
-                    summary, problems = "", [str(error)]
-                if number == 8 and _cpu_seconds() - started > CPU_SECONDS:
-                    problems = [
-                        *problems,
-                        f"the audit took more than {CPU_SECONDS:g} s of CPU; make the tests smaller",
-                    ]
-                points.append(Point(number, TITLES[number], summary, tuple(problems)))
+        for number, check in enumerate(_Subject(exercise, self.sandbox).checks(), 1):
+            try:
+                summary, problems = check()
+            except UserError as error:
+                summary, problems = "", [str(error)]
+            if number == 8 and _cpu_seconds() - started > CPU_SECONDS:
+                problems = [
+                    *problems,
+                    f"the audit took more than {CPU_SECONDS:g} s of CPU; make the tests smaller",
+                ]
+            points.append(Point(number, TITLES[number], summary, tuple(problems)))
         green = all(point.green for point in points)
         return ExerciseAudit(exercise.id, green, _cpu_seconds() - started, tuple(points))
 
@@ -123,17 +121,6 @@ class _Subject:
     def __init__(self, exercise: Exercise, sandbox: Sandbox) -> None:
         self.exercise = exercise
         self.sandbox = sandbox
-        self._open: list[Workbench] = []
-
-    @classmethod
-    @contextmanager
-    def of(cls, exercise: Exercise, sandbox: Sandbox) -> Iterator[_Subject]:
-        subject = cls(exercise, sandbox)
-        try:
-            yield subject
-        finally:
-            for bench in subject._open:
-                bench.__exit__(None, None, None)
 
     def checks(self) -> list[Callable[[], Finding]]:
         return [
@@ -153,13 +140,11 @@ class _Subject:
 
     @cached_property
     def confined(self) -> Workbench:
-        self._open.append(Workbench(self.bundle, ConfinedRoom(self.sandbox)))
-        return self._open[-1]
+        return Workbench(self.bundle, ConfinedRoom(self.sandbox))
 
     @cached_property
     def local(self) -> Workbench:
-        self._open.append(Workbench(self.bundle, UnsafeRoom()))
-        return self._open[-1]
+        return Workbench(self.bundle, UnsafeRoom())
 
     @property
     def solution(self) -> str:

@@ -8,11 +8,12 @@ from typing import Any
 from autograder.course import Exercise
 
 
-def notebook_of(exercise: Exercise, lang: str) -> Any:
-    """The exercise's skeleton on disk as an nbformat notebook, with the statement cells of one language only."""
+def notebook_of(exercise: Exercise, lang: str, skeleton: str | None = None) -> Any:
+    """The exercise's skeleton (the one on disk by default) as a notebook, with the statements of one language only."""
     import jupytext
 
-    notebook = jupytext.reads(exercise.skeleton.read_text(encoding="utf-8"), fmt="py:percent")
+    source = exercise.skeleton.read_text(encoding="utf-8") if skeleton is None else skeleton
+    notebook = jupytext.reads(source, fmt="py:percent")
     other = {"en": "zh", "zh": None}[lang]
     cells = [
         cell for cell in notebook.cells if cell.cell_type != "markdown" or cell.metadata.get("lang") != other

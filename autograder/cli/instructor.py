@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
-from contextlib import nullcontext, redirect_stdout
+from contextlib import ExitStack, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +19,10 @@ from autograder.cli.common import (
     open_course,
     print_json,
 )
+from autograder.cli.export import export, roster
+from autograder.cli.github import DeadlineOption, GithubOption, GradesOption, opened_class, write_grades
+from autograder.cli.nbgrader import NbgraderOption, opened, sync, write_out
+from autograder.errors import UserError
 from autograder.results import Text
 
 GradebookOption = Annotated[
@@ -35,19 +39,25 @@ DONE = Text(
     "新评 {new} 份，已有结果 {cached} 份，无法读取 {invalid} 份，未能评分 {ungraded} 份。成绩册：{name}",
 )
 AGAIN = Text(
-    "Some submissions stayed ungraded through a fault of the grader; run the same command again.",
-    "有提交因评分系统故障未能评分；请再次运行同一命令。",
+    "Some submissions stayed ungraded through a fault of the grader or of a test, named above. Mend it where it can be "
+    "mended, then run the same command again. The whole reason: autograder gradebook show --student NAME",
+    "有提交因评分系统或测试本身的故障未能评分，原因见上。请先排除故障，再运行同一命令。完整原因："
+    "autograder gradebook show --student 姓名",
 )
 NEXT = Text(
     "Next: autograder gradebook show --gradebook {name} --student NAME, or autograder gradebook export grades.csv --gradebook {name}",
     "接下来：autograder gradebook show --gradebook {name} --student 姓名，或 autograder gradebook export grades.csv --gradebook {name}",
 )
-EXPORTED = Text("{rows} rows written to {path}.", "已将 {rows} 行写入 {path}。")
 ADJUSTED = Text(
     "{student}, {exercise}: {points:+g} points, recorded.", "{student}，{exercise}：{points:+g} 分，已记录。"
 )
 
-gradebook_app = typer.Typer(help="Show, export and adjust what is recorded.", no_args_is_help=True)
+gradebook_app = typer.Typer(
+    help="Show, export, adjust and synchronise what is recorded.", no_args_is_help=True
+)
+gradebook_app.command()(sync)
+gradebook_app.command()(export)
+gradebook_app.command()(roster)
 
 
 def register(app: typer.Typer) -> None:
@@ -59,8 +69,12 @@ def register(app: typer.Typer) -> None:
 
 def grade(
     submissions: Annotated[
-        Path, typer.Argument(help="A folder with one folder (or zip file) for each student.")
-    ],
+        Path | None, typer.Argument(help="A folder with one folder (or zip file) for each student.")
+    ] = None,
+    nbgrader: NbgraderOption = None,
+    github: GithubOption = None,
+    deadline: DeadlineOption = None,
+    grades_csv: GradesOption = None,
     gradebook: GradebookOption = DEFAULT_GRADEBOOK,
     workers: Annotated[int, typer.Option(min=1, help="Processes to grade with.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to grade on.")] = None,
@@ -75,36 +89,64 @@ def grade(
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
-    """Grade a folder of submissions into the gradebook."""
-    from autograder.cli.tables import Tally, diagnosis_table, grade_table, result_json
+    """Grade a folder of submissions, an nbgrader course's, or a folder of clones, into the gradebook."""
+    from autograder.cli.tables import Tally, diagnosis_table, fault_lines, grade_table, result_json
     from autograder.cli.watch import with_progress
     from autograder.gradebook import Gradebook
-    from autograder.grading.run import Grader, Mode, students_in
+    from autograder.grading.nbgrader import rounds
+    from autograder.grading.run import Grader, Mode, Round
+    from autograder.grading.submissions import students_of
 
     say, remarks = Speaker(lang), console(stderr=True)
+    if [submissions, nbgrader, github].count(None) != 2:
+        raise UserError(
+            "give a folder of submissions, or --nbgrader COURSE_DIR, or --github CLONES_DIR, and no two"
+        )
+    if github is None and (deadline or grades_csv):
+        raise UserError("--deadline and --grades-csv go with --github CLONES_DIR")
     root = open_course(course, authoring=True)
     exercises = root.select(only or [])
     root.check_files(exercises)
     if unsafe:
         remarks.print(say(UNSAFE), style="bold white on red")
-    with Gradebook(gradebook) as book:
-        students = students_in(submissions)
+    with ExitStack() as stack:
+        book = stack.enter_context(Gradebook(gradebook))
+        synchroniser, classroom = None, None
+        if nbgrader is not None:
+            synchroniser = stack.enter_context(opened(nbgrader, root, exercises, book))
+            work = rounds(root, synchroniser.place, synchroniser.released)
+        elif github is not None:
+            classroom = stack.enter_context(
+                opened_class(github, deadline, root, exercises, book, remarks, say)
+            )
+            work = [classroom.round]
+        else:
+            assert submissions is not None  # one of the three is given
+            work = [Round(exercises, students_of(submissions))]
+        hidden = (root.root,) if synchroniser is None else (root.root, synchroniser.place.root)
+        students = sorted({student for part in work for student in part.students})
         book.add_students(students)
-        grader = Grader(
-            exercises,
-            Mode(unsafe=unsafe, hide=(root.root,)),
-            known=book.known,
-            record=book.record,
-            workers=workers,
-            scheduler=scheduler,
-        )
         tally, results = Tally(), []
-        # Under --unsafe submissions print where we do; standard output is kept for the answer.
-        with redirect_stdout(sys.stderr) if unsafe else nullcontext():
-            for item in with_progress(grader.run(submissions), remarks, len(students)):
-                tally.add(item.result, item.cached)
-                if json:
-                    results.append(item.result)
+        for part in work:
+            grader = Grader(
+                part.exercises,
+                Mode(unsafe=unsafe, hide=hidden),
+                known=book.known,
+                record=book.record,
+                workers=workers,
+                scheduler=scheduler,
+            )
+            settled = grader.run(part.students, part.folder)
+            # Under --unsafe submissions print where we do; standard output is kept for the answer.
+            with redirect_stdout(sys.stderr) if unsafe else nullcontext():
+                for item in with_progress(settled, remarks, len(part.students)):
+                    tally.add(item.result, item.cached)
+                    if json:
+                        results.append(item.result)
+        if synchroniser is not None:
+            write_out(synchroniser, remarks, say, unsafe=unsafe)
+        if classroom is not None and grades_csv is not None:
+            write_grades(grades_csv, root, classroom, book, remarks, say)
         if json:
             print_json(result_json(results))
         else:
@@ -125,6 +167,8 @@ def grade(
         if not json:
             remarks.print(say(NEXT, name=book.name), style="dim")
     if tally.ungraded:
+        for line in fault_lines(tally):
+            remarks.print(line, style="yellow", markup=False)
         remarks.print(say(AGAIN), style="yellow")
         raise typer.Exit(1)
 
@@ -151,30 +195,6 @@ def show(
             console().print(student_table(book, root, student, say))
         else:
             console().print(grade_table(book, root, list(root), book.students(), say))
-
-
-@gradebook_app.command()
-def export(
-    path: Annotated[Path, typer.Argument(help="The CSV file to write.")],
-    gradebook: GradebookOption = DEFAULT_GRADEBOOK,
-    per: Annotated[str, typer.Option(help="One row for each: student, exercise or test.")] = "student",
-    course: CourseOption = None,
-    lang: LangOption = None,
-) -> None:
-    """Write the gradebook as CSV."""
-    from autograder.gradebook import Gradebook
-    from autograder.gradebook.export import table
-
-    with Gradebook(gradebook) as book:
-        root = open_course(course)
-        frame = table(book, [exercise.id for exercise in root], root.policy, per)
-        try:
-            frame.to_csv(path, index=False)
-        except OSError as error:
-            from autograder.errors import UserError
-
-            raise UserError(f"{path} can't be written ({error.strerror}); choose another place") from None
-        console(stderr=True).print(Speaker(lang)(EXPORTED, rows=len(frame), path=path))
 
 
 @gradebook_app.command()

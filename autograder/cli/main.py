@@ -12,6 +12,8 @@ import typer
 
 from autograder import __version__
 from autograder.cli import author, instructor, learner
+from autograder.cli import release as releasing
+from autograder.cli import report as reporting
 from autograder.errors import UserError
 from autograder.sandbox.errors import SandboxUnavailable
 
@@ -26,6 +28,8 @@ app = typer.Typer(
 learner.register(app)
 instructor.register(app)
 author.register(app)
+releasing.register(app)
+reporting.register(app)
 
 
 def _version(wanted: bool) -> None:

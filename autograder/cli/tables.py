@@ -46,6 +46,7 @@ ATTEMPTED, SEEN, REMEDY = (
     Text("seen", "实际结果"),
     Text("remedy", "补救办法"),
 )
+FAULTS_SHOWN, STUDENTS_SHOWN = 10, 5  # of the list after a run; `gradebook show` has them all
 COLOURS = {Outcome.PASSED: "green", Outcome.NOT_IMPLEMENTED: "dim", Outcome.UNGRADED: "yellow"}
 
 
@@ -92,6 +93,7 @@ class Tally:
     def __init__(self) -> None:
         self.new = self.cached = self.invalid = self.ungraded = 0
         self.diagnosed: dict[tuple[str, str], list[str]] = {}  # (exercise, misconception) -> students
+        self.faults: dict[tuple[str, str], list[str]] = {}  # (exercise, why it stayed ungraded) -> students
 
     def add(self, result: ExerciseResult, cached: bool) -> None:
         if cached:
@@ -100,6 +102,8 @@ class Tally:
             self.invalid += 1
         elif result.status is Status.UNGRADED:
             self.ungraded += 1
+            why = result.detail.partition("\n")[0]
+            self.faults.setdefault((result.exercise, why), []).append(result.student)
         else:
             self.new += 1
         for name in dict.fromkeys(test.diagnosis for test in result.tests if test.diagnosis):
@@ -118,12 +122,22 @@ def diagnosis_table(tally: Tally, say: Speaker) -> Table | None:
     return table
 
 
+def fault_lines(tally: Tally) -> list[str]:
+    """One line for each reason why something stayed ungraded, most frequent first: whose work, and why."""
+    ordered = sorted(tally.faults.items(), key=lambda entry: -len(entry[1]))
+    lines = []
+    for (exercise, why), students in ordered[:FAULTS_SHOWN]:
+        more = f" +{len(students) - STUDENTS_SHOWN}" if len(students) > STUDENTS_SHOWN else ""
+        lines.append(f"  {exercise}  {', '.join(students[:STUDENTS_SHOWN])}{more}: {why}")
+    return lines + ["  ..."] * (len(ordered) > FAULTS_SHOWN)
+
+
 def student_table(book: Gradebook, course: Course, student: str, say: Speaker) -> Group:
     """One student's results, test by test."""
     if student not in book.students():
         raise UserError(f"{book.name} has no student {student!r}; `autograder gradebook show` lists them")
-    scores = standing(book, course.policy)
-    tables = []
+    scores, attempts = standing(book, course.policy), book.attempts()
+    tables: list[Table | str] = []
     for exercise in course:
         score = scores.get((student, exercise.id))
         if score is None:
@@ -151,6 +165,10 @@ def student_table(book: Gradebook, course: Course, student: str, say: Speaker) -
             )
             told |= {message} if message else set()
         tables.append(table)
+        # Also where an earlier attempt counts until the last one can be graded.
+        last = attempts[student, exercise.id][-1].result
+        if last.detail:
+            tables.append(f"[yellow]{last.status.value}: {escape(last.detail)}[/]")
     return Group(*tables)
 
 
@@ -175,6 +193,7 @@ def result_json(results: Sequence[ExerciseResult]) -> dict[str, Any]:
                 "isolation": result.isolation.value,
                 "file": result.path,
                 "message": result.message,
+                "detail": result.detail,
                 "tests": [
                     {
                         "name": test.name,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -30,11 +31,15 @@ class Unit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
-    """Exercises that are handed in together. Each entry names an exercise or a whole unit."""
+    """Exercises that are handed in together. Each entry names an exercise or a whole unit.
+
+    due: when, with its time zone (`due = 2026-10-01T23:59:00+08:00`). Where platforms keep deadlines, theirs hold.
+    """
 
     id: Name
     title: BothLanguages
     exercises: Annotated[tuple[str, ...], Meta(min_length=1)]
+    due: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class _CourseFile(Struct, frozen=True, forbid_unknown_fields=True):

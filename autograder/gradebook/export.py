@@ -13,6 +13,9 @@ from autograder.results import Policy, total
 if TYPE_CHECKING:
     import pandas as pd
 
+# What a formula may begin with; in East Asian locales the wide forms as well.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
 
 def standing(book: Gradebook, policy: Policy) -> dict[tuple[str, str], Score]:
     """(student, exercise) -> score, for everything that was handed in."""
@@ -41,7 +44,7 @@ def table(book: Gradebook, exercises: Sequence[str], policy: Policy, per: str) -
 
 def inert(cell: Any) -> Any:
     """A text that no spreadsheet takes for a formula: one that begins like a formula gets an apostrophe before it."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in FORMULA else cell
 
 
 def _per_student(

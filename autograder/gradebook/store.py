@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from sqlalchemy.exc import (
     DatabaseError,
     IntegrityError,
@@ -25,6 +25,7 @@ from sqlalchemy.exc import (
 )
 
 from autograder.errors import UserError
+from autograder.gradebook.roster import Person, updated
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, Visibility
 
 APPLICATION, SCHEMA = "llm-autograder", "1"
@@ -70,6 +71,13 @@ _tests = sa.Table(
     sa.Column("message_en", sa.String, nullable=False),
     sa.Column("message_zh", sa.String, nullable=False),
 )
+# A table of its own, so that gradebooks from before it was thought of get it when they are opened.
+_faults = sa.Table(
+    "faults",
+    metadata,
+    sa.Column("result_id", sa.ForeignKey("results.id"), primary_key=True),
+    sa.Column("detail", sa.String, nullable=False),  # why the result is ungraded
+)
 _attempts = sa.Table(
     "attempts",
     metadata,
@@ -89,6 +97,14 @@ _adjustments = sa.Table(
     sa.Column("points", sa.Float, nullable=False),
     sa.Column("reason", sa.String, nullable=False),
     sa.Column("who", sa.String, nullable=False),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)
+# Rows are added here, too: the last one of each student holds.
+_roster = sa.Table(
+    "roster",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    *(sa.Column(name, sa.String, nullable=False) for name in Person.__struct_fields__),
     sa.Column("recorded_at", sa.DateTime, nullable=False),
 )
 
@@ -236,8 +252,8 @@ class Gradebook:
         with self._writer.begin() as connection:
             _add_students(connection, [result.student])
             latest = connection.execute(
-                sa.select(_attempts.c.result_id, _results)
-                .join(_results)
+                sa.select(_attempts.c.result_id, _results, _faults.c.detail)
+                .select_from(_attempts.join(_results).outerjoin(_faults))
                 .where(_attempts.c.student == result.student, _attempts.c.exercise == result.exercise)
                 .order_by(_attempts.c.id.desc())
                 .limit(1)
@@ -262,24 +278,42 @@ class Gradebook:
 
     def adjust(self, student: str, exercise: str, points: float, *, reason: str, who: str) -> None:
         """Give or take points by hand. Kept beside the attempts, never in place of them."""
+        self.adjust_all([(student, exercise, points, reason)], who=who)
+
+    def adjust_all(self, given: Sequence[tuple[str, str, float, str]], *, who: str) -> None:
+        """(student, exercise, points, reason) of many adjustments by one person; all of them are made, or none."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        columns = ("student", "exercise", "points", "reason")
+        rows = [{**dict(zip(columns, row, strict=True)), "who": who, "recorded_at": now} for row in given]
         with self._faults(), self._writer.begin() as connection:
-            known = connection.scalar(sa.select(_students.c.name).where(_students.c.name == student))
-            if known is None:
+            known = set(connection.scalars(sa.select(_students.c.name)))
+            unknown = next((row["student"] for row in rows if row["student"] not in known), None)
+            if unknown is not None:
                 raise GradebookError(
-                    f"{self.name} has no student {student!r}; `autograder gradebook show` lists them"
+                    f"{self.name} has no student {unknown!r}; `autograder gradebook show` lists them"
                 )
-            connection.execute(
-                sa.insert(_adjustments).values(
-                    student=student,
-                    exercise=exercise,
-                    points=points,
-                    reason=reason,
-                    who=who,
-                    recorded_at=datetime.now(UTC).replace(tzinfo=None),
+            if rows:
+                connection.execute(sa.insert(_adjustments), rows)
+
+    def enrol(self, people: list[Person]) -> int:
+        """Keep a roster, completing what is known already; how many of them are new or have changed."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        with self._faults(), self._writer.begin() as connection:
+            known = _people(connection)
+            rows = [updated(known.get(person.student), person) for person in people]
+            fresh = [person for person in rows if known.get(person.student) != person]
+            if fresh:
+                connection.execute(
+                    sa.insert(_roster), [{**to_builtins(person), "recorded_at": now} for person in fresh]
                 )
-            )
+        return len(fresh)
 
     # ------------------------------------------------------------------------------------------ reading
+
+    def roster(self) -> dict[str, Person]:
+        """Student -> what others call them, for those who are on a roster."""
+        with self._faults(), self._engine.connect() as connection:
+            return _people(connection)
 
     def known(self, key: str) -> ExerciseResult | None:
         """The result recorded under a content key, without a student."""
@@ -300,14 +334,15 @@ class Gradebook:
                     _attempts.c.path,
                     _attempts.c.recorded_at.label("handed_in"),
                     _results,
+                    _faults.c.detail,
                 )
-                .join(_results)
+                .select_from(_attempts.join(_results).outerjoin(_faults))
                 .order_by(_attempts.c.id)
             ).all()
             tests = _tests_of(connection, sorted({row.id for row in rows}))
         found: dict[tuple[str, str], list[Attempt]] = {}
         for row in rows:
-            result = _result(row, tests.get(row.id, ()), student=row.student, path=row.path)
+            result = _result(row, tests.get(row.id, ()), row.student, row.path, row.detail or "")
             found.setdefault((row.student, row.exercise), []).append(Attempt(result, row.handed_in))
         return found
 
@@ -348,6 +383,12 @@ def _add_students(connection: sa.Connection, names: list[str]) -> None:
         connection.execute(sa.insert(_students), missing)
 
 
+def _people(connection: sa.Connection) -> dict[str, Person]:
+    rows = connection.execute(sa.select(_roster).order_by(_roster.c.id))
+    found = (Person(**{name: getattr(row, name) for name in Person.__struct_fields__}) for row in rows)
+    return {person.student: person for person in found}
+
+
 def _key_of(result: ExerciseResult) -> str | None:
     """The key to store a result under. None for what must not be found again: it is graded anew by the next run."""
     return result.key if result.key and result.status is not Status.UNGRADED else None
@@ -357,9 +398,15 @@ def _same(latest: Any, result: ExerciseResult, key: str | None) -> bool:
     """Whether the latest attempt already says this."""
     if key is not None:
         return bool(latest.key == key)
+    said = (latest.status, latest.message_en, _reason(latest.detail or ""))
     return bool(
-        latest.key is None and (latest.status, latest.message_en) == (result.status.value, result.message.en)
+        latest.key is None and said == (result.status.value, result.message.en, _reason(result.detail))
     )
+
+
+def _reason(detail: str) -> str:
+    """The line that says why a result is ungraded: tracebacks name other temporary files in every run."""
+    return detail.partition("\n")[0]
 
 
 def _insert_result(connection: sa.Connection, result: ExerciseResult, key: str | None, now: datetime) -> int:
@@ -379,6 +426,8 @@ def _insert_result(connection: sa.Connection, result: ExerciseResult, key: str |
     )
     assert row.inserted_primary_key is not None  # SQLAlchemy always has it for a single-row insert
     result_id = row.inserted_primary_key[0]
+    if result.detail:
+        connection.execute(sa.insert(_faults).values(result_id=result_id, detail=result.detail))
     if result.tests:
         connection.execute(
             sa.insert(_tests),
@@ -425,7 +474,9 @@ def _tests_of(connection: sa.Connection, result_ids: list[int]) -> dict[int, tup
     return {result_id: tuple(tests) for result_id, tests in found.items()}
 
 
-def _result(row: Any, tests: tuple[TestResult, ...], *, student: str = "", path: str = "") -> ExerciseResult:
+def _result(
+    row: Any, tests: tuple[TestResult, ...], student: str = "", path: str = "", detail: str = ""
+) -> ExerciseResult:
     return ExerciseResult(
         student=student,
         exercise=row.exercise,
@@ -436,6 +487,7 @@ def _result(row: Any, tests: tuple[TestResult, ...], *, student: str = "", path:
         key=row.key or "",
         path=path,
         message=Text(row.message_en, row.message_zh),
+        detail=detail,
         output=row.output,
         tests=tests,
     )

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from autograder.results import Limits
-from autograder.sandbox import Child, Handle, Sandbox
+from autograder.sandbox import Call, Child, Handle, Sandbox
 from autograder.sandbox.errors import Ended, StudentError
 from autograder.student.backward import Gradients, run_backward
-from autograder.testing.ranks import RankRun, arguments_of, run_ranks
+from autograder.student.scratch import Note
+from autograder.testing.ranks import CollectiveError, RankRun, arguments_of, run_ranks
 
 
 class ConfinedSide:
@@ -37,6 +38,7 @@ class ConfinedSide:
         self._limits = limits
         self._seed = 0
         self.load_error: BaseException | None = None
+        self.notes: list[Note] = []
         self.output = b""
 
     def __enter__(self) -> ConfinedSide:
@@ -92,6 +94,7 @@ class ConfinedSide:
         child = self._current()
         child.seed(seed)
         child.reset_trace()
+        child.callback_error = None
         child.deadline(limits.seconds)
         try:
             yield
@@ -105,10 +108,8 @@ class ConfinedSide:
 
     def trace(self) -> list[Any]:
         """Every operation of the last test with its result, for diagnosis."""
-        calls = list(self._child.trace) if self._child is not None else []
-        for rank in self._ranks:
-            calls += rank.trace
-        return calls
+        children = [self._child] if self._child is not None else []
+        return [call for child in (*children, *self._ranks) for call in _with_refusal(child)]
 
     # ------------------------------------------------------------------------------------------ children
 
@@ -124,7 +125,7 @@ class ConfinedSide:
     def _open(self, limits: Limits) -> Child:
         child = self._sandbox.open(self._files, self._main, limits=limits, forbidden=self._forbidden)
         try:
-            child.load()
+            self.notes = child.load()
             child.seed(self._seed)
             child.deadline(limits.seconds)
         except BaseException:
@@ -140,6 +141,20 @@ class ConfinedSide:
     def _close(self, child: Child) -> None:
         child.close()
         self.output = (self.output + child.output)[-OUTPUT_KEPT:]
+
+
+def _with_refusal(child: Child) -> list[Call]:
+    """A child's trace. Before an error that a function of the test set off stands what that function said.
+
+    The student's side learns only that there was an exception; its words tell one misuse from another. A collective
+    that another rank left says nothing about this one.
+    """
+    calls, refusal = list(child.trace), child.callback_error
+    if refusal is None or isinstance(refusal, CollectiveError) or not calls:
+        return calls
+    if isinstance(calls[-1].result, StudentError):
+        calls.insert(-1, Call("callback", "", f"{type(refusal).__name__}: {refusal}"))
+    return calls
 
 
 OUTPUT_KEPT = 16 << 10  # bytes of what a submission printed, kept for the instructor

@@ -12,6 +12,7 @@ from autograder.results import Isolation, Limits
 from autograder.sandbox import Sandbox
 from autograder.student.forbid import forbidden, seal
 from autograder.student.loading import filename_of, load_module
+from autograder.student.scratch import Note
 from autograder.testing.ranks import RankRun
 from autograder.testing.sides import LocalSide
 
@@ -36,6 +37,7 @@ class UnsafeSide:
         self._main = main
         self._side: LocalSide | None = None
         self.load_error: BaseException | None = None
+        self.notes: list[Note] = []
         self.output = b""
 
     def __enter__(self) -> UnsafeSide:
@@ -54,7 +56,7 @@ class UnsafeSide:
             calls = self._bundle.spec.forbidden
             try:
                 with forbidden(calls, self._is_student):
-                    module = load_module(self._files, self._main)
+                    module = load_module(self._files, self._main, notes=self.notes)
                 seal(module)
             except BaseException as error:
                 self.load_error = error

@@ -1,4 +1,4 @@
-"""Grade a folder of submissions: find what is new, run it here or on Dask workers, hand each result over as it comes.
+"""Grade a class's submissions: find what is new, run it here or on Dask workers, hand each result over as it comes.
 
 Results are keyed by content, so a run that was interrupted goes on where it stopped, and a second run grades nothing.
 Workers record nothing; the caller's `record` is the only writer.
@@ -18,19 +18,22 @@ from msgspec.structs import replace
 
 from autograder.course import Exercise
 from autograder.errors import UserError
+from autograder.grading.autograded import READING
 from autograder.grading.bundle import Bundle, bundle_of, result_key
+from autograder.grading.faults import fault
 from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
 from autograder.grading.submissions import (
     MAX_ARCHIVE,
     MAX_ENTRIES,
     Submission,
-    students_of,
     submissions_of,
 )
+from autograder.grading.untouched import Untouched
 from autograder.grading.workbench import Room, Workbench
 from autograder.results import ExerciseResult, Isolation, Status
 from autograder.sandbox import Level, Sandbox
-from autograder.sandbox.errors import ArchiveError, SandboxFault
+from autograder.sandbox.errors import ArchiveError, SandboxUnavailable
+from autograder.student.cells import ShownCell, shown_cells
 
 IN_FLIGHT = 3  # submissions waiting for each worker: enough to keep it busy, few enough to keep memory flat
 
@@ -42,6 +45,7 @@ class Mode:
     unsafe: bool = False
     level: Level | None = None
     hide: tuple[Path, ...] = ()  # folders that no submission may see, whatever else happens
+    bare: bool = False  # no hidden file is left on this machine: see `autograder.sandbox.host.level_of`
 
 
 class Worker:
@@ -57,7 +61,7 @@ class Worker:
     @property
     def sandbox(self) -> Sandbox:
         if self._sandbox is None:
-            self._sandbox = Sandbox(level=self.mode.level, hide=self.mode.hide)
+            self._sandbox = Sandbox(level=self.mode.level, hide=self.mode.hide, bare=self.mode.bare)
         return self._sandbox
 
     @property
@@ -65,26 +69,29 @@ class Worker:
         return UnsafeRoom() if self.mode.unsafe else ConfinedRoom(self.sandbox)
 
     def bench(self, bundle: Bundle) -> Workbench:
-        """The workbench of this very bundle; an older one of the same exercise is put away."""
+        """The workbench of this very bundle; it takes the place of an older one of the same exercise."""
         known = self._benches.get(bundle.exercise)
         if known is None or known.bundle != bundle:
-            if known is not None:
-                known.__exit__(None, None, None)
             self._benches[bundle.exercise] = Workbench(bundle, self.room)
         return self._benches[bundle.exercise]
 
     def grade(self, bundle: Bundle, submission: Submission) -> ExerciseResult:
-        """One result. A fault of the sandbox is tried once more from a clean start; a second one is nobody's zero."""
+        """One result. A fault of ours is tried once more from a clean start; a second one is nobody's zero."""
+        detail = ""
         for _ in range(2):
-            with suppress(SandboxFault):
+            try:
                 result = self.bench(bundle).grade(submission)
+            except (UserError, SandboxUnavailable):
+                raise  # every other submission would meet it, too
+            except Exception as error:
+                detail = fault("grading", error)
+            else:
                 if result.status is not Status.UNGRADED:
                     return result
+                detail = result.detail
             self.close()
-        with Workbench(
-            bundle, UnsafeRoom()
-        ) as bench:  # runs nothing of the submission; it only knows the points
-            return bench.ungraded(submission)
+        # Runs nothing of the submission; it only knows the points.
+        return Workbench(bundle, UnsafeRoom()).ungraded(submission, detail)
 
     def unpack(self, archive: bytes) -> dict[str, bytes]:
         """An archive's members, taken apart in a confined process."""
@@ -92,9 +99,14 @@ class Worker:
             raise ArchiveError("archives are unpacked in the sandbox only, and --unsafe has none")
         return self.sandbox.unpack(archive, max_bytes=MAX_ARCHIVE, max_files=MAX_ENTRIES)
 
+    def cells(self, notebook: bytes) -> list[ShownCell]:
+        """A notebook's cells, read in a confined process."""
+        if self.mode.unsafe:
+            return shown_cells(notebook)
+        with self.sandbox.open({}, "", limits=READING) as child:
+            return child.cells(notebook)
+
     def close(self) -> None:
-        for bench in self._benches.values():
-            bench.__exit__(None, None, None)
         self._benches.clear()
         if self._sandbox is not None:
             self._sandbox.close()
@@ -120,9 +132,22 @@ class Progress:
     cached: bool
 
 
+@dataclass(frozen=True)
+class Round:
+    """What is graded in one go.
+
+    students: student -> folders, zip files or single files they handed in; `students_of` a folder gives that.
+    folder: what the paths in the results are relative to; by default the folder that each entry lies in.
+    """
+
+    exercises: Sequence[Exercise]
+    students: Mapping[str, Sequence[Path]]
+    folder: Path | None = None
+
+
 @dataclass
 class Grader:
-    """Grades folders of submissions to the given exercises.
+    """Grades the submissions of a class to the given exercises.
 
     known: the recorded result for a key, or None. record: called with every result, cached or new, in the driver.
     """
@@ -134,17 +159,21 @@ class Grader:
     workers: int = 1
     scheduler: str | None = None
 
-    def run(self, folder: Path) -> Iterator[Progress]:
-        """Grade what is new below `folder`, yielding each settled submission. UserError where the folder is no good."""
+    def run(self, students: Mapping[str, Sequence[Path]], folder: Path | None = None) -> Iterator[Progress]:
+        """Grade what is new, yielding each settled submission.
+
+        Args:
+            students: student -> folders, zip files or single files they handed in; `students_of` a folder gives that.
+            folder: what the paths in the results are relative to; by default the folder that each entry lies in.
+        """
         bundles = {exercise.id: bundle_of(exercise) for exercise in self.exercises}
-        students = students_of(folder)
         worker = Worker(self.mode)
         try:
             isolation = (
                 worker.room.isolation
             )  # refuses here, before anything is graded, where nothing protects
             with self._runner(worker) as runner:
-                pending = self._pending(students, bundles, isolation, worker)
+                pending = self._pending(students, folder, bundles, isolation, worker)
                 yield from runner(pending)
         finally:
             worker.close()
@@ -152,13 +181,16 @@ class Grader:
     def _pending(
         self,
         students: Mapping[str, Sequence[Path]],
+        folder: Path | None,
         bundles: dict[str, Bundle],
         isolation: Isolation,
         worker: Worker,
     ) -> Iterator[tuple[Bundle, Submission] | Progress]:
         """Each submission as work to do, or as the progress it already is."""
+        untouched = Untouched(worker.cells)
         for student, entries in students.items():
-            for submission in submissions_of(student, entries, self.exercises, worker.unpack):
+            handed_in = submissions_of(student, entries, self.exercises, worker.unpack, folder, untouched)
+            for submission in handed_in:
                 bundle = bundles[submission.exercise]
                 known = None
                 if submission.problem is None:
@@ -261,8 +293,3 @@ class _OnDask:
         future.release()
         self.record(result)
         return Progress(result, cached=False)
-
-
-def students_in(folder: Path) -> list[str]:
-    """The names of all students who have a place in the folder, whether or not they handed anything in."""
-    return list(students_of(folder))

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from autograder.course import Exercise
 from autograder.errors import UserError
+from autograder.grading.untouched import Untouched
 from autograder.results import Text
 from autograder.sandbox.errors import ArchiveError
 
@@ -131,15 +132,29 @@ def students_of(folder: Path) -> dict[str, list[Path]]:
 
 
 def submissions_of(
-    student: str, entries: Sequence[Path], exercises: Sequence[Exercise], unpack: Unpacker
+    student: str,
+    entries: Sequence[Path],
+    exercises: Sequence[Exercise],
+    unpack: Unpacker,
+    folder: Path | None = None,
+    untouched: Untouched | None = None,
 ) -> Iterator[Submission]:
-    """What one student handed in for these exercises, one at a time, in course order. Nothing for those not there."""
-    collector = _Collector(entries[0].parent, unpack)
+    """What one student handed in for these exercises, one at a time, in course order. Nothing for those not there.
+
+    Paths are told relative to `folder`, by default the one that the first entry lies in. Of several files that answer
+    one exercise, those that are `untouched` don't count.
+    """
+    if not entries:
+        return
+    untouched = untouched or Untouched()
+    collector = _Collector(folder or entries[0].parent, unpack)
     for entry in entries:
         collector.take(entry)
     missing: list[str] = []
     for exercise in exercises:
         candidates = _candidates(exercise, exercises, collector.files)
+        if len(candidates) > 1:
+            candidates = _with_work(exercise, candidates, collector.folder, untouched)
         if candidates:
             yield _submission(student, exercise, candidates, collector)
         else:
@@ -217,6 +232,25 @@ def _candidates(exercise: Exercise, exercises: Iterable[Exercise], files: Iterab
         for file in files
         if file.path.stem == exercise.topic and (not shared or exercise.unit in file.path.parts)
     ]
+
+
+def _with_work(
+    exercise: Exercise, candidates: Sequence[_File], folder: Path, untouched: Untouched
+) -> list[_File]:
+    """Those that are not as they were given out; where all are, one of them, a `.py` first."""
+
+    def holds_work(file: _File) -> bool:
+        try:
+            readable = file.is_regular and not file.leads_outside(folder / file.path.parts[0])
+            if not readable or file.size() > MAX_FILE:
+                return True  # what is wrong with it is told where it is taken
+            return not untouched(exercise, file.path.name, file.read())
+        except OSError:
+            return True
+
+    return [file for file in candidates if holds_work(file)] or sorted(
+        candidates, key=lambda file: file.path.suffix != ".py"
+    )[:1]
 
 
 def _submission(

@@ -5,19 +5,23 @@ A worker keeps a workbench for each exercise it has met, and grades one submissi
 
 from __future__ import annotations
 
+import linecache
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any, Protocol, Self
 
 from autograder.grading.bundle import Bundle, result_key
 from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation
+from autograder.grading.faults import fault
+from autograder.grading.notes import left_out
 from autograder.grading.submissions import Submission
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, Visibility, total
 from autograder.sandbox.errors import printable
 from autograder.student.loading import filename_of, load_module
+from autograder.student.scratch import Note
 from autograder.testing.cases import TestCase, collect
 from autograder.testing.explain import FIXED, explain
 from autograder.testing.run import Ending, run_case
@@ -35,6 +39,7 @@ class GradedSide(Side, Protocol):
 
     output: bytes
     load_error: BaseException | None  # why the file could not be loaded, if it could not
+    notes: list[Note]  # what was left out of a notebook
 
     def trace(self) -> list[Any]: ...
 
@@ -48,39 +53,35 @@ class Room(Protocol):
 
 
 class Workbench:
-    """Grades submissions to one exercise. A context manager: leaving it removes its temporary files."""
+    """Grades submissions to one exercise. Its hidden files are in memory, and nowhere else, once it is made."""
 
     def __init__(self, bundle: Bundle, room: Room) -> None:
         self.bundle = bundle
         self.room = room
-        self._folder = tempfile.TemporaryDirectory(prefix="autograder-")
-        # pytest keeps modules by their path below the root: the fingerprint keeps two bundles' test files apart.
-        place = Path(self._folder.name) / f"bundle_{bundle.fingerprint[:16]}"
-        place.mkdir()
         topic = bundle.exercise.split("/")[1]
-        self.cases: list[TestCase] = []
-        for visibility, content in (
-            (Visibility.PUBLIC, bundle.public_tests),
-            (Visibility.HIDDEN, bundle.hidden_tests),
-        ):
-            path = place / f"test_{visibility}_{topic}.py"
-            path.write_bytes(content)
-            self.cases += collect(path, visibility)
-        self.reference: ModuleType = load_module(
-            {f"{topic}.py": bundle.solution}, f"{topic}.py", directory=str(place)
-        )
         self._main = f"{topic}.py"
+        self.cases: list[TestCase] = []
+        with tempfile.TemporaryDirectory(prefix="autograder-") as folder:
+            # pytest keeps modules by their path below the root: the fingerprint keeps two bundles' test files apart.
+            place = Path(folder) / f"bundle_{bundle.fingerprint[:16]}"
+            place.mkdir()
+            for visibility, content in (
+                (Visibility.PUBLIC, bundle.public_tests),
+                (Visibility.HIDDEN, bundle.hidden_tests),
+            ):
+                path = place / f"test_{visibility}_{topic}.py"
+                path.write_bytes(content)
+                self.cases += collect(path, visibility)
+                # For our own tracebacks, when the file is gone.
+                lines = content.decode().splitlines(keepends=True)
+                linecache.cache[str(path)] = (len(content), None, lines, str(path))
+        self.reference: ModuleType = load_module(
+            {self._main: bundle.solution}, self._main, directory=str(place)
+        )
         self.variants = _variants(bundle)
         caught = {m.name: m.caught for m in bundle.spec.misconception if m.name in self.variants}
         self.diagnostician = Diagnostician(caught, self._observe_variant)
-
-    def __enter__(self) -> Workbench:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._folder.cleanup()
+        self._reference_faults: dict[str, str] = {}  # test -> why the reference does not pass it here
 
     @property
     def max_score(self) -> float:
@@ -100,7 +101,7 @@ class Workbench:
             self._test_result(case, ending, diagnoses.get(case.name), filename, lines)
             for case, ending in zip(self.cases, endings, strict=True)
         ]
-        status, message = _status(endings), Text()
+        status, message = _status(endings), left_out(side.notes)
         if side.load_error is not None and status is Status.GRADED:
             # Nothing hidden was ever passed to a file that did not load, so its error is told in full.
             status, message = Status.INVALID, tests[0].message
@@ -114,6 +115,7 @@ class Workbench:
             key=result_key(self.bundle, submission.main, submission.files, self.room.isolation),
             path=submission.path,
             message=message,
+            detail=self._detail(endings),
             output=printable(side.output.decode("utf-8", "replace"), OUTPUT_SHOWN),
             tests=tuple(tests),
         )
@@ -137,6 +139,9 @@ class Workbench:
             for case in self.cases:
                 ending = run_case(case, side, self.reference, self.bundle.spec.limits)
                 behaviour[case.name] = Observation(ending.outcome, side.trace())
+                if name == REFERENCE and not ending.passed:
+                    what = f"{case.name}: the reference solution does not pass it here"
+                    self._reference_faults[case.name] = fault(what, ending.error)
         return behaviour
 
     def _settle(self, endings: Sequence[Ending]) -> list[Ending]:
@@ -152,6 +157,15 @@ class Workbench:
         ]
 
     # ------------------------------------------------------------------------------------------ results
+
+    def _detail(self, endings: Sequence[Ending]) -> str:
+        """What kept tests from being graded; a reason that several share is told for the first of them."""
+        told: dict[str, str] = {}
+        for case, ending in zip(self.cases, endings, strict=True):
+            if ending.outcome is Outcome.UNGRADED:
+                why = self._reference_faults.get(case.name) or fault(case.name, ending.error)
+                told.setdefault(str(ending.error), why)
+        return "\n".join(told.values())
 
     def _test_result(
         self, case: TestCase, ending: Ending, diagnosis: str | None, filename: str, lines: int
@@ -176,7 +190,7 @@ class Workbench:
             question=ending.question,
         )
 
-    def ungraded(self, submission: Submission) -> ExerciseResult:
+    def ungraded(self, submission: Submission, detail: str) -> ExerciseResult:
         """What stands for a submission that a fault of ours keeps from being graded; the next run tries again."""
         return ExerciseResult(
             student=submission.student,
@@ -187,6 +201,7 @@ class Workbench:
             isolation=Isolation.NONE,
             path=submission.path,
             message=FIXED[Outcome.UNGRADED],
+            detail=detail,
         )
 
     def _refused(self, submission: Submission) -> ExerciseResult:

@@ -11,14 +11,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from autograder.course import Course, CourseError, Exercise, find_course
 from autograder.lang import language
 from autograder.learn.report import Report
-from autograder.results import Limits, Outcome, TestResult, Visibility
+from autograder.results import Limits, Outcome, TestResult, Text, Visibility
 
 if TYPE_CHECKING:
     from autograder.testing.run import Ending
     from autograder.testing.sides import LocalSide
+
+
+# In a notebook a name is absent because its cell comes later, or was changed and not run.
+NOT_RUN = Text("not run yet", "尚未运行")
 
 
 def check(exercise: str | None = None, *, lang: str | None = None) -> None:
@@ -43,8 +49,39 @@ def check(exercise: str | None = None, *, lang: str | None = None) -> None:
     show(check_namespace(course.exercise(name), namespace, language(lang)))
 
 
-def check_namespace(exercise: Exercise, namespace: Mapping[str, Any], lang: str) -> Report:
-    """The report on definitions in a notebook's or script's namespace."""
+def require(exercise: str, test: str, namespace: Mapping[str, Any], *, lang: str | None = None) -> None:
+    """One public test, for platforms that run tests one by one: returns if every set of its parameters passes.
+
+    Args:
+        exercise: `UNIT/TOPIC`.
+        test: the name of the test function.
+        namespace: the notebook's definitions.
+        lang: as for `check`.
+
+    Raises:
+        AssertionError: it does not pass; the message is what the student is to read.
+        CourseError: there is no such exercise or test at or above the working folder.
+    """
+    course = Course.load(find_course(), authoring=True)
+    report = check_namespace(course.exercise(exercise), namespace, language(lang), only=test)
+    if not report.tests:
+        raise CourseError(
+            f"{course.exercise(exercise).public_tests} has no test {test!r}; take its present name"
+        )
+    told: dict[str, None] = {}
+    for outcome, name, message in report.lines():
+        if outcome is Outcome.NOT_IMPLEMENTED and name not in message:
+            message = f"{name}: {message}"  # there is no table here whose first column says which
+        if outcome is not Outcome.PASSED:
+            told[message] = None
+    if told:
+        raise AssertionError("\n".join(told))
+
+
+def check_namespace(
+    exercise: Exercise, namespace: Mapping[str, Any], lang: str, *, only: str | None = None
+) -> Report:
+    """The report on definitions in a notebook's or script's namespace; with `only`, on that test function alone."""
     from autograder.testing.sides import LocalSide
 
     module = ModuleType("submission")
@@ -54,7 +91,8 @@ def check_namespace(exercise: Exercise, namespace: Mapping[str, Any], lang: str)
     def is_student(filename: str) -> bool:
         return filename == file or "ipykernel_" in filename or filename.startswith("<ipython-input")
 
-    return run_public(exercise, LocalSide(module, exercise.public.forbidden, is_student), is_student, lang)
+    side = LocalSide(module, exercise.public.forbidden, is_student)
+    return run_public(exercise, side, is_student, lang, only=only, absent=None if file else NOT_RUN)
 
 
 def check_file(exercise: Exercise, lang: str, path: Path | None = None) -> Report:
@@ -77,16 +115,32 @@ def check_file(exercise: Exercise, lang: str, path: Path | None = None) -> Repor
     return run_public(exercise, side, is_student, lang)
 
 
-def run_public(exercise: Exercise, side: LocalSide, is_student: Callable[[str], bool], lang: str) -> Report:
-    """Run the public tests in this process, one after another."""
+def run_public(
+    exercise: Exercise,
+    side: LocalSide,
+    is_student: Callable[[str], bool],
+    lang: str,
+    *,
+    only: str | None = None,
+    absent: Text | None = None,
+) -> Report:
+    """Run the public tests, or the one called `only`, in this process, one after another.
+
+    `absent` is what to say of a name that isn't there.
+    """
     from autograder.testing.cases import collect
     from autograder.testing.run import run_case
 
     limits = exercise.public.limits
     tests = []
     for case in collect(exercise.public_tests, Visibility.PUBLIC):
+        if only not in (None, case.function_name):
+            continue
         ending = run_case(case, side, None, limits)
-        tests.append(_result(case, ending, is_student, limits))
+        result = _result(case, ending, is_student, limits)
+        if absent is not None and result.question and isinstance(ending.error, AttributeError):
+            result = replace(result, message=absent)
+        tests.append(result)
     return Report(exercise.id, exercise.public.title.text.pick(lang), tests, lang)
 
 
@@ -114,8 +168,6 @@ def _not_loaded(
 
     cases = collect(exercise.public_tests, Visibility.PUBLIC)
     first = _result(cases[0], Ending(Outcome.ERROR, error), is_student, exercise.public.limits)
-    from msgspec.structs import replace
-
     whole = replace(first, name=exercise.skeleton.name, max_score=sum(case.points for case in cases))
     return Report(exercise.id, exercise.public.title.text.pick(lang), [whole], lang)
 

@@ -26,11 +26,10 @@ def point(affine: Exercise, sandbox: Any) -> Callable[[int], list[str]]:
         from autograder.errors import UserError
 
         exercise = Course.load(affine.root, authoring=True).exercise(affine.id)
-        with _Subject.of(exercise, sandbox) as subject:
-            try:
-                return list(subject.checks()[number - 1]()[1])
-            except UserError as error:
-                return [str(error)]
+        try:
+            return list(_Subject(exercise, sandbox).checks()[number - 1]()[1])
+        except UserError as error:
+            return [str(error)]
 
     return problems
 

@@ -208,10 +208,58 @@ def test_ungraded_is_status_1(
 ) -> None:
     edited(toy / "solutions/extras/test_vowels.py", "== 10", "== 11")  # the reference itself fails
     folder = hand_in("s001", {"vowels.py": GOOD})
-    said = cli("grade", folder, "--course", toy, "--gradebook", tmp_path / "b.db", "--only", "extras")
+    options = ("--course", toy, "--gradebook", tmp_path / "b.db")
+    said = cli("grade", folder, *options, "--only", "extras")
     assert said.code == 1
     assert "1 left ungraded" in said.err
     assert "run the same command again" in said.err
+    why = "test_vowels: the reference solution does not pass it here: AssertionError"
+    assert f"extras/vowels  s001: {why}" in said.err
+    shown = cli("gradebook", "show", "--student", "s001", *options)
+    assert why in shown.out and "== 11" in shown.out
+    for command in (("grade", folder, "--only", "extras"), ("gradebook", "show")):
+        (row,) = json.loads(cli(*command, "--json", *options).out)["results"]
+        assert row["detail"].startswith(why)
+        told = json.dumps({key: value for key, value in row.items() if key != "detail"})
+        assert why not in told and "Assertion" not in told
+
+
+def test_ungraded_after_a_graded_attempt(
+    cli: Cli, toy: Path, edited: Edit, hand_in: Callable[..., Path], shared_sandbox: Any, tmp_path: Path
+) -> None:
+    """The earlier score counts, and the instructor still sees what became of the later attempt."""
+    options = ("--course", toy, "--gradebook", tmp_path / "b.db")
+    assert cli("grade", hand_in("s001", {"vowels.py": GOOD}), "--only", "extras", *options).code == 0
+    edited(toy / "solutions/extras/test_vowels.py", "== 10", "== 11")
+    assert cli("grade", tmp_path / "submissions", "--only", "extras", *options).code == 1
+    shown = cli("gradebook", "show", "--student", "s001", *options)
+    assert "extras/vowels  4/4  graded" in shown.out
+    assert "ungraded: test_vowels: the reference solution does not pass it here" in shown.out
+
+
+def test_a_long_list_of_faults_is_short() -> None:
+    from autograder.cli.tables import FAULTS_SHOWN, Tally, fault_lines
+    from autograder.results import ExerciseResult, Isolation, Status
+
+    tally = Tally()
+    for reason in range(FAULTS_SHOWN + 5):
+        for student in range(7 if reason == 3 else 1):
+            result = ExerciseResult(
+                student=f"s{student:03}", exercise="extras/vowels", status=Status.UNGRADED, score=None, max_score=4.0,
+                isolation=Isolation.NONE, detail=f"reason {reason}\n  a traceback",
+            )  # fmt: skip
+            tally.add(result, cached=False)
+    lines = fault_lines(tally)
+    assert lines[0] == "  extras/vowels  s000, s001, s002, s003, s004 +2: reason 3"
+    assert len(lines) == FAULTS_SHOWN + 1 and lines[-1] == "  ..."
+
+
+def test_a_learner_reads_nothing_of_a_fault(cli: Cli, toy: Path, edited: Edit, shared_sandbox: Any) -> None:
+    edited(toy / "solutions/extras/test_vowels.py", "== 10", "== 11")
+    edited(toy / "exercises/extras/vowels.py", 'raise NotImplementedError("vowels")', "return 3")
+    for more in ((), ("--json",)):
+        said = cli("check", "vowels", "--hidden", "--course", toy, *more)
+        assert "reference" not in said.out and "Assertion" not in said.out
 
 
 def test_unsafe_says_so(cli: Cli, toy: Path, hand_in: Callable[..., Path], tmp_path: Path) -> None:

@@ -108,8 +108,28 @@ def test_invalid_attempts(book: Gradebook) -> None:
     assert book.known("") is None
 
 
-def ungraded(key: str = "k9") -> ExerciseResult:
-    return result(status=Status.UNGRADED, score=None, key=key, tests=())
+def ungraded(key: str = "k9", detail: str = "") -> ExerciseResult:
+    return result(status=Status.UNGRADED, score=None, key=key, tests=(), detail=detail)
+
+
+def test_why_it_is_ungraded(book: Gradebook, reopen: Callable[[], Gradebook]) -> None:
+    """The reason is kept; the same one again is no other attempt, another one is."""
+    for detail in ("no zygote\n  in /tmp/a", "no zygote\n  in /tmp/b", "", "no fork"):
+        book.record(ungraded(detail=detail))
+    with reopen() as again:
+        history = again.attempts()["s001", "basics/affine"]
+    assert [attempt.result.detail for attempt in history] == ["no zygote\n  in /tmp/a", "", "no fork"]
+    assert [attempt.result.key for attempt in history] == [""] * 3
+
+
+def test_a_gradebook_from_before_reasons_were_kept(book: Gradebook, reopen: Callable[[], Gradebook]) -> None:
+    book.record(ungraded())
+    with book._engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE faults"))
+    with reopen() as again:
+        again.record(ungraded(detail="no fork"))
+        history = again.attempts()["s001", "basics/affine"]
+    assert [attempt.result.detail for attempt in history] == ["", "no fork"]
 
 
 def test_ungraded_is_never_known(book: Gradebook) -> None:

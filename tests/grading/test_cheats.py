@@ -17,6 +17,7 @@ import pytest
 from autograder.course import Course
 from autograder.gradebook import Gradebook
 from autograder.grading.run import Grader, Mode
+from autograder.grading.submissions import students_of
 from autograder.results import ExerciseResult, Outcome, Status, Visibility, total
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -424,7 +425,7 @@ def grade(place: Path, sources: dict[str, str]) -> Graded:
     exercise = Course.load(ROOT, authoring=True).exercise(EXERCISE)
     with Gradebook(str(place / "gradebook.db")) as book:
         grader = Grader([exercise], Mode(hide=(ROOT,)), known=book.known, record=book.record)
-        results = {item.result.student: item.result for item in grader.run(folder)}
+        results = {item.result.student: item.result for item in grader.run(students_of(folder))}
         recorded = {student: history[-1].result for (student, _), history in book.attempts().items()}
     return Graded(results, recorded, folder)
 

@@ -24,6 +24,8 @@ def remember(x): calls.append(x); return len(calls)
 def die(): import os; os._exit(1)
 def fill(n): return torch.ones(n * 2**18).sum()   # n MiB
 def noise(): return torch.rand(3)
+def ask(f, x): return f(x)
+def fail(): raise RuntimeError("of my own")
 class Net(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -152,9 +154,32 @@ def test_the_trace_is_of_the_last_test(side: Make) -> None:
     assert [call.result for call in opened.trace() if isinstance(call.result, int)] == [10]
 
 
+def test_what_a_function_of_the_test_refused_is_in_the_trace(side: Make) -> None:
+    """Told before the error it led to, and only in the test it belongs to: two misuses of it are two mistakes."""
+
+    def layer(number: int) -> int:
+        if number != 3:
+            raise ValueError(f"the next layer is 3, not {number}")
+        return number
+
+    opened = side()
+    for asked in (0, 1):
+        with opened.begin(0, Limits(5.0, 512)), pytest.raises(RuntimeError):
+            opened.student.ask(layer, asked)
+        *_, refusal, error = opened.trace()
+        assert (refusal.kind, refusal.result) == ("callback", f"ValueError: the next layer is 3, not {asked}")
+        assert isinstance(error.result, StudentError)
+    with opened.begin(0, Limits(5.0, 512)), pytest.raises(RuntimeError):
+        opened.student.fail()
+    assert "callback" not in [call.kind for call in opened.trace()]
+    with opened.begin(0, Limits(5.0, 512)):
+        assert opened.student.ask(layer, 3) == 3
+    assert "callback" not in [call.kind for call in opened.trace()]
+
+
 def test_forbidden_calls(side: Make) -> None:
     opened = side("import torch\ndef f(x): return torch.softmax(x, -1)\n", forbidden=["torch.softmax"])
-    with opened.begin(0, Limits(5.0, 512)), pytest.raises(RuntimeError, match="asks you to build"):
+    with opened.begin(0, Limits(5.0, 512)), pytest.raises(RuntimeError, match="not allowed in this exercise"):
         opened.student.f(torch.ones(2))
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 
+from autograder.authoring.notebooks import notebook_of
 from autograder.course import Course, Exercise
 from autograder.grading.submissions import (
     Submission,
@@ -16,6 +19,8 @@ from autograder.grading.submissions import (
     submissions_of,
     visible,
 )
+from autograder.grading.untouched import Untouched
+from autograder.results import Limits
 from autograder.sandbox.errors import ArchiveError
 
 HandIn = Callable[..., Path]
@@ -31,8 +36,10 @@ def found(
     course: Course,
     unpack: Callable[[bytes], dict[str, bytes]] = no_archives,
     exercises: Sequence[Exercise] | None = None,
+    untouched: Untouched | None = None,
 ) -> list[Submission]:
-    return list(submissions_of(student, students_of(folder)[student], exercises or list(course), unpack))
+    entries = students_of(folder)[student]
+    return list(submissions_of(student, entries, exercises or list(course), unpack, untouched=untouched))
 
 
 def test_any_depth_in_course_order(hand_in: HandIn, toy_course: Course) -> None:
@@ -184,3 +191,88 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     assert visible("a\nb\x1b[2J") == "a\\x0ab\\x1b[2J"
     assert visible("caf\\xe9") != visible(os.fsdecode(b"caf\xe9"))
     assert visible("张三") == "张三"
+
+
+# ------------------------------------------------------------------------------- one exercise in two forms
+
+
+def notebook(exercise: Exercise, lang: str = "en", work: bool = False, saved: bool = False) -> str:
+    """The released notebook; `saved` as Jupyter saves it again, `work` with one answer in it."""
+    built = notebook_of(exercise, lang)
+    if saved:
+        built.metadata["language_info"]["version"] = "3.12"
+        for number, cell in enumerate(cell for cell in built.cells if cell.cell_type == "code"):
+            cell.execution_count = number + 1
+    if work:
+        for cell in built.cells:
+            cell.source = cell.source.replace('raise NotImplementedError("vowels")', "return 3")
+    return str(nbformat.writes(built))
+
+
+def script(exercise: Exercise, work: bool = False) -> str:
+    text = exercise.skeleton.read_text(encoding="utf-8")
+    return text.replace('raise NotImplementedError("vowels")', "return 3") if work else text
+
+
+@pytest.mark.parametrize("first", ["exercises", "z"])  # the notebook is found after the script, or before it
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("worked_in", [".py", ".ipynb", "neither"])
+def test_the_form_that_nobody_worked_in_does_not_count(
+    hand_in: HandIn, toy_course: Course, vowels: Exercise, first: str, lang: str, newline: str, worked_in: str
+) -> None:
+    folder = hand_in("s001", {})
+    for name, text in (
+        (f"{first}/vowels.py", script(vowels, worked_in == ".py")),
+        ("notebooks/vowels.ipynb", notebook(vowels, lang, worked_in == ".ipynb")),
+    ):
+        path = folder / "s001" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.replace("\n", newline).encode())
+    (submission,) = found(folder, "s001", toy_course)
+    assert submission.problem is None
+    assert Path(submission.main).suffix == (worked_in if worked_in != "neither" else ".py")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_notebook_that_was_only_looked_at(
+    hand_in: HandIn, toy_course: Course, vowels: Exercise, lang: str, sandbox: Any
+) -> None:
+    """Saved again by Jupyter it has other bytes; its cells, read in a confined process, tell."""
+    read = []
+
+    def cells(content: bytes) -> Any:
+        read.append(content)
+        with sandbox.open({}, "", limits=Limits(seconds=10, memory_mb=256)) as child:
+            return child.cells(content)
+
+    untouched = Untouched(cells)
+    saved, worked = notebook(vowels, lang, saved=True), notebook(vowels, lang, work=True, saved=True)
+    folder = hand_in("s001", {"vowels.py": script(vowels, work=True), "n/vowels.ipynb": saved})
+    (submission,) = found(folder, "s001", toy_course, untouched=untouched)
+    assert (submission.main, submission.problem) == ("vowels.py", None)
+    assert len(read) == 1
+    folder = hand_in("s002", {"vowels.py": script(vowels, work=True), "n/vowels.ipynb": worked})
+    (submission,) = found(folder, "s002", toy_course, untouched=untouched)
+    assert submission.problem is not None and "Two files" in submission.problem.en
+    folder = hand_in("s003", {"vowels.py": script(vowels), "n/vowels.ipynb": worked})
+    (submission,) = found(folder, "s003", toy_course, untouched=untouched)
+    assert (submission.main, submission.problem) == ("vowels.ipynb", None)
+
+
+def test_jupytext_s_comments_are_no_work(hand_in: HandIn, toy_course: Course, vowels: Exercise) -> None:
+    paired = script(vowels).replace("# ---\n# jupyter:", "# ---\n# jupyter:\n#   jupytext_version: 1.19.1", 1)
+    folder = hand_in("s001", {"vowels.py": paired, "n/vowels.ipynb": notebook(vowels, work=True)})
+    (submission,) = found(folder, "s001", toy_course)
+    assert submission.main == "vowels.ipynb"
+
+
+def test_an_instructor_s_own_answer_is_no_released_form(
+    hand_in: HandIn, toy_course: Course, vowels: Exercise
+) -> None:
+    """exercises/ may hold somebody's work: a student with the same answer has not left anything untouched."""
+    answer, fresh = script(vowels, work=True), script(vowels)
+    vowels.skeleton.write_text(answer, encoding="utf-8")
+    folder = hand_in("s001", {"a/vowels.py": answer, "b/vowels.py": fresh})
+    (submission,) = found(folder, "s001", toy_course)
+    assert submission.path == "s001/a/vowels.py"

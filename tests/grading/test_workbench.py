@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,9 @@ def answer(**other: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def benches() -> Iterator[dict[tuple[str, bool], Workbench]]:
+def benches() -> dict[tuple[str, bool], Workbench]:
     """Workbenches by bundle and mode: most tests of this file grade on the same one, as a worker does."""
-    made: dict[tuple[str, bool], Workbench] = {}
-    yield made
-    for bench in made.values():
-        bench.__exit__(None, None, None)
+    return {}
 
 
 @pytest.fixture
@@ -136,6 +134,33 @@ def test_a_file_that_does_not_load(grade: Grade, source: str, shown: str) -> Non
         assert result.status is Status.NOT_BEGUN
 
 
+OUT_OF_REACH = {
+    "from einops import rearrange": "einops is not installed where your work is graded",
+    "import helpers": "hand the missing file in",
+    "import logging; logging.basicConfig(filename='/tmp/x.log')": "Files can't be written or opened",
+    "import tempfile; tempfile.TemporaryFile()": "Files can't be written or opened",
+    "import os; os.makedirs('data', exist_ok=True)": "Files can't be written or opened",
+    "open('corpus.txt')": "Files can't be written or opened",
+    "import torch; torch.save({}, 'x.pt')": "Files can't be written or opened",
+    "import urllib.request; urllib.request.urlopen('http://example.org')": "no network",
+    "import socket; socket.create_connection(('127.0.0.1', 80))": "there is no network",
+    "import subprocess; subprocess.run(['ls'])": "No process can be started",
+    "import multiprocessing; multiprocessing.Pool(2)": "No process can be started",
+}
+
+
+@pytest.mark.parametrize("line", OUT_OF_REACH)
+def test_what_is_out_of_reach_says_what_to_do(grade: Grade, line: str) -> None:
+    """While the file loads, and in a function that a test calls."""
+    loading = grade(f"{line}\n{answer()}")
+    assert loading.status is Status.INVALID
+    assert OUT_OF_REACH[line] in loading.message.en
+    assert "评分环境里" in loading.message.zh
+    called = grade(f"def affine(x, scale, shift):\n    {line}\n" + NORMALISE.format(**RIGHT))
+    public = next(test for test in called.tests if test.name == "test_affine_by_hand")
+    assert OUT_OF_REACH[line] in public.message.en
+
+
 @pytest.mark.parametrize(
     ("expression", "outcome"),
     [
@@ -189,6 +214,11 @@ def test_a_test_that_the_reference_fails_here_is_ours(grade: Grade, affine: Exer
     result = grade(answer())
     assert (result.status, result.score) == (Status.UNGRADED, None)
     assert outcomes(result)["test_normalise"] == "ungraded"
+    first, *trace = result.detail.splitlines()
+    assert first.startswith("test_normalise: the reference solution does not pass it here: AssertionError: ")
+    assert "assert_close(student.normalise(x), reference.normalise(x) + 1)" in result.detail
+    assert len(trace) <= 8
+    assert not any("Assertion" in test.message.en + result.message.en for test in result.tests)
     message = next(test.message for test in result.tests if test.name == "test_normalise")
     assert "through no fault of yours" in message.en
     assert outcomes(result)["test_affine[3]"] == "passed"
@@ -224,18 +254,22 @@ def test_hidden_messages_hold_nothing_of_the_test(grade: Grade) -> None:
 
 
 def test_a_submission_with_a_problem_is_not_run(affine: Exercise, sandbox: Any) -> None:
-    with Workbench(bundle_of(affine), ConfinedRoom(sandbox)) as bench:
-        result = bench.grade(
-            Submission("s001", affine.id, "s001/affine.py", problem=Text("Two files.", "两个文件。"))
-        )
+    bench = Workbench(bundle_of(affine), ConfinedRoom(sandbox))
+    result = bench.grade(
+        Submission("s001", affine.id, "s001/affine.py", problem=Text("Two files.", "两个文件。"))
+    )
     assert (result.status, result.score, result.max_score) == (Status.INVALID, 0.0, 12.0)
     assert result.isolation is Isolation.NONE
     assert result.key == ""
     assert result.message.zh == "两个文件。"
 
 
-def test_nothing_is_left_behind(affine: Exercise, sandbox: Any) -> None:
-    with Workbench(bundle_of(affine), ConfinedRoom(sandbox)) as bench:
-        place = Path(bench._folder.name)
-        assert place.is_dir()
-    assert not place.exists()
+def test_no_hidden_file_is_on_disk(
+    affine: Exercise, sandbox: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From before the first submission runs: the tests were read, and what was read is gone."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = set(tmp_path.iterdir())
+    bench = Workbench(bundle_of(affine), ConfinedRoom(sandbox))
+    assert len(bench.cases) == 6
+    assert set(tmp_path.iterdir()) == before

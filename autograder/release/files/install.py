@@ -1,7 +1,7 @@
-"""Make a virtual environment and install this project into it, with a CPU build of torch.
+"""Make a virtual environment and install the autograder into it, with a CPU build of torch.
 
-    python3 tools/install.py .venv           what an instructor needs
-    python3 tools/install.py .venv dev       what the test suite needs
+    python3 install.py .venv            what requirements.txt, beside this file, asks for
+    python3 .../install.py .venv dev    in a clone of the project: the clone itself, with one of its extras
 
 On Linux the package index's own torch comes with gigabytes of CUDA libraries. This script looks at what pip would take:
 a CPU build is installed as it is; otherwise uv, which knows where torch's CPU builds are published, installs one.
@@ -9,6 +9,7 @@ Standard library only, because nothing is installed yet.
 """
 
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -17,7 +18,7 @@ from pathlib import Path
 TORCH = "torch==2.13.0"
 SUPPORTED = ((3, 11), (3, 14))
 ACCELERATOR_PACKAGES = ("nvidia-", "cuda-", "triton", "pytorch-triton")
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
 
 
 def run(*command: str) -> None:
@@ -53,13 +54,24 @@ def install_torch(python: str) -> None:
         run(python, "-m", "pip", "install", "--quiet", TORCH)
 
 
-def main(folder: str, extra: str = "instructor") -> None:
-    """Create the environment at `folder` and install the project with one of its extras."""
+def install(python: str, extra: str) -> None:
+    """Install the requirements beside this file, or the clone that this file lies in."""
+    pip = (python, "-m", "pip", "install", "--quiet")
+    if (HERE / "requirements.txt").is_file():
+        os.chdir(HERE)  # the requirements name the wheel beside them
+        run(*pip, "-r", "requirements.txt")
+    else:
+        clone = next(folder for folder in HERE.parents if (folder / "pyproject.toml").is_file())
+        run(*pip, "-c", str(clone / "constraints.txt"), "-e", f"{clone}[{extra}]")
+
+
+def main(folder: str = ".venv", extra: str = "instructor") -> None:
+    """Create the environment at `folder` and install into it."""
     if not SUPPORTED[0] <= sys.version_info[:2] < SUPPORTED[1]:
         sys.exit(
-            f"install: Python 3.11, 3.12 or 3.13 is needed, this is {sys.version.split()[0]}; set PYTHON=..."
+            f"install: Python 3.11, 3.12 or 3.13 is needed, this is {sys.version.split()[0]}; use another python3"
         )
-    target = Path(folder)
+    target = Path(folder).resolve()
     scripts = target / ("Scripts" if sys.platform == "win32" else "bin")
     python = str(scripts / "python")
     if not Path(python).exists() and not Path(python + ".exe").exists():
@@ -72,8 +84,7 @@ def main(folder: str, extra: str = "instructor") -> None:
             )
     print(f"install: installing into {target} (a few minutes the first time)", flush=True)
     install_torch(python)
-    constraints = str(ROOT / "constraints.txt")
-    run(python, "-m", "pip", "install", "--quiet", "-c", constraints, "-e", f"{ROOT}[{extra}]")
+    install(python, extra)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,216 @@
+"""`autograder gradebook export` and `roster`: the gradebook for other systems, and what those call our students."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autograder.cli.common import CourseOption, LangOption, Speaker, console, open_course
+from autograder.errors import UserError
+from autograder.results import Text
+
+if TYPE_CHECKING:
+    from autograder.course import Course, Exercise
+    from autograder.gradebook import Gradebook
+    from autograder.gradebook.items import Item
+    from autograder.gradebook.policy import Score
+    from autograder.gradebook.sheet import Sheet
+
+BookOption = Annotated[
+    str, typer.Option("--gradebook", help="A file name (SQLite) or a database URL (postgresql://...).")
+]
+EXPORTED = Text("{rows} rows written to {path}.", "已将 {rows} 行写入 {path}。")
+RESULTS = Text(
+    "{rows} results written to {path}. It names hidden tests and diagnoses: it is not for students.",
+    "已将 {rows} 份结果写入 {path}。其中有隐藏测试的名称和诊断，不要交给学生。",
+)
+WITHOUT_ROW = Text(
+    "Not in the template, so their points are not in {path}: {names}. If others call them something else, give a "
+    "roster: autograder gradebook roster",
+    "模板里没有以下学生，{path} 中没有他们的分数：{names}。如果他们在别处用的是另外的编号，请导入名单：autograder gradebook roster",
+)
+WITHOUT_POINTS = Text(
+    "In the template, and unknown to the gradebook; their cells are left as they were: {names}",
+    "模板里有而成绩册里没有的学生，其单元格保持原样：{names}",
+)
+ADDED = Text("Not in the template, added as new columns: {names}", "模板里没有、新增的列：{names}")
+OTHER_POINTS = Text(
+    "Out of other points in the template than here (template / here): {names}",
+    "满分与模板不同（模板 / 本课程）：{names}",
+)
+ENROLLED = Text(
+    "{n} students on the roster, {new} of them new or changed. Gradebook: {name}",
+    "名单上有 {n} 名学生，其中新增或有变动 {new} 名。成绩册：{name}",
+)
+STRANGERS = Text("In the gradebook and not on the roster: {names}", "成绩册里有而名单上没有的学生：{names}")
+
+
+class Format(StrEnum):
+    CSV = "csv"
+    CANVAS = "canvas"
+    MOODLE = "moodle"
+    JUNIT = "junit"
+    CTRF = "ctrf"
+
+
+def export(
+    path: Annotated[Path, typer.Argument(help="The file to write.")],
+    gradebook: BookOption = "gradebook.db",
+    format: Annotated[
+        Format,
+        typer.Option("--format", help="csv; canvas or moodle to import there; junit (XML) or ctrf (JSON)."),
+    ] = Format.CSV,
+    per: Annotated[
+        str, typer.Option(help="With csv: one row for each student, exercise or test.")
+    ] = "student",
+    template: Annotated[
+        Path | None,
+        typer.Option(
+            help="The CSV that Canvas or Moodle exported: keeps its columns and ids, fills in the points."
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With canvas and moodle: a column for each assignment, unit or exercise named here (by default for "
+            "each assignment, or each exercise where there are none)."
+        ),
+    ] = None,
+    course: CourseOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Write the gradebook for a spreadsheet, a learning platform or a machine."""
+    from autograder.gradebook import Gradebook
+    from autograder.gradebook.export import table
+
+    say = Speaker(lang)
+    platform = format in (Format.CANVAS, Format.MOODLE)
+    if (template or only) and not platform:
+        raise UserError(f"--template and --only go with --format canvas or moodle, not with {format.value}")
+    with Gradebook(gradebook) as book:
+        root = open_course(course)
+        if platform:
+            _export_sheet(path, format, template, only or [], root, book, say)
+            return
+        if format is Format.CSV:
+            frame = table(book, [exercise.id for exercise in root], root.policy, per)
+            _write(path, frame.to_csv(index=False).encode())
+            console(stderr=True).print(say(EXPORTED, rows=len(frame), path=path))
+            return
+        from autograder.gradebook.machine import counting, ctrf, junit
+
+        results = counting(book, root.policy, list(root.exercises))
+    _write(path, (junit if format is Format.JUNIT else ctrf)(results, say.lang))
+    console(stderr=True).print(say(RESULTS, rows=len(results), path=path))
+
+
+def _export_sheet(
+    path: Path,
+    format: Format,
+    template: Path | None,
+    only: Sequence[str],
+    course: Course,
+    book: Gradebook,
+    say: Speaker,
+) -> None:
+    from autograder.gradebook.canvas import CANVAS, possible
+    from autograder.gradebook.export import standing
+    from autograder.gradebook.moodle import MOODLE
+    from autograder.gradebook.roster import Person, read_csv
+    from autograder.gradebook.sheet import filled, made
+
+    scores = standing(book, course.policy)
+    items = columns(course, only, scores)
+    people = {name: Person(student=name) for name in book.students()} | book.roster()
+
+    def points(student: str, item: Item) -> float | None:
+        return item.score(student, scores)
+
+    dialect = CANVAS if format is Format.CANVAS else MOODLE
+    if template is None:
+        sheet, separator = made(dialect, [people[name] for name in sorted(people)], items, points), ","
+        if format is Format.CANVAS:
+            sheet.rows.insert(1, possible(items))
+    else:
+        rows, separator = read_csv(template)
+        sheet = filled(dialect, rows, people, items, points)
+    _write(path, sheet.text(separator).encode())
+    _tell(sheet, path, say)
+
+
+def _tell(sheet: Sheet, path: Path, say: Speaker) -> None:
+    remarks = console(stderr=True)
+    remarks.print(say(EXPORTED, rows=len(sheet.rows) - 1, path=path))
+    for text, names in (
+        (WITHOUT_ROW, sheet.without_row),
+        (WITHOUT_POINTS, sheet.without_points),
+        (ADDED, sheet.added),
+        (OTHER_POINTS, sheet.other_points),
+    ):
+        if names:
+            remarks.print(say(text, names=", ".join(names), path=path), style="yellow", markup=False)
+
+
+def columns(course: Course, only: Sequence[str], scores: Mapping[tuple[str, str], Score]) -> list[Item]:
+    """What is named, as one item each; else the course's assignments, else its exercises."""
+    from autograder.gradebook.items import Item
+
+    titles = {unit.id: unit.title.text for unit in course.units}
+    titles |= {assignment.id: assignment.title.text for assignment in course.assignments}
+    names = list(only) or [assignment.id for assignment in course.assignments] or list(course.exercises)
+    found = []
+    for name in names:
+        exercises = course.select([name])
+        title = titles.get(name.rstrip("/")) or exercises[0].public.title.text
+        found.append(Item(name, title, full_points(exercises, scores)))
+    return found
+
+
+def full_points(exercises: Iterable[Exercise], scores: Mapping[tuple[str, str], Score]) -> dict[str, float]:
+    """Exercise -> the points that can be had: as recorded, else as its tests say."""
+    from autograder.grading.outline import outline_of
+    from autograder.results import total
+
+    recorded: dict[str, float] = {}
+    for (_, name), score in scores.items():
+        recorded[name] = max(recorded.get(name, 0.0), score.max_score)
+    return {
+        exercise.id: recorded[exercise.id]
+        if exercise.id in recorded
+        else total(outline_of(exercise).points.values())
+        for exercise in exercises
+    }
+
+
+def roster(
+    path: Annotated[Path, typer.Argument(help="A CSV file with a row for each student, of any platform.")],
+    key: Annotated[
+        str, typer.Option(help="The head of the column with the names that submissions and gradebook use.")
+    ] = "student",
+    gradebook: BookOption = "gradebook.db",
+    lang: LangOption = None,
+) -> None:
+    """Take over a roster: what Canvas, Moodle and GitHub call our students."""
+    from autograder.gradebook import Gradebook
+    from autograder.gradebook.roster import read_roster
+
+    say, remarks = Speaker(lang), console(stderr=True)
+    people = read_roster(path, key)
+    with Gradebook(gradebook) as book:
+        new = book.enrol(people)
+        known = book.roster()
+        strangers = [name for name in book.students() if name not in known]
+        remarks.print(say(ENROLLED, n=len(known), new=new, name=book.name))
+    if strangers:
+        remarks.print(say(STRANGERS, names=", ".join(strangers)), style="yellow", markup=False)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"{path} can't be written ({error.strerror}); choose another place") from None

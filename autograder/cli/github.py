@@ -1,0 +1,138 @@
+"""Grading a folder of clones: which commits count, and the `grades.csv` that GitHub Classroom used to give."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autograder.cli.common import Speaker
+from autograder.errors import UserError
+from autograder.results import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autograder.course import Course, Exercise
+    from autograder.gradebook import Gradebook
+    from autograder.grading.clones import Clone
+    from autograder.grading.run import Round
+
+GithubOption = Annotated[
+    Path | None,
+    typer.Option("--github", help="A folder of clones, as `gh classroom clone student-repos` makes it."),
+]
+DeadlineOption = Annotated[
+    str | None,
+    typer.Option(
+        help="With --github: take the last commit before this time, as 2026-10-01T23:59+08:00 "
+        "(the assignment's own due date by default)."
+    ),
+]
+GradesOption = Annotated[
+    Path | None, typer.Option("--grades-csv", help="With --github: also write GitHub Classroom's grades.csv.")
+]
+COLUMNS = (
+    "assignment_name", "assignment_url", "starter_code_url", "github_username", "roster_identifier",
+    "student_repository_name", "student_repository_url", "submission_timestamp", "points_awarded", "points_available",
+)  # fmt: skip
+PROBLEM = Text("{name}: {problem}. Nothing of it is graded.", "{name}：{problem}。未对其评分。")
+REMARK = Text("{name}: {remark}.", "{name}：{remark}。")
+WRITTEN = Text("{rows} rows written to {path}.", "已将 {rows} 行写入 {path}。")
+
+
+@dataclass(frozen=True)
+class Class:
+    """What is graded, and where it came from."""
+
+    round: Round
+    clones: Sequence[Clone]
+
+
+def parse_deadline(text: str | None) -> datetime | None:
+    """An ISO date and time with its zone."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UserError(
+            f"--deadline {text!r}: write date, time and time zone, as 2026-10-01T23:59+08:00 or ...T15:59Z"
+        )
+    return moment
+
+
+@contextmanager
+def opened_class(
+    folder: Path,
+    deadline: str | None,
+    course: Course,
+    exercises: Sequence[Exercise],
+    book: Gradebook,
+    remarks: Console,
+    say: Speaker,
+) -> Iterator[Class]:
+    """The students' files as they were at the deadline, for as long as this lasts; what is odd is said at once."""
+    from autograder.grading.clones import entries, opened_clones
+    from autograder.grading.run import Round
+
+    logins = {person.github.lower(): name for name, person in book.roster().items() if person.github}
+    with opened_clones(folder, course, parse_deadline(deadline), logins) as (files, clones):
+        for clone in clones:
+            if clone.problem:
+                said = say(PROBLEM, name=clone.folder.name, problem=clone.problem)
+                remarks.print(said, style="yellow", markup=False)
+            for remark in clone.remarks:
+                remarks.print(
+                    say(REMARK, name=clone.folder.name, remark=remark), style="yellow", markup=False
+                )
+        yield Class(Round(exercises, entries(clones, files), files), clones)
+
+
+def write_grades(
+    path: Path, course: Course, done: Class, book: Gradebook, remarks: Console, say: Speaker
+) -> None:
+    """One row for each clone. The assignment's and the starter code's address are not in a clone: they stay empty."""
+    from autograder.cli.export import full_points
+    from autograder.gradebook.export import inert, standing
+    from autograder.gradebook.items import Item
+    from autograder.gradebook.sheet import number
+
+    scores, roster = standing(book, course.policy), book.roster()
+    assignments = {a.id.replace("_", "-"): a for a in course.assignments}
+    rows = []
+    for clone in done.clones:
+        chosen = assignments.get(clone.assignment.replace("_", "-"))
+        wanted = set(course.select(chosen.exercises)) if chosen else set(course)
+        item = Item("", Text(), full_points([e for e in done.round.exercises if e in wanted], scores))
+        handed_in = any((clone.student, name) in scores for name in item.points)
+        points = item.score(clone.student, scores) if handed_in else 0.0
+        person = roster.get(clone.student)
+        rows.append(
+            (
+                chosen.title.text.pick(say.lang) if chosen else clone.assignment,
+                "",
+                "",
+                clone.login,
+                (person.sis_id if person else "") or clone.student,
+                clone.folder.name,
+                clone.url,
+                clone.committed.strftime("%Y-%m-%dT%H:%M:%SZ") if clone.committed else "",
+                "" if points is None else number(points),
+                number(item.max_score),
+            )
+        )
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([COLUMNS, *(map(inert, row) for row in rows)])
+    except OSError as error:
+        raise UserError(f"{path} can't be written ({error.strerror}); choose another place") from None
+    remarks.print(say(WRITTEN, rows=len(rows), path=path))

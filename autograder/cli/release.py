@@ -1,0 +1,51 @@
+"""`autograder release`: the course, or a part of it, for one of the places where it is taught."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autograder.cli.common import CourseOption, LangOption, Speaker, console, open_course
+from autograder.results import Text
+
+RELEASED = Text(
+    "{n} files written to {out} for {exercises} exercises. Next: {out}/README.md",
+    "已为 {exercises} 道练习向 {out} 写入 {n} 个文件。接下来请看 {out}/README.md",
+)
+
+
+class Target(StrEnum):
+    PLAIN = "plain"
+    GITHUB = "github"
+    NBGRADER = "nbgrader"
+    OTTER = "otter"
+    GRADESCOPE = "gradescope"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command()(release)
+
+
+def release(
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    to: Annotated[Target, typer.Option("--to", help="Where it is going to be used.")],
+    assignment: Annotated[
+        str | None, typer.Option(help="An assignment, a unit or an exercise; the whole course by default.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Replace files that differ.")] = False,
+    course: CourseOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Write what students, or a platform, receive. Its README says what of it is for whom."""
+    from autograder.release import release as write
+    from autograder.release.parcel import parcel_of
+
+    say = Speaker(lang)
+    parcel = parcel_of(open_course(course, authoring=True), assignment, say.lang)
+    with console(stderr=True).status(to.value):
+        written = write(parcel, to.value, out, force=force)
+    console().print(say(RELEASED, n=len(written), out=out, exercises=len(parcel.exercises)))

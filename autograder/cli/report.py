@@ -1,0 +1,75 @@
+"""`autograder report`: what the public tests say, for GitHub's own pages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from autograder.cli.common import CourseOption, LangOption, open_course
+from autograder.errors import UserError
+from autograder.lang import language
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command()(report)
+
+
+def report(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Exercises, units or assignments; all by default.")
+    ] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="For a workflow of GitHub: notice, step output, summary.")
+    ] = False,
+    classroom50: Annotated[
+        Path | None, typer.Option(help="Also write Classroom 50's result.json to this file.")
+    ] = None,
+    course: CourseOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Run the public tests on your files and report the points. Advice: the grade comes from the instructor's run."""
+    from autograder.learn import apart, classroom
+
+    if not github and classroom50 is None:
+        raise UserError(
+            "say for whom: --github, or --classroom50 result.json (for yourself: autograder check)"
+        )
+    spoken = language(lang)
+    root = open_course(course, authoring=True)
+    found = apart.reports(root, root.select(names or []), spoken)
+    scale = None
+    _print(classroom.log(found, spoken))
+    if classroom50 is not None:
+        scale = classroom.scale_of(row for one in found for row in classroom.rows_of(one))
+        result = msgspec.json.encode(classroom.classroom50_result(found, os.environ))
+        _write(classroom50, msgspec.json.format(result, indent=2) + b"\n", "wb")
+    if github:
+        _print(classroom.notice(found))
+        outputs, shown = os.environ.get("GITHUB_OUTPUT"), os.environ.get("GITHUB_STEP_SUMMARY")
+        if outputs:
+            output = classroom.encoded(classroom.classroom_result(found))
+            _write(Path(outputs), f"result={output}\n".encode(), "ab")
+        if shown:
+            _write(Path(shown), classroom.summary(found, spoken, scale).encode(), "ab")
+    if not classroom.complete(found):
+        raise typer.Exit(1)
+
+
+def _print(text: str) -> None:
+    """In UTF-8, whatever the locale."""
+    sys.stdout.buffer.write(text.encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _write(path: Path, content: bytes, mode: str) -> None:
+    try:
+        with path.open(mode) as file:
+            file.write(content)
+    except OSError as error:
+        raise UserError(f"{path} can't be written ({error.strerror}); choose another place") from None

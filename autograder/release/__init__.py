@@ -1,0 +1,56 @@
+"""Ready-to-use trees for the places where a course is taught. One module per target.
+
+A tree is written whole beside its place first and then moved in, so that a release that fails leaves nothing half
+done; a file that somebody changed since the last release is never overwritten unless told so.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from autograder.errors import UserError
+from autograder.release.parcel import Parcel
+
+TARGETS = ("plain", "github", "nbgrader", "otter", "gradescope")
+
+
+class ReleaseError(UserError):
+    """The release can't be written. Nothing was."""
+
+
+def release(parcel: Parcel, target: str, out: Path, *, force: bool = False) -> list[Path]:
+    """Write `parcel` for one of TARGETS into `out`; the files that are new or changed there.
+
+    Raises:
+        ReleaseError: a file in `out` differs from the one to be written, and `force` is off.
+    """
+    writer = importlib.import_module(f"autograder.release.{target}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".release-") as staging:
+        staged = Path(staging) / "out"
+        staged.mkdir()
+        writer.write(parcel, staged)
+        return _merge(staged, out, force=force)
+
+
+def _merge(staged: Path, out: Path, *, force: bool) -> list[Path]:
+    """Move what is new from one tree into the other."""
+    files = sorted(path.relative_to(staged) for path in staged.rglob("*") if path.is_file())
+    fresh = [name for name in files if not _same(staged / name, out / name)]
+    taken = [name for name in fresh if (out / name).exists()]
+    if taken and not force:
+        raise ReleaseError(
+            f"{out / taken[0]} is there already and differs ({len(taken)} such files); "
+            "choose another folder, or replace them with --force"
+        )
+    for name in fresh:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(staged / name, out / name)
+    return [out / name for name in fresh]
+
+
+def _same(one: Path, other: Path) -> bool:
+    return other.is_file() and one.read_bytes() == other.read_bytes()
