@@ -1,0 +1,149 @@
+"""Results for machines: JUnit XML and CTRF JSON, one suite for each student and exercise.
+
+For instructors: both name hidden tests and say which misconception was found.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from autograder import __version__
+from autograder.gradebook.export import standing
+from autograder.gradebook.sheet import number
+from autograder.gradebook.store import Gradebook
+from autograder.results import ExerciseResult, Outcome, Policy, Status, TestResult, Visibility
+
+# What XML 1.0 can't hold, not even escaped.
+NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NO_SECONDS = "0"  # how long a test took is not recorded: it says nothing that could be graded
+CTRF_VERSION = "0.0.0"
+Graded = tuple[ExerciseResult, datetime]  # a result, and when (UTC) it was recorded
+
+
+def counting(book: Gradebook, policy: Policy, exercises: Sequence[str]) -> list[Graded]:
+    """The result that counts of each student and exercise, in the course's order."""
+    scores, attempts = standing(book, policy), book.attempts()
+    places = [
+        (student, name) for student in book.students() for name in exercises if (student, name) in scores
+    ]
+    return [
+        (result, next(a.recorded_at for a in reversed(attempts[place]) if a.result == result))
+        for place in places
+        for result in [scores[place].result]
+    ]
+
+
+def junit(results: Sequence[Graded], lang: str = "en") -> bytes:
+    """JUnit XML as Jenkins, GitLab and others read it.
+
+    failure: the test says no. error: the student's program broke, or a fault of ours left the test ungraded.
+    skipped: a question that is not begun.
+    """
+    root = ET.Element("testsuites", name="autograder")
+    for result, when in results:
+        cases = _cases(result)
+        suite = ET.SubElement(
+            root,
+            "testsuite",
+            name=_xml(f"{result.student} {result.exercise}"),
+            tests=str(len(cases)),
+            failures=str(sum(_kind(case) == "failure" for case in cases)),
+            errors=str(sum(_kind(case) == "error" for case in cases)),
+            skipped=str(sum(_kind(case) == "skipped" for case in cases)),
+            time=NO_SECONDS,
+            timestamp=when.replace(microsecond=0, tzinfo=None).isoformat(),
+        )
+        place = f"{result.student}.{result.exercise.replace('/', '.')}"
+        for case in cases:
+            entry = ET.SubElement(
+                suite, "testcase", name=_xml(case.name), classname=_xml(place), time=NO_SECONDS
+            )
+            kind = _kind(case)
+            if kind:
+                said = _xml(case.message.pick(lang))
+                about = ET.SubElement(entry, kind, message=said.partition("\n")[0])
+                if kind != "skipped":
+                    about.set("type", _xml(case.diagnosis or case.outcome.value))
+                    about.text = f"{said}\n{number(case.score)} / {number(case.max_score)}"
+    ET.indent(root)
+    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def ctrf(results: Sequence[Graded], lang: str = "en") -> bytes:
+    """Common Test Report Format (ctrf.io)."""
+    tests: list[dict[str, Any]] = []
+    for result, _ in results:
+        for case in _cases(result):
+            tests.append(
+                {
+                    "name": case.name,
+                    "status": _status(case),
+                    "duration": 0,
+                    "suite": [result.student, result.exercise],
+                    **({"message": case.message.pick(lang)} if case.message.en else {}),
+                    "extra": {
+                        "student": result.student,
+                        "exercise": result.exercise,
+                        "visibility": case.visibility.value,
+                        "outcome": case.outcome.value,
+                        "score": case.score,
+                        "max_score": case.max_score,
+                        "diagnosis": case.diagnosis,
+                        "isolation": result.isolation.value,
+                    },
+                }
+            )
+    times = [int(when.replace(tzinfo=UTC).timestamp() * 1000) for _, when in results] or [0]
+    counts = {
+        name: sum(test["status"] == name for test in tests)
+        for name in ("passed", "failed", "pending", "skipped", "other")
+    }
+    document = {
+        "reportFormat": "CTRF",
+        "specVersion": CTRF_VERSION,
+        "results": {
+            "tool": {"name": "autograder", "version": __version__},
+            "summary": {"tests": len(tests), **counts, "start": min(times), "stop": max(times)},
+            "tests": tests,
+        },
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def _cases(result: ExerciseResult) -> Sequence[TestResult]:
+    """The tests; where none was run, one entry that says why."""
+    if result.tests:
+        return result.tests
+    unknown = result.status is Status.UNGRADED
+    return [
+        TestResult(
+            name=result.exercise,
+            visibility=Visibility.PUBLIC,
+            outcome=Outcome.UNGRADED if unknown else Outcome.ERROR,
+            score=0.0,
+            max_score=result.max_score,
+            message=result.message,
+        )
+    ]
+
+
+def _kind(case: TestResult) -> str:
+    """JUnit's element for a test that did not pass; "" for one that did."""
+    kinds = {Outcome.PASSED: "", Outcome.FAILED: "failure", Outcome.NOT_IMPLEMENTED: "skipped"}
+    return kinds.get(case.outcome, "error")
+
+
+def _status(case: TestResult) -> str:
+    statuses = {Outcome.PASSED: "passed", Outcome.NOT_IMPLEMENTED: "skipped", Outcome.UNGRADED: "other"}
+    return statuses.get(case.outcome, "failed")
+
+
+def _xml(text: str) -> str:
+    return NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)
