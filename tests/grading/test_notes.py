@@ -51,7 +51,9 @@ def test_scratch_costs_nothing(grade: Any) -> None:
     )
     assert (result.status, result.score) == (Status.GRADED, result.max_score), result.message.en
     lines = result.message.en.splitlines()
-    assert lines[0].startswith("The cell that begins with `import seaborn_of_mine` did not run to its end: Modul")
+    assert lines[0].startswith(
+        "The cell that begins with `import seaborn_of_mine` did not run to its end: Modul"
+    )
     assert "AssertionError" in lines[1] and "5 s of CPU" in lines[2]
     assert lines[3] == "2 more cells were left out."
     assert "以 `import seaborn_of_mine` 开头的单元格" in result.message.zh
@@ -76,4 +78,6 @@ def test_the_remedy_is_told() -> None:
 def test_one_file_of_python_stays_as_it_was(affine: Exercise, sandbox: Any) -> None:
     files = {"affine.py": "\n".join([*ANSWERS.values(), "1 / 0"]).encode()}
     bench = Workbench(bundle_of(affine), ConfinedRoom(sandbox))
-    assert bench.grade(Submission("s001", affine.id, "affine.py", "affine.py", files)).status is Status.INVALID
+    assert (
+        bench.grade(Submission("s001", affine.id, "affine.py", "affine.py", files)).status is Status.INVALID
+    )
