@@ -61,10 +61,13 @@ class Jupyter:
     url: str
     token: str
 
-    def get(self, route: str) -> Any:
+    def request(self, method: str, route: str, body: Any = None) -> Any:
         """The JSON that a route answers with."""
         request = urllib.request.Request(
-            f"{self.url}/{route}", headers={"Authorization": f"token {self.token}"}
+            f"{self.url}/{route}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"token {self.token}", "Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
@@ -106,7 +109,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractC
                 deadline = time.monotonic() + START_SECONDS
                 while True:
                     try:
-                        server.get(ready)
+                        server.request("GET", ready)
                         break
                     except (urllib.error.URLError, ConnectionError):
                         log.seek(0)

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +12,6 @@ import pytest
 from autograder.gradebook import Gradebook
 
 Autograder = Callable[..., tuple[int, str]]
-TOKEN = "formgrader-test"
-START_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -30,18 +19,15 @@ class Server:
     """A Jupyter server in an nbgrader course directory."""
 
     made: Any  # the class, see conftest.py
-    url: str
+    jupyter: Any
+
+    @property
+    def url(self) -> str:
+        return self.jupyter.url
 
     def request(self, method: str, route: str, body: Any = None) -> Any:
         """One of the formgrader's REST routes, as its page calls it."""
-        request = urllib.request.Request(
-            f"{self.url}/formgrader/api/{route}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"token {TOKEN}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+        return self.jupyter.request(method, f"formgrader/api/{route}", body)
 
     def notebook(self, student: str, name: str) -> str:
         """The id of a submitted notebook."""
@@ -50,49 +36,14 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(_graded: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    _graded: Any, jupyter: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """Its own copy of the class: what is decided here is seen by no other test."""
     made = _graded.copied(tmp_path_factory.mktemp("formgrader") / "class")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    home = tmp_path_factory.mktemp("home")
-    environment = {
-        **{key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "JUPYTER_"))},
-        "HOME": str(home),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-    }
-    config = home / "jupyter" / "jupyter_server_config.json"
-    config.parent.mkdir()
-    # The formgrader is what is under test; the rest only takes time to start.
-    wanted = dict.fromkeys(("jupyterlab", "notebook", "jupytext", "jupyter_lsp"), False)
-    wanted["nbgrader.server_extensions.formgrader"] = True
-    config.write_text(json.dumps({"ServerApp": {"jpserver_extensions": wanted}}), encoding="utf-8")
-    environment["JUPYTER_CONFIG_DIR"] = str(config.parent)
-    log = (home / "server.log").open("w+", encoding="utf-8")
-    process = subprocess.Popen(
-        [
-            sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root", "--ip=127.0.0.1",
-            f"--port={port}", f"--IdentityProvider.token={TOKEN}", "--ServerApp.disable_check_xsrf=True",
-        ],
-        cwd=made.nbgrader, env=environment, stdout=log, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    running = Server(made, f"http://127.0.0.1:{port}")
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                running.request("GET", "assignments")
-                break
-            except (urllib.error.URLError, ConnectionError):
-                log.seek(0)
-                assert process.poll() is None and time.monotonic() < deadline, log.read()
-                time.sleep(0.2)
-        yield running
-    finally:
-        process.terminate()
-        process.wait(30)
-        log.close()
+    extensions = {"nbgrader.server_extensions.formgrader": True}
+    with jupyter(made.nbgrader, extensions, "formgrader/api/assignments") as running:
+        yield Server(made, running)
 
 
 def test_overview(server: Server) -> None:
@@ -137,7 +88,7 @@ def test_decisions_by_its_routes(server: Server, autograder: Autograder) -> None
 
 def opened(server: Server, browser: Any, student: str, notebook: str) -> Any:
     """The page of a submitted notebook. Nothing from elsewhere is loaded: it must do without MathJax's server."""
-    page = browser.new_page(extra_http_headers={"Authorization": f"token {TOKEN}"})
+    page = browser.new_page(extra_http_headers={"Authorization": f"token {server.jupyter.token}"})
     page.route(lambda url: not url.startswith(server.url), lambda route: route.abort())
     page.goto(f"{server.url}/formgrader/submissions/{server.notebook(student, notebook)}/")
     return page
