@@ -80,6 +80,7 @@ class Child:
         """
         self.deadline(max(LOAD_SECONDS, self._limits.seconds))
         answer = self._operate("load", self._main, None, "", (self._files, self._main, self._forbidden))
+        self.deadline(self._limits.seconds)
         shape = [tuple, [str, str, str]]
         if type(answer) is not list or any([type(n), [*map(type, n)]] != shape for n in answer):
             self._end(Blocked("loading gave something else than notes"))
