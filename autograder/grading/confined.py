@@ -11,7 +11,7 @@ from autograder.sandbox import Call, Child, Handle, Sandbox
 from autograder.sandbox.errors import Ended, StudentError
 from autograder.student.backward import Gradients, run_backward
 from autograder.student.scratch import Note
-from autograder.testing.ranks import CollectiveError, RankRun, arguments_of, run_ranks
+from autograder.testing.ranks import Aborted, CollectiveError, RankRun, arguments_of, run_ranks
 
 
 class ConfinedSide:
@@ -147,10 +147,10 @@ def _with_refusal(child: Child) -> list[Call]:
     """A child's trace. Before an error that a function of the test set off stands what that function said.
 
     The student's side learns only that there was an exception; its words tell one misuse from another. A collective
-    that another rank left says nothing about this one.
+    that another rank left, or failed in, says nothing about this one: which of them comes first is chance.
     """
     calls, refusal = list(child.trace), child.callback_error
-    if refusal is None or isinstance(refusal, CollectiveError) or not calls:
+    if refusal is None or isinstance(refusal, CollectiveError | Aborted) or not calls:
         return calls
     if isinstance(calls[-1].result, StudentError):
         calls.insert(-1, Call("callback", "", f"{type(refusal).__name__}: {refusal}"))

@@ -24,7 +24,7 @@ class CollectiveError(AssertionError):
     """The ranks did not agree on a collective, or gave it something it can't send."""
 
 
-class _Aborted(Exception):
+class Aborted(Exception):
     """Another rank failed, so this one stops waiting for it."""
 
 
@@ -85,7 +85,7 @@ class Interconnect:
                 self._lock.wait()
             if self.error is not None:
                 self._lock.notify_all()
-                raise _Aborted from self.error
+                raise Aborted from self.error
             return self._answers.pop(rank)
 
     def leave(self, rank: int, error: BaseException | None = None) -> None:

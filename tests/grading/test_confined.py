@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from autograder.grading.confined import OUTPUT_KEPT, ConfinedSide
+from autograder.grading.confined import OUTPUT_KEPT, ConfinedSide, _with_refusal
 from autograder.results import Limits
+from autograder.sandbox import Call
 from autograder.sandbox.errors import Crashed, StudentError
 from autograder.testing import per_rank
+from autograder.testing.ranks import Aborted, CollectiveError
 
 SOURCE = """
 import torch
@@ -193,3 +196,16 @@ def test_output_is_bounded(side: Make) -> None:
 
 def test_nothing_counts_as_the_student_s_but_what_says_so(side: Make) -> None:
     assert side().made_by_student(ValueError("from the test")) is False
+
+
+def test_which_rank_failed_first_is_not_in_the_trace() -> None:
+    """Several ranks fail at once, each by itself or because another has: two runs must leave the same trace."""
+    failed = Call("call", "stage()", StudentError("RuntimeError", ("RuntimeError",), "sizes"))
+    for refusal, length in (
+        (None, 1),
+        (Aborted(), 1),
+        (CollectiveError("sizes"), 1),
+        (ValueError("mine"), 2),
+    ):
+        child: Any = SimpleNamespace(trace=[failed], callback_error=refusal)
+        assert len(_with_refusal(child)) == length

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from autograder.student.loading import load_module
-from autograder.student.scratch import LEAST_SECONDS, SCRATCH_SECONDS, Note
+from autograder.student.scratch import SCRATCH_SECONDS, Note
 
 
 def load(*cells: str) -> tuple[ModuleType, list[Note]]:
@@ -58,7 +58,8 @@ def test_an_endless_loop_ends() -> None:
     module, notes = load(
         "while True:\n    try: pass\n    except Exception: pass", "x = 2", "def f(): return x"
     )
-    assert SCRATCH_SECONDS <= time.process_time() - began < SCRATCH_SECONDS + 20 * LEAST_SECONDS
+    # The kernel counts in ticks of some milliseconds.
+    assert 0.9 * SCRATCH_SECONDS < time.process_time() - began < 2 * SCRATCH_SECONDS
     assert module.f() == 2
     assert [note.error for note in notes] == ["OutOfTime"]
 
