@@ -20,10 +20,10 @@ class Clock:
 
     def __init__(self, pidfd: int) -> None:
         with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as info:
-            self._pid = next(int(line.split()[1]) for line in info if line.startswith("Pid:"))
+            self.pid = next(int(line.split()[1]) for line in info if line.startswith("Pid:"))
         self._counts = -1
         with suppress(OSError):
-            self._counts = os.open(f"/proc/{self._pid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+            self._counts = os.open(f"/proc/{self.pid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
         self._cpu = 0.0
         self._queued = 0.0
 
@@ -32,7 +32,7 @@ class Clock:
         # Every process has a clock that anyone who can name it may read: clock_getcpuclockid(3).
         cpu_clock_sched = 2
         with suppress(OSError):  # it has just ended: what it used before is the best answer
-            self._cpu = time.clock_gettime((~self._pid << 3) | cpu_clock_sched)
+            self._cpu = time.clock_gettime((~self.pid << 3) | cpu_clock_sched)
         return self._cpu
 
     def queued(self) -> float:
@@ -66,6 +66,11 @@ class Budget:
         self._queued_start = self._clock.queued()
         self._waited = 0.0
         self._since: float | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process's number as we know it."""
+        return self._clock.pid
 
     def close(self) -> None:
         self._clock.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from autograder.results import Limits
@@ -133,6 +133,10 @@ class Child:
             raise NotebookError(f"reading it ended the process: {error}") from None
 
     # --- its resources ---
+
+    def run_on(self, cpus: Collection[int]) -> None:
+        """Run on these processors only, where the system lets us say so."""
+        self._process.run_on(cpus)
 
     def deadline(self, seconds: float) -> None:
         """Start a new budget: CPU seconds of the child from now on, and six times as much waiting."""

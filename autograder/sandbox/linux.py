@@ -124,3 +124,8 @@ def collapse_pages(maps: int) -> int:
             if _libc.madvise(ctypes.c_void_p(low), ctypes.c_size_t(high - low), MADV_COLLAPSE) == 0:
                 collapsed += high - low
     return collapsed
+
+
+def current_cpu() -> int:
+    """The processor that this thread runs on at the moment; -1 where that can't be told."""
+    return int(_libc.sched_getcpu())

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import socket
+from collections.abc import Collection
 from contextlib import suppress
 
 import msgspec
@@ -60,6 +61,11 @@ class Process:
         if not isinstance(first, Confined):
             raise SandboxFault("a child did not say that it is confined")
         self._shared = first.resident
+
+    def run_on(self, cpus: Collection[int]) -> None:
+        """Run on these processors only, where the system lets us say so."""
+        with suppress(OSError):
+            os.sched_setaffinity(self.budget.pid, cpus)
 
     def end(self) -> None:
         """Kill the process if it still runs, and learn how it ended."""

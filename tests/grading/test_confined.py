@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -209,3 +210,14 @@ def test_which_rank_failed_first_is_not_in_the_trace() -> None:
     ):
         child: Any = SimpleNamespace(trace=[failed], callback_error=refusal)
         assert len(_with_refusal(child)) == length
+
+
+def test_one_processor_for_the_length_of_a_submission(sandbox: Any) -> None:
+    before = os.sched_getaffinity(0)
+    source = b"import os\ndef cpus(): return sorted(os.sched_getaffinity(0))\n"
+    with ConfinedSide(sandbox, {"a.py": source}, "a.py", Limits(), ()) as side:
+        mine = os.sched_getaffinity(0)
+        assert len(mine) == 1
+        with side.begin(0, Limits()):
+            assert side.student.cpus() == sorted(mine)
+    assert os.sched_getaffinity(0) == before
