@@ -517,12 +517,18 @@ class Borrowed:
         pass
 
 
+@pytest.fixture(scope="session")
+def borrowed(sandbox: Any) -> Callable[..., Any]:
+    """What can stand for the class `Sandbox`: it gives the session's sandbox, whatever is asked for."""
+    return lambda **options: Borrowed(sandbox)
+
+
 @pytest.fixture
-def shared_sandbox(sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def shared_sandbox(sandbox: Any, borrowed: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Every worker and audit of this test uses the session's sandbox in place of one of its own."""
     import autograder.audit.audit
     import autograder.grading.run
 
     for module in (autograder.grading.run, autograder.audit.audit):
-        monkeypatch.setattr(module, "Sandbox", lambda **options: Borrowed(sandbox))
+        monkeypatch.setattr(module, "Sandbox", borrowed)
     return sandbox

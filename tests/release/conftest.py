@@ -173,7 +173,7 @@ def nbgrader(tmp_path_factory: pytest.TempPathFactory) -> Nbgrader:
 
 
 @pytest.fixture(scope="session")
-def autograder(sandbox: Any) -> Iterator[Callable[..., tuple[int, str]]]:
+def autograder(borrowed: Any) -> Iterator[Callable[..., tuple[int, str]]]:
     """`autograder("grade", ...)`: the command line in this process, on the session's sandbox; exit status and output."""
     import autograder.grading.run
     import autograder.sandbox
@@ -192,22 +192,9 @@ def autograder(sandbox: Any) -> Iterator[Callable[..., tuple[int, str]]]:
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (autograder.grading.run, autograder.sandbox):
-            patch.setattr(module, "Sandbox", lambda **options: Borrowed(sandbox), raising=False)
+            patch.setattr(module, "Sandbox", borrowed, raising=False)
         patch.setenv("AUTOGRADER_LANG", "en")
         yield call
-
-
-class Borrowed:
-    """A sandbox that its borrower can't close."""
-
-    def __init__(self, lender: Any) -> None:
-        self._lender = lender
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._lender, name)
-
-    def close(self) -> None:
-        pass
 
 
 # ------------------------------------------------------------------------------------------- a class on nbgrader
