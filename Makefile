@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
 # A file's tests share what they set up, so each file stays on one process. What hangs fails by name.
-PYTEST_OPTIONS := -n auto --maxprocesses 4 --dist loadgroup --timeout 900 --durations 25
+PYTEST_OPTIONS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --timeout 900 --durations 25
 
 .PHONY: demo test lint clean
 

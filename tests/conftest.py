@@ -398,14 +398,6 @@ def hand_in(tmp_path: Path) -> Callable[..., Path]:
     return put
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes a file stays on one of them, for what its tests share; each audit stands for itself."""
-    for item in items:
-        alone = item.path.name == "test_exercises.py"
-        item.add_marker(pytest.mark.xdist_group(item.name if alone else str(item.path)))
-
-
 # ------------------------------------------------------------------------------------------- running things
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from autograder.results import Limits
 from autograder.sandbox import Call, Child, Handle, Sandbox
 from autograder.sandbox.errors import Ended, StudentError
-from autograder.sandbox.linux import current_cpu
 from autograder.student.backward import Gradients, run_backward
 from autograder.student.scratch import Note
 from autograder.testing.ranks import Aborted, CollectiveError, RankRun, arguments_of, run_ranks
@@ -47,6 +46,8 @@ class ConfinedSide:
         # We and the child take turns, so we share a processor for the length of this submission: waking up another one
         # at every call, with cold caches, cost a tenth to a fourth of all the CPU time. Which one it is, the scheduler
         # chooses anew for each submission.
+        from autograder.sandbox.linux import current_cpu  # this module is imported elsewhere, too
+
         self._cpus = os.sched_getaffinity(0)
         with suppress(OSError):
             os.sched_setaffinity(0, self._cpus & {current_cpu()})
