@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from autograder.results import Limits
@@ -34,6 +33,7 @@ class ConfinedSide:
         self._files = files
         self._main = main
         self._forbidden = forbidden
+        self._turns = ExitStack()
         self._child: Child | None = None
         self._ranks: list[Child] = []
         self._limits = limits
@@ -43,20 +43,12 @@ class ConfinedSide:
         self.output = b""
 
     def __enter__(self) -> ConfinedSide:
-        # We and the child take turns, so we share a processor for the length of this submission: waking up another one
-        # at every call, with cold caches, cost a tenth to a fourth of all the CPU time. Which one it is, the scheduler
-        # chooses anew for each submission.
-        from autograder.sandbox.linux import current_cpu  # this module is imported elsewhere, too
-
-        self._cpus = os.sched_getaffinity(0)
-        with suppress(OSError):
-            os.sched_setaffinity(0, self._cpus & {current_cpu()})
+        self._turns.enter_context(self._sandbox.taking_turns())
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._drop()
-        with suppress(OSError):
-            os.sched_setaffinity(0, self._cpus)
+        self._turns.close()
 
     # ------------------------------------------------------------------------------------------ what tests use
 
@@ -135,7 +127,6 @@ class ConfinedSide:
 
     def _open(self, limits: Limits) -> Child:
         child = self._sandbox.open(self._files, self._main, limits=limits, forbidden=self._forbidden)
-        child.run_on(os.sched_getaffinity(0))
         try:
             self.notes = child.load()
             child.seed(self._seed)

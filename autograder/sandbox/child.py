@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from autograder.results import Limits
@@ -81,8 +81,7 @@ class Child:
         self.deadline(max(LOAD_SECONDS, self._limits.seconds))
         answer = self._operate("load", self._main, None, "", (self._files, self._main, self._forbidden))
         self.deadline(self._limits.seconds)
-        shape = [tuple, [str, str, str]]
-        if type(answer) is not list or any([type(n), [*map(type, n)]] != shape for n in answer):
+        if type(answer) is not list or not all(map(_is_note, answer)):
             self._end(Blocked("loading gave something else than notes"))
         return [Note(*(printable(text, 400) for text in note)) for note in answer[:MAX_NOTES]]
 
@@ -133,10 +132,6 @@ class Child:
             raise NotebookError(f"reading it ended the process: {error}") from None
 
     # --- its resources ---
-
-    def run_on(self, cpus: Collection[int]) -> None:
-        """Run on these processors only, where the system lets us say so."""
-        self._process.run_on(cpus)
 
     def deadline(self, seconds: float) -> None:
         """Start a new budget: CPU seconds of the child from now on, and six times as much waiting."""
@@ -313,3 +308,7 @@ class Child:
         if counts[handle._handle_number] > MAX_ITERATION:
             raise StudentError("TooManyItems", (), f"an iterator gave more than {MAX_ITERATION} items")
         return self._operate("next", f"next({handle._handle_path})", handle)
+
+
+def _is_note(entry: Any) -> bool:
+    return type(entry) is tuple and [type(text) for text in entry] == [str, str, str]

@@ -6,7 +6,8 @@ import ctypes
 import os
 import platform
 import struct
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from autograder.sandbox.syscalls import NUMBERS
 
@@ -126,6 +127,14 @@ def collapse_pages(maps: int) -> int:
     return collapsed
 
 
-def current_cpu() -> int:
-    """The processor that this thread runs on at the moment; -1 where that can't be told."""
-    return int(_libc.sched_getcpu())
+@contextmanager
+def one_processor() -> Iterator[None]:
+    """Keep this thread on the processor that it runs on at the moment."""
+    before = os.sched_getaffinity(0)
+    with suppress(OSError):  # sched_getcpu gives -1 where it can't tell, and an empty set is refused
+        os.sched_setaffinity(0, before & {int(_libc.sched_getcpu())})
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setaffinity(0, before)

@@ -14,7 +14,7 @@ import torch
 from autograder.grading.confined import OUTPUT_KEPT, ConfinedSide, _with_refusal
 from autograder.results import Limits
 from autograder.sandbox import Call
-from autograder.sandbox.errors import Crashed, StudentError
+from autograder.sandbox.errors import Blocked, Crashed, StudentError
 from autograder.testing import per_rank
 from autograder.testing.ranks import Aborted, CollectiveError
 
@@ -221,3 +221,15 @@ def test_one_processor_for_the_length_of_a_submission(sandbox: Any) -> None:
         with side.begin(0, Limits()):
             assert side.student.cpus() == sorted(mine)
     assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.parametrize("answer", [None, [5], ["abc"], [("a", "b")], [("a", "b", 3)], [["a", "b", "c"]]])
+def test_notes_of_another_form_end_the_child(
+    sandbox: Any, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    """What a taken-over child answers to `load` is looked at before it is used."""
+    with sandbox.open({"a.py": b""}, "a.py", limits=Limits()) as child:
+        monkeypatch.setattr(child, "_operate", lambda *request: answer)
+        with pytest.raises(Blocked, match="something else than notes"):
+            child.load()
+        assert not child.alive
