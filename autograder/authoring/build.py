@@ -85,7 +85,7 @@ def skeleton_text(exercise: Exercise, solution: str, spec: ExerciseSpec) -> str:
     cells = [*_title_cells(exercise, spec), Cell(*IMPORT_CELL.split("\n", 1))]
     for cell in split_cells(strip_solutions(solution, path), path):
         cells.append(cell)
-        if not cell.is_markdown and any(_defines(cell.body, name) for name in names):
+        if not cell.is_markdown and any(defines(cell.body, name) for name in names):
             cells.append(Cell("# %%", f'check("{exercise.id}")\n'))
     text = JUPYTER_HEADER + "\n".join(cell.text for cell in cells)
     survivors = surviving_lines(solution, path, text)
@@ -97,7 +97,8 @@ def skeleton_text(exercise: Exercise, solution: str, spec: ExerciseSpec) -> str:
     return text
 
 
-def _defines(code: str, name: str) -> bool:
+def defines(code: str, name: str) -> bool:
+    """Whether a cell's code defines this top-level function or class."""
     return re.search(rf"^(async def|def|class) {name}\b", code, re.MULTILINE) is not None
 
 

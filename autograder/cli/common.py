@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from autograder.errors import UserError
 from autograder.lang import language
 from autograder.results import Text
 
@@ -30,6 +31,11 @@ CourseOption = Annotated[
 LangOption = Annotated[
     Lang | None, typer.Option("--lang", help="Language of messages (the locale's by default).")
 ]
+GradebookOption = Annotated[
+    str, typer.Option("--gradebook", help="A file name (SQLite) or a database URL (postgresql://...).")
+]
+DEFAULT_GRADEBOOK = "gradebook.db"
+WRITTEN = Text("{rows} rows written to {path}.", "已将 {rows} 行写入 {path}。")
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON on standard output and nothing else there.")
 ]
@@ -59,6 +65,15 @@ class Speaker:
         """The text in the user's language, with its `{placeholders}` filled."""
         chosen = text.pick(self.lang)
         return chosen.format(**values) if values else chosen
+
+
+def write_file(path: Path, content: bytes, mode: str = "wb") -> None:
+    """Write what the user asked for, where they asked for it."""
+    try:
+        with path.open(mode) as file:
+            file.write(content)
+    except OSError as error:
+        raise UserError(f"{path} can't be written ({error.strerror}); choose another place") from None
 
 
 def print_json(value: Any) -> None:

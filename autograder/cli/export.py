@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.cli.common import CourseOption, LangOption, Speaker, console, open_course
+from autograder.cli.common import (
+    DEFAULT_GRADEBOOK,
+    WRITTEN,
+    CourseOption,
+    GradebookOption,
+    LangOption,
+    Speaker,
+    console,
+    open_course,
+    write_file,
+)
 from autograder.errors import UserError
 from autograder.results import Text
 
 if TYPE_CHECKING:
-    from autograder.course import Course, Exercise
+    from autograder.course import Course
     from autograder.gradebook import Gradebook
     from autograder.gradebook.items import Item
-    from autograder.gradebook.policy import Score
     from autograder.gradebook.sheet import Sheet
 
-BookOption = Annotated[
-    str, typer.Option("--gradebook", help="A file name (SQLite) or a database URL (postgresql://...).")
-]
-EXPORTED = Text("{rows} rows written to {path}.", "已将 {rows} 行写入 {path}。")
 RESULTS = Text(
     "{rows} results written to {path}. It names hidden tests and diagnoses: it is not for students.",
     "已将 {rows} 份结果写入 {path}。其中有隐藏测试的名称和诊断，不要交给学生。",
@@ -59,7 +64,7 @@ class Format(StrEnum):
 
 def export(
     path: Annotated[Path, typer.Argument(help="The file to write.")],
-    gradebook: BookOption = "gradebook.db",
+    gradebook: GradebookOption = DEFAULT_GRADEBOOK,
     format: Annotated[
         Format,
         typer.Option("--format", help="csv; canvas or moodle to import there; junit (XML) or ctrf (JSON)."),
@@ -98,13 +103,13 @@ def export(
             return
         if format is Format.CSV:
             frame = table(book, [exercise.id for exercise in root], root.policy, per)
-            _write(path, frame.to_csv(index=False).encode())
-            console(stderr=True).print(say(EXPORTED, rows=len(frame), path=path))
+            write_file(path, frame.to_csv(index=False).encode())
+            console(stderr=True).print(say(WRITTEN, rows=len(frame), path=path))
             return
         from autograder.gradebook.machine import counting, ctrf, junit
 
         results = counting(book, root.policy, list(root.exercises))
-    _write(path, (junit if format is Format.JUNIT else ctrf)(results, say.lang))
+    write_file(path, (junit if format is Format.JUNIT else ctrf)(results, say.lang))
     console(stderr=True).print(say(RESULTS, rows=len(results), path=path))
 
 
@@ -122,6 +127,7 @@ def _export_sheet(
     from autograder.gradebook.moodle import MOODLE
     from autograder.gradebook.roster import Person, read_csv
     from autograder.gradebook.sheet import filled, made
+    from autograder.grading.columns import columns
 
     scores = standing(book, course.policy)
     items = columns(course, only, scores)
@@ -138,13 +144,13 @@ def _export_sheet(
     else:
         rows, separator = read_csv(template)
         sheet = filled(dialect, rows, people, items, points)
-    _write(path, sheet.text(separator).encode())
+    write_file(path, sheet.text(separator).encode())
     _tell(sheet, path, say)
 
 
 def _tell(sheet: Sheet, path: Path, say: Speaker) -> None:
     remarks = console(stderr=True)
-    remarks.print(say(EXPORTED, rows=len(sheet.rows) - 1, path=path))
+    remarks.print(say(WRITTEN, rows=len(sheet.rows) - 1, path=path))
     for text, names in (
         (WITHOUT_ROW, sheet.without_row),
         (WITHOUT_POINTS, sheet.without_points),
@@ -155,43 +161,12 @@ def _tell(sheet: Sheet, path: Path, say: Speaker) -> None:
             remarks.print(say(text, names=", ".join(names), path=path), style="yellow", markup=False)
 
 
-def columns(course: Course, only: Sequence[str], scores: Mapping[tuple[str, str], Score]) -> list[Item]:
-    """What is named, as one item each; else the course's assignments, else its exercises."""
-    from autograder.gradebook.items import Item
-
-    titles = {unit.id: unit.title.text for unit in course.units}
-    titles |= {assignment.id: assignment.title.text for assignment in course.assignments}
-    names = list(only) or [assignment.id for assignment in course.assignments] or list(course.exercises)
-    found = []
-    for name in names:
-        exercises = course.select([name])
-        title = titles.get(name.rstrip("/")) or exercises[0].public.title.text
-        found.append(Item(name, title, full_points(exercises, scores)))
-    return found
-
-
-def full_points(exercises: Iterable[Exercise], scores: Mapping[tuple[str, str], Score]) -> dict[str, float]:
-    """Exercise -> the points that can be had: as recorded, else as its tests say."""
-    from autograder.grading.outline import outline_of
-    from autograder.results import total
-
-    recorded: dict[str, float] = {}
-    for (_, name), score in scores.items():
-        recorded[name] = max(recorded.get(name, 0.0), score.max_score)
-    return {
-        exercise.id: recorded[exercise.id]
-        if exercise.id in recorded
-        else total(outline_of(exercise).points.values())
-        for exercise in exercises
-    }
-
-
 def roster(
     path: Annotated[Path, typer.Argument(help="A CSV file with a row for each student, of any platform.")],
     key: Annotated[
         str, typer.Option(help="The head of the column with the names that submissions and gradebook use.")
     ] = "student",
-    gradebook: BookOption = "gradebook.db",
+    gradebook: GradebookOption = DEFAULT_GRADEBOOK,
     lang: LangOption = None,
 ) -> None:
     """Take over a roster: what Canvas, Moodle and GitHub call our students."""
@@ -207,10 +182,3 @@ def roster(
         remarks.print(say(ENROLLED, n=len(known), new=new, name=book.name))
     if strangers:
         remarks.print(say(STRANGERS, names=", ".join(strangers)), style="yellow", markup=False)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror}); choose another place") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.cli.common import Speaker
+from autograder.cli.common import WRITTEN, Speaker, write_file
 from autograder.errors import UserError
 from autograder.results import Text
 
@@ -38,13 +37,8 @@ DeadlineOption = Annotated[
 GradesOption = Annotated[
     Path | None, typer.Option("--grades-csv", help="With --github: also write GitHub Classroom's grades.csv.")
 ]
-COLUMNS = (
-    "assignment_name", "assignment_url", "starter_code_url", "github_username", "roster_identifier",
-    "student_repository_name", "student_repository_url", "submission_timestamp", "points_awarded", "points_available",
-)  # fmt: skip
 PROBLEM = Text("{name}: {problem}. Nothing of it is graded.", "{name}：{problem}。未对其评分。")
 REMARK = Text("{name}: {remark}.", "{name}：{remark}。")
-WRITTEN = Text("{rows} rows written to {path}.", "已将 {rows} 行写入 {path}。")
 
 
 @dataclass(frozen=True)
@@ -100,39 +94,9 @@ def opened_class(
 def write_grades(
     path: Path, course: Course, done: Class, book: Gradebook, remarks: Console, say: Speaker
 ) -> None:
-    """One row for each clone. The assignment's and the starter code's address are not in a clone: they stay empty."""
-    from autograder.cli.export import full_points
-    from autograder.gradebook.export import inert, standing
-    from autograder.gradebook.items import Item
-    from autograder.gradebook.sheet import number
+    """Write GitHub Classroom's `grades.csv`."""
+    from autograder.grading.clone_grades import grades_csv
 
-    scores, roster = standing(book, course.policy), book.roster()
-    assignments = {a.id.replace("_", "-"): a for a in course.assignments}
-    rows = []
-    for clone in done.clones:
-        chosen = assignments.get(clone.assignment.replace("_", "-"))
-        wanted = set(course.select(chosen.exercises)) if chosen else set(course)
-        item = Item("", Text(), full_points([e for e in done.round.exercises if e in wanted], scores))
-        handed_in = any((clone.student, name) in scores for name in item.points)
-        points = item.score(clone.student, scores) if handed_in else 0.0
-        person = roster.get(clone.student)
-        rows.append(
-            (
-                chosen.title.text.pick(say.lang) if chosen else clone.assignment,
-                "",
-                "",
-                clone.login,
-                (person.sis_id if person else "") or clone.student,
-                clone.folder.name,
-                clone.url,
-                clone.committed.strftime("%Y-%m-%dT%H:%M:%SZ") if clone.committed else "",
-                "" if points is None else number(points),
-                number(item.max_score),
-            )
-        )
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([COLUMNS, *(map(inert, row) for row in rows)])
-    except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror}); choose another place") from None
-    remarks.print(say(WRITTEN, rows=len(rows), path=path))
+    text = grades_csv(course, done.clones, done.round.exercises, book, say.lang)
+    write_file(path, text.encode())
+    remarks.print(say(WRITTEN, rows=len(done.clones), path=path))

@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from autograder.cli.common import (
+    DEFAULT_GRADEBOOK,
     CourseOption,
+    GradebookOption,
     JsonOption,
     LangOption,
     Speaker,
@@ -24,11 +26,6 @@ from autograder.cli.github import DeadlineOption, GithubOption, GradesOption, op
 from autograder.cli.nbgrader import NbgraderOption, opened, sync, write_out
 from autograder.errors import UserError
 from autograder.results import Text
-
-GradebookOption = Annotated[
-    str, typer.Option("--gradebook", help="A file name (SQLite) or a database URL (postgresql://...).")
-]
-DEFAULT_GRADEBOOK = "gradebook.db"
 
 UNSAFE = Text(
     "UNSAFE: submissions run inside this process, with your rights, next to the answers. Every result is marked unsafe.",

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.cli.common import CourseOption, LangOption, Speaker, console, open_course
+from autograder.cli.common import (
+    DEFAULT_GRADEBOOK,
+    CourseOption,
+    GradebookOption,
+    LangOption,
+    Speaker,
+    console,
+    open_course,
+)
 from autograder.results import TestResult, Text
 
 if TYPE_CHECKING:
@@ -83,9 +91,7 @@ def write_out(sync: NbgraderSync, remarks: Console, say: Speaker, *, unsafe: boo
 
 def sync(
     nbgrader: Annotated[Path, typer.Option("--nbgrader", help=NBGRADER)],
-    gradebook: Annotated[
-        str, typer.Option("--gradebook", help="A file name (SQLite) or a database URL (postgresql://...).")
-    ] = "gradebook.db",
+    gradebook: GradebookOption = DEFAULT_GRADEBOOK,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:

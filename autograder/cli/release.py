@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from autograder.cli.common import CourseOption, LangOption, Speaker, console, open_course
+from autograder.release import Target
+from autograder.release import release as write
 from autograder.results import Text
 
 RELEASED = Text(
     "{n} files written to {out} for {exercises} exercises. Next: {out}/README.md",
     "已为 {exercises} 道练习向 {out} 写入 {n} 个文件。接下来请看 {out}/README.md",
 )
-
-
-class Target(StrEnum):
-    PLAIN = "plain"
-    GITHUB = "github"
-    NBGRADER = "nbgrader"
-    OTTER = "otter"
-    GRADESCOPE = "gradescope"
 
 
 def register(app: typer.Typer) -> None:
@@ -41,11 +34,10 @@ def release(
     lang: LangOption = None,
 ) -> None:
     """Write what students, or a platform, receive. Its README says what of it is for whom."""
-    from autograder.release import release as write
     from autograder.release.parcel import parcel_of
 
     say = Speaker(lang)
     parcel = parcel_of(open_course(course, authoring=True), assignment, say.lang)
     with console(stderr=True).status(to.value):
-        written = write(parcel, to.value, out, force=force)
+        written = write(parcel, to, out, force=force)
     console().print(say(RELEASED, n=len(written), out=out, exercises=len(parcel.exercises)))

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from autograder.cli.common import CourseOption, LangOption, open_course
+from autograder.cli.common import CourseOption, LangOption, open_course, write_file
 from autograder.errors import UserError
 from autograder.lang import language
 
@@ -48,15 +48,15 @@ def report(
     if classroom50 is not None:
         scale = classroom.scale_of(row for one in found for row in classroom.rows_of(one))
         result = msgspec.json.encode(classroom.classroom50_result(found, os.environ))
-        _write(classroom50, msgspec.json.format(result, indent=2) + b"\n", "wb")
+        write_file(classroom50, msgspec.json.format(result, indent=2) + b"\n")
     if github:
         _print(classroom.notice(found))
         outputs, shown = os.environ.get("GITHUB_OUTPUT"), os.environ.get("GITHUB_STEP_SUMMARY")
         if outputs:
             output = classroom.encoded(classroom.classroom_result(found))
-            _write(Path(outputs), f"result={output}\n".encode(), "ab")
+            write_file(Path(outputs), f"result={output}\n".encode(), "ab")
         if shown:
-            _write(Path(shown), classroom.summary(found, spoken, scale).encode(), "ab")
+            write_file(Path(shown), classroom.summary(found, spoken, scale).encode(), "ab")
     if not classroom.complete(found):
         raise typer.Exit(1)
 
@@ -65,11 +65,3 @@ def _print(text: str) -> None:
     """In UTF-8, whatever the locale."""
     sys.stdout.buffer.write(text.encode() + b"\n")
     sys.stdout.buffer.flush()
-
-
-def _write(path: Path, content: bytes, mode: str) -> None:
-    try:
-        with path.open(mode) as file:
-            file.write(content)
-    except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror}); choose another place") from None

@@ -9,25 +9,37 @@ from __future__ import annotations
 import importlib
 import shutil
 import tempfile
+from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder.errors import UserError
-from autograder.release.parcel import Parcel
 
-TARGETS = ("plain", "github", "nbgrader", "otter", "gradescope")
+if TYPE_CHECKING:
+    from autograder.release.parcel import Parcel
+
+
+class Target(StrEnum):
+    """Where a course is taught. Each has a module of that name here, with `write(parcel, out)`."""
+
+    PLAIN = "plain"
+    GITHUB = "github"
+    NBGRADER = "nbgrader"
+    OTTER = "otter"
+    GRADESCOPE = "gradescope"
 
 
 class ReleaseError(UserError):
     """The release can't be written. Nothing was."""
 
 
-def release(parcel: Parcel, target: str, out: Path, *, force: bool = False) -> list[Path]:
-    """Write `parcel` for one of TARGETS into `out`; the files that are new or changed there.
+def release(parcel: Parcel, target: Target | str, out: Path, *, force: bool = False) -> list[Path]:
+    """Write `parcel` for one of the targets into `out`; the files that are new or changed there.
 
     Raises:
         ReleaseError: a file in `out` differs from the one to be written, and `force` is off.
     """
-    writer = importlib.import_module(f"autograder.release.{target}")
+    writer = importlib.import_module(f"autograder.release.{Target(target)}")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".release-") as staging:
         staged = Path(staging) / "out"

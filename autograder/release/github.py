@@ -9,9 +9,8 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from autograder.authoring.notebooks import write_notebook
-from autograder.release.package import write_package
-from autograder.release.parcel import Parcel, page, write_course
+from autograder.release.parcel import Parcel, page
+from autograder.release.plain import write_tree
 
 FILES = {
     "github-classroom.yml": ".github/workflows/classroom.yml",
@@ -25,14 +24,11 @@ ENGLISH = "AUTOGRADER_LANG: en"
 
 def write(parcel: Parcel, out: Path) -> None:
     """Write the template repository into the empty folder `out`."""
-    for exercise in write_course(parcel, out):
-        write_notebook(exercise, out / "notebooks", parcel.lang)
-    wheel = write_package(out)
+    write_tree(parcel, out, "github")
     for name, place in FILES.items():
         text = (resources.files(__package__) / "files" / name).read_text(encoding="utf-8")
         path = out / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.replace(ENGLISH, f"AUTOGRADER_LANG: {parcel.lang}"), encoding="utf-8")
-    (out / "README.md").write_text(page("github", parcel, wheel=wheel.name), encoding="utf-8")
     instructor = page("github-instructor", parcel)
     (out / "instructor" / "README.md").write_text(instructor, encoding="utf-8")

@@ -10,16 +10,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from autograder.authoring.build import defines
 from autograder.authoring.notebooks import notebook_of
 from autograder.course import CourseError, Exercise
 from autograder.grading.nbgrader import POINTS_SUFFIX
 from autograder.grading.outline import Outline, outline_of
 from autograder.release.package import write_package
-from autograder.release.parcel import Parcel, assignments_of, page, write_course
+from autograder.release.parcel import (
+    Parcel,
+    assignments_of,
+    beside_course,
+    leave_notebooks_only,
+    page,
+    write_course,
+)
 from autograder.results import total
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -74,20 +81,7 @@ def _write_source(part: Parcel, folder: Path) -> None:
     for exercise, given in zip(part.exercises, released, strict=True):
         notebook = source_notebook(given, outline_of(exercise), part.lang)
         nbformat.write(notebook, folder / f"{exercise.topic}.ipynb")
-    # A second form of each exercise would only be filled in by mistake.
-    for given in released:
-        given.skeleton.unlink()
-    (folder / "pytest.ini").unlink()
-    _point_lessons_to(released, folder)
-
-
-def _point_lessons_to(released: Iterable[Exercise], folder: Path) -> None:
-    """The lessons link to the notebooks, in place of the files that are not there."""
-    for lesson in (folder / "course").rglob("*.md"):
-        text = lesson.read_text(encoding="utf-8")
-        for given in released:
-            text = text.replace(f"](../../exercises/{given.id}.py)", f"](../../{given.topic}.ipynb)")
-        lesson.write_text(text, encoding="utf-8")
+    leave_notebooks_only(released, folder)
 
 
 def source_notebook(exercise: Exercise, outline: Outline, lang: str) -> Any:
@@ -96,10 +90,10 @@ def source_notebook(exercise: Exercise, outline: Outline, lang: str) -> Any:
     asked: list[str] = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = cell.source.replace("](../../course/", "](course/")
+            cell.source = beside_course(cell.source)
             continue
-        here = [question for question in outline.questions if _defines(cell.source, question)]
-        if here:
+        here = [question for question in outline.questions if defines(cell.source, question)]
+        if here and SKELETON_LINE.search(cell.source):
             asked = here
             cell.source = SKELETON_LINE.sub(rf"\1{BEGIN}\n\1{END}\n\g<0>", cell.source)
             cell.metadata["nbgrader"] = _settings(here[0], solution=True)
@@ -108,12 +102,6 @@ def source_notebook(exercise: Exercise, outline: Outline, lang: str) -> Any:
             cell.metadata["nbgrader"] = _settings(asked[0] + POINTS_SUFFIX, points=points)
             asked = []
     return notebook
-
-
-def _defines(code: str, question: str) -> bool:
-    """Whether the cell defines this question, and leaves it to the student."""
-    defined = re.search(rf"^(async def|def|class) {question}\b", code, re.MULTILINE)
-    return defined is not None and SKELETON_LINE.search(code) is not None
 
 
 def _settings(grade_id: str, *, solution: bool = False, points: float | None = None) -> dict[str, Any]:

@@ -7,7 +7,6 @@ they can be read. A test cell calls one of our public tests by its name; its cod
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,12 +15,13 @@ from typing import Any
 
 import msgspec
 
+from autograder.authoring.build import defines
 from autograder.authoring.notebooks import notebook_of
 from autograder.authoring.script import BEGIN, END, find_blocks, questions, split_cells, strip_solutions
 from autograder.course import Exercise
 from autograder.course.errors import read_text
 from autograder.release.package import write_package
-from autograder.release.parcel import Parcel, page, write_course
+from autograder.release.parcel import Parcel, beside_course, leave_notebooks_only, page, write_course
 from autograder.results import Text, Visibility, total
 from autograder.testing.cases import TestCase, collect
 
@@ -54,13 +54,7 @@ def write(parcel: Parcel, out: Path) -> None:
         for name in package:
             shutil.copyfile(out / name, folder / name)
         _write_source(exercise, given, package, parcel.lang)
-        # Students work in the notebook; a second form of the exercise would only be filled in by mistake.
-        given.skeleton.unlink()
-        (folder / "pytest.ini").unlink()
-        for lesson in (folder / "course").rglob("*.md"):
-            text = lesson.read_text(encoding="utf-8")
-            linked = text.replace(f"](../../exercises/{exercise.id}.py)", f"](../../{exercise.topic}.ipynb)")
-            lesson.write_text(linked, encoding="utf-8")
+        leave_notebooks_only([given], folder)
     readme = page("otter", parcel, wheel=wheel.name, example=parcel.exercises[0])
     (out / "README.md").write_text(readme, encoding="utf-8")
 
@@ -85,7 +79,7 @@ def _cells(
     yield _raw("ASSIGNMENT CONFIG", _config(package))
     for cell in cells:
         if cell.cell_type == "markdown":
-            cell.source = cell.source.replace("](../../course/", "](course/")
+            cell.source = beside_course(cell.source)
             yield cell
         elif cell.source == "from autograder import check":
             yield new_code_cell(INIT.format(notebook=f"{exercise.topic}.ipynb"))
@@ -126,13 +120,9 @@ def _answers(exercise: Exercise) -> dict[str, tuple[list[str], str]]:
     answers = {}
     for ours, theirs in zip(skeleton, marked, strict=True):
         if BEGIN in theirs.body:
-            asked = [name for name in questions(solution, path) if _defines(ours.body, name)]
+            asked = [name for name in questions(solution, path) if defines(ours.body, name)]
             answers[ours.body.strip()] = asked, theirs.body.strip()
     return answers
-
-
-def _defines(code: str, name: str) -> bool:
-    return re.search(rf"^(async def|def|class) {name}\b", code, re.MULTILINE) is not None
 
 
 def _marked(solution: str, path: str) -> str:

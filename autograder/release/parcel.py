@@ -6,6 +6,7 @@ Skeletons are generated afresh: the ones on disk may hold an instructor's own at
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -31,10 +32,6 @@ class Parcel:
     assignment: str  # its id; "" for the whole course
     title: Text
     lang: str
-
-    @property
-    def units(self) -> list[str]:
-        return list(dict.fromkeys(exercise.unit for exercise in self.exercises))
 
 
 def parcel_of(course: Course, assignment: str | None, lang: str) -> Parcel:
@@ -86,6 +83,26 @@ def write_course(parcel: Parcel, out: Path) -> list[Exercise]:
     _put(out / "course" / "course.toml", _course_toml(parcel))
     _put(out / "pytest.ini", PYTEST_INI)
     return [Exercise(out, exercise.unit, exercise.topic) for exercise in parcel.exercises]
+
+
+def leave_notebooks_only(released: Sequence[Exercise], out: Path) -> None:
+    """For a platform whose students work in notebooks that lie in `out` itself, beside course/ and exercises/.
+
+    A second form of each exercise would only be filled in by mistake: it goes, and the lessons link to the notebooks.
+    """
+    for exercise in released:
+        exercise.skeleton.unlink()
+    (out / "pytest.ini").unlink()
+    for lesson in (out / "course").rglob("*.md"):
+        text = lesson.read_text(encoding="utf-8")
+        for exercise in released:
+            text = text.replace(f"](../../exercises/{exercise.id}.py)", f"](../../{exercise.topic}.ipynb)")
+        lesson.write_text(text, encoding="utf-8")
+
+
+def beside_course(markdown: str) -> str:
+    """A statement cell's links, for a notebook that lies beside course/."""
+    return markdown.replace("](../../course/", "](course/")
 
 
 def _student_files(exercise: Exercise) -> dict[Path, str]:

@@ -11,7 +11,12 @@ from autograder.release.parcel import Parcel, page, write_course
 
 def write(parcel: Parcel, out: Path) -> None:
     """Write the tree into the empty folder `out`."""
+    write_tree(parcel, out, "plain")
+
+
+def write_tree(parcel: Parcel, out: Path, readme: str) -> None:
+    """Everything a student works with, and the README made from this template."""
     for exercise in write_course(parcel, out):
         write_notebook(exercise, out / "notebooks", parcel.lang)
     wheel = write_package(out)
-    (out / "README.md").write_text(page("plain", parcel, wheel=wheel.name), encoding="utf-8")
+    (out / "README.md").write_text(page(readme, parcel, wheel=wheel.name), encoding="utf-8")

@@ -162,7 +162,8 @@ class Sandbox:
         They take turns, and to wake up another processor at every call, with cold caches, cost a tenth to a fourth of
         all the CPU time. Which one it is, the scheduler chooses anew each time.
         """
-        from autograder.sandbox.linux import one_processor  # Linux only, and this module is imported elsewhere
+        # Linux only, and this module is imported elsewhere, too.
+        from autograder.sandbox.linux import one_processor
 
         return one_processor()
 

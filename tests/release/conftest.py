@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import socket
 import subprocess
@@ -26,7 +27,7 @@ from autograder.release.parcel import parcel_of
 
 Nbgrader = Callable[..., str]
 START_SECONDS = 120  # for a Jupyter server to answer
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+BROWSERS = runpy.run_path(str(Path(__file__).parents[1] / "get_browser.py"))["NAMES"]
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",

@@ -17,7 +17,7 @@ import pytest
 
 from autograder.authoring.script import solution_lines
 from autograder.course import Course
-from autograder.release import TARGETS, release
+from autograder.release import Target, release
 from autograder.release.parcel import Parcel, parcel_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,8 +98,8 @@ def test_secrets_are_worth_searching() -> None:
     assert kinds.count("misconception") > 200
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_target(parcel: Parcel, target: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", list(Target))
+def test_target(parcel: Parcel, target: Target, tmp_path: Path) -> None:
     release(parcel, target, tmp_path / "out")
     kept_back = NOT_FOR_STUDENTS.get(target)
     for path in sorted((tmp_path / "out").rglob("*"), reverse=True):
