@@ -15,12 +15,12 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -35,7 +35,7 @@ from autograder.grading.submissions import Submission
 from autograder.grading.workbench import Workbench
 from autograder.results import Status
 
-FRESH_RUNS = 5  # of (b): each takes seconds, and they hardly differ
+ROUNDS = 5  # the three take turns: a processor's clock changes by a third within minutes
 
 
 def ended_children() -> float:
@@ -71,25 +71,27 @@ def cpu_of(work: Callable[[], object]) -> float:
     return time.process_time() + ended_children() + running_descendants() - before
 
 
-def isolated(bench: Workbench, files: dict[str, bytes], main: str, runs: int, label: str) -> float:
-    """Mean CPU seconds of one submission on a workbench, after one that warms it up.
+def graded(bench: Workbench, files: dict[str, bytes], main: str, runs: int) -> Callable[[], None]:
+    """What grades one submission so many times, after once that warms the workbench up.
 
-    The kernel counts processes in ticks of 10 ms, so all submissions are measured together.
+    The kernel counts processes in ticks of 10 ms, so they are measured together.
     """
 
-    def grade(number: int) -> None:
-        result = bench.grade(Submission(f"s{number:04}", bench.bundle.exercise, main, main, files))
-        if result.status is not Status.GRADED or result.score != result.max_score:
-            raise SystemExit(
-                f"overhead: the reference did not score full marks ({result.status}); fix that first"
-            )
+    def grade() -> None:
+        for number in range(runs):
+            result = bench.grade(Submission(f"s{number:03}", bench.bundle.exercise, main, main, files))
+            if result.status is not Status.GRADED or result.score != result.max_score:
+                raise SystemExit(
+                    f"overhead: the reference did not score full marks ({result.status}); fix that first"
+                )
 
-    grade(0)
-    return cpu_of(lambda: [grade(number) for number in track(range(runs), label, transient=True)]) / runs
+    grade()
+    return grade
 
 
-def fresh_pytest(exercise: Exercise) -> float:
-    """Median CPU seconds of one `python -m pytest` on the exercise's public and hidden tests."""
+@contextmanager
+def fresh_pytest(exercise: Exercise) -> Iterator[Callable[[], None]]:
+    """What runs one `python -m pytest` on the exercise's public and hidden tests."""
     with tempfile.TemporaryDirectory() as folder:
         # A submission's place is exercises/; the reference stands in for it, so that all tests run and pass.
         for tree in ("course", "exercises", "solutions"):
@@ -103,9 +105,7 @@ def fresh_pytest(exercise: Exercise) -> float:
             subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
 
         once()
-        return statistics.median(
-            cpu_of(once) for _ in track(range(FRESH_RUNS), "(b) fresh pytest", transient=True)
-        )
+        yield once
 
 
 def main() -> None:
@@ -119,18 +119,24 @@ def main() -> None:
     bundle = bundle_of(exercise)
     main_file, files = f"{exercise.topic}.py", {f"{exercise.topic}.py": bundle.solution}
     worker = Worker(Mode(hide=(exercise.root,)))
+    each = max(1, options.submissions // ROUNDS)
     try:
         confined = Workbench(bundle, ConfinedRoom(worker.sandbox))
-        local = Workbench(bundle, UnsafeRoom())
-        a = isolated(confined, files, main_file, options.submissions, "(a) isolated")
-        c = isolated(local, files, main_file, options.submissions, "(c) in process")
-        tests = len(confined.cases)
+        ways = {
+            "a": (graded(confined, files, main_file, each), each),
+            "c": (graded(Workbench(bundle, UnsafeRoom()), files, main_file, each), each),
+        }
+        spent = {"a": 0.0, "b": 0.0, "c": 0.0}
+        with fresh_pytest(exercise) as fresh:
+            ways["b"] = (fresh, 1)
+            for _ in track(range(ROUNDS), "a, c, b in turns", transient=True):
+                for name, (work, times) in ways.items():
+                    spent[name] += cpu_of(work) / times / ROUNDS
     finally:
         worker.close()
-    b = fresh_pytest(exercise)
-    table = Table(
-        title=f"{exercise.id}: {tests} tests, {options.submissions} submissions", title_justify="left"
-    )
+    a, b, c = spent["a"], spent["b"], spent["c"]
+    tests = len(confined.cases)
+    table = Table(title=f"{exercise.id}: {tests} tests, {ROUNDS} x {each} submissions", title_justify="left")
     table.add_column("CPU per submission")
     table.add_column("ms", justify="right")
     table.add_row("(a) this autograder, warm, isolated", f"{a * 1000:.1f}")

@@ -7,6 +7,7 @@ Workers record nothing; the caller's `record` is the only writer.
 from __future__ import annotations
 
 import atexit
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ class Worker:
     def __init__(self, mode: Mode) -> None:
         # Tests work on tiny tensors; handing those to a pool of threads costs fifty times what it saves.
         torch.set_num_threads(1)
+        # What is imported stays; the garbage collector need not go through all of torch again and again.
+        gc.freeze()
         self.mode = mode
         self._sandbox: Sandbox | None = None
         self._benches: dict[str, Workbench] = {}

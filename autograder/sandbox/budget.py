@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from autograder.sandbox.errors import TimedOut
 
@@ -61,11 +60,13 @@ class Budget:
         self.arm(float("inf"))
 
     def arm(self, seconds: float) -> None:
+        """Start anew, with so many seconds of CPU time."""
         self._seconds = seconds
         self._cpu_start = self._clock.cpu()
         self._queued_start = self._clock.queued()
         self._waited = 0.0
         self._since: float | None = None
+        self._look_again = 0.0
 
     @property
     def pid(self) -> int:
@@ -80,23 +81,30 @@ class Budget:
         """CPU seconds since `arm`."""
         return self._clock.cpu() - self._cpu_start
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Count the wall-clock time of this block."""
         self._since = time.monotonic()
-        try:
-            yield
-        finally:
+
+    def __exit__(self, *exception: object) -> None:
+        if self._since is not None:
             self._waited += time.monotonic() - self._since
-            self._since = None
+        self._since = None
 
     def check(self) -> float:
-        """Raise TimedOut if the budget is spent. Returns: how long to wait at most before checking again."""
+        """Raise TimedOut if the budget is spent. Returns: how long to wait at most before checking again.
+
+        Until then it can't be spent, so checking earlier looks at no clock of the child's.
+        """
+        now = time.monotonic()
+        if now < self._look_again:
+            return self._look_again - now
         left = self._seconds - self.used
         if left <= 0:
             raise TimedOut(f"took more than {self._seconds:g} s of CPU time")
-        waited = self._waited + (time.monotonic() - self._since if self._since is not None else 0.0)
+        waited = self._waited + (now - self._since if self._since is not None else 0.0)
         limit = WALL_FACTOR * self._seconds
         if waited > limit and waited - (self._clock.queued() - self._queued_start) > limit:
             raise TimedOut(f"gave no answer within {limit:g} s")
-        return min(LONGEST_WAIT, max(SHORTEST_WAIT, left / PROCESSORS))
+        pause = min(LONGEST_WAIT, max(SHORTEST_WAIT, left / PROCESSORS))
+        self._look_again = now + pause
+        return pause

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from autograder.sandbox import wire
 from autograder.sandbox.budget import Budget
-from autograder.sandbox.stream import Inbox, joined
+from autograder.sandbox.stream import Inbox
 
 KEPT_OUTPUT = 64 << 10
 CHUNK = 1 << 16
@@ -21,42 +21,43 @@ class Closed(Exception):
 
 
 class Channel:
-    """Frames to and from one child, and what it printed."""
+    """Frames to and from one child, and what it printed. Waiting for the child is limited by its budget."""
 
-    def __init__(self, sock: socket.socket, output: int) -> None:
+    def __init__(self, sock: socket.socket, output: int, budget: Budget) -> None:
         self._socket = sock
         self._output: int | None = output
+        self._budget = budget
         self.output = bytearray()
         sock.setblocking(False)
         os.set_blocking(output, False)
         self._poll = select.poll()
         self._poll.register(output, select.POLLIN)
         self._poll.register(sock, select.POLLIN)
-        self._inbox = Inbox()
+        self._inbox = Inbox(self._read)
 
-    def send(self, pieces: Sequence[memoryview | bytes], budget: Budget) -> None:
+    def send(self, pieces: Sequence[memoryview | bytes]) -> None:
         """Send one frame. WireError if the child has spoken out of turn: nothing may have come before it was asked."""
         if self._inbox.unread:
             raise wire.WireError("it sent something that nobody had asked for")
         try:
-            for piece in joined(pieces):
-                view = memoryview(piece)
-                while view:
+            for piece in pieces:
+                rest = memoryview(piece)
+                while rest:
                     try:
-                        view = view[self._socket.send(view) :]
+                        rest = rest[self._socket.send(rest) :]
                     except BlockingIOError:
-                        self._wait(select.POLLOUT, budget)
+                        self._wait(select.POLLOUT)
         except (BrokenPipeError, ConnectionResetError):
             raise Closed from None
 
-    def receive(self, budget: Budget) -> tuple[wire.FromChild, bytearray]:
+    def receive(self) -> tuple[wire.FromChild, bytearray]:
         """The next frame. WireError if it is malformed, Closed at the end of the stream, TimedOut."""
-        header, payload = self._inbox.frame(lambda buffer: self._read(buffer, budget))
+        header, payload = self._inbox.frame()
         return wire.unpack_from_child(header), payload
 
-    def _read(self, buffer: memoryview, budget: Budget) -> int:
+    def _read(self, buffer: memoryview) -> int:
         # The wait looks at the budget each time: a child that always has a byte ready must still meet its deadline.
-        self._wait(select.POLLIN, budget)
+        self._wait(select.POLLIN)
         try:
             count = self._socket.recv_into(buffer)
         except ConnectionResetError:
@@ -65,14 +66,15 @@ class Channel:
             raise Closed
         return count
 
-    def _wait(self, event: int, budget: Budget) -> None:
+    def _wait(self, event: int) -> None:
         """Wait for the channel, draining the child's output all the while."""
         channel = self._socket.fileno()
         self._poll.modify(channel, event)
         while True:
-            ready = self._poll.poll(budget.check() * 1000)
-            if any(fd == channel for fd, _ in ready):
-                return
+            ready = self._poll.poll(self._budget.check() * 1000)
+            for fd, _ in ready:
+                if fd == channel:
+                    return
             if ready:
                 self.drain(1)
 

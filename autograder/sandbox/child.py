@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from autograder.results import Limits
@@ -59,6 +60,7 @@ class Child:
         self._limits = limits
         self._ended: Exception | None = None
         self._pending: list[int] = []
+        self._numbers = _unguessable()
         self._free: list[int] = []
         self._seed: int | None = None
         self._definitions: dict[str, Handle] = {}  # of the module, by name: kept by `student`
@@ -139,7 +141,6 @@ class Child:
 
     def reset_trace(self) -> None:
         self.trace = []
-        self._definitions.clear()
 
     @property
     def alive(self) -> bool:
@@ -191,7 +192,7 @@ class Child:
         if len(self._pending) >= MAX_NESTING:
             raise RuntimeError(f"more than {MAX_NESTING} calls to the student's code within one another")
         number = MODULE if target is None else target._handle_number
-        call, free = secrets.randbits(63), self._free
+        call, free = next(self._numbers), self._free
         try:
             encoder = Encoder(self._send_opaque)
             arguments = encoder.arguments(args, kwargs or {})
@@ -229,11 +230,13 @@ class Child:
         budget = self._process.budget
         callbacks = 0
         while True:
-            with budget.waiting():
-                self._channel.send(pieces, budget)
-                message, payload = self._channel.receive(budget)
+            with budget:
+                self._channel.send(pieces)
+                message, payload = self._channel.receive()
             if isinstance(message, wire.Confined) or message.call != call:
                 raise wire.WireError("it answered something else than what it was asked")
+            if not isinstance(message, wire.Callback) and message.rebound:
+                self._definitions.clear()
             decoder = Decoder(payload, lambda node: self._receive_handle(node, path))
             match message:
                 case wire.Returned():
@@ -308,6 +311,12 @@ class Child:
         if counts[handle._handle_number] > MAX_ITERATION:
             raise StudentError("TooManyItems", (), f"an iterator gave more than {MAX_ITERATION} items")
         return self._operate("next", f"next({handle._handle_path})", handle)
+
+
+def _unguessable() -> Iterator[int]:
+    """Numbers that the system draws, of 63 bits; many at a time, because each time it is asked costs as much."""
+    while True:
+        yield from (number >> 1 for (number,) in struct.iter_unpack("=Q", secrets.token_bytes(1024)))
 
 
 def _is_note(entry: Any) -> bool:

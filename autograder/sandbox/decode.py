@@ -26,7 +26,9 @@ from autograder.sandbox.values import (
     MAX_NUMBERS,
     NUMPY_DTYPES,
     SCALARS,
+    STAND_INS,
     TORCH_DTYPES,
+    TORCH_NAMES,
     range_length,
 )
 from autograder.sandbox.wire import WireError
@@ -106,32 +108,36 @@ class Decoder:
             setattr(stub, name, self._value(value, depth + 1))
         return stub
 
-    def _raw(self, offset: int, size: int) -> memoryview:
+    def _check_place(self, offset: int, size: int) -> None:
         if offset < 0 or size < 0 or offset % wire.ALIGNMENT or offset + size > len(self._payload):
             raise WireError("a value lies outside its frame")
+
+    def _raw(self, offset: int, size: int) -> memoryview:
+        self._check_place(offset, size)
         return memoryview(self._payload)[offset : offset + size]
 
-    def _count_of(self, shape: list[int], itemsize: int, offset: int, size: int) -> int:
-        if len(shape) > MAX_DIMENSIONS or any(not 0 <= axis <= MAX_AXIS for axis in shape):
+    def _elements(self, dtype: np.dtype[Any], node: wire.TensorNode | wire.ArrayNode) -> np.ndarray[Any, Any]:
+        """The elements as an array over the payload. A bool is made from each byte."""
+        shape = node.shape
+        if len(shape) > MAX_DIMENSIONS or (shape and not 0 <= min(shape) <= max(shape) <= MAX_AXIS):
             raise WireError("a tensor has an impossible shape")
-        count = math.prod(shape)
-        if count * itemsize != size:
+        if math.prod(shape) * dtype.itemsize != node.size:
             raise WireError("a tensor's size doesn't fit its shape")
-        self._raw(offset, size)
-        return count
+        self._check_place(node.offset, node.size)
+        if not node.size:
+            return np.empty(shape, dtype)
+        if dtype == np.bool_:
+            # A byte that is neither 0 nor 1 must not become a bool: it would equal neither.
+            return np.ndarray(shape, np.uint8, self._payload, node.offset).astype(np.bool_)
+        return np.ndarray(shape, dtype, self._payload, node.offset)
 
     def _tensor(self, node: wire.TensorNode, depth: int) -> torch.Tensor:
         dtype = TORCH_DTYPES[node.dtype]
-        count = self._count_of(node.shape, dtype.itemsize, node.offset, node.size)
-        if not count:
-            tensor = torch.empty(node.shape, dtype=dtype)
-        elif dtype is torch.bool:
-            # A byte that is neither 0 nor 1 must not become a bool: it would equal neither.
-            raw = torch.frombuffer(self._payload, dtype=torch.uint8, count=count, offset=node.offset)
-            tensor = (raw != 0).reshape(node.shape)
-        else:
-            flat = torch.frombuffer(self._payload, dtype=dtype, count=count, offset=node.offset)
-            tensor = flat.reshape(node.shape)
+        stand_in = STAND_INS.get(dtype)
+        elements = self._elements(NUMPY_DTYPES[TORCH_NAMES[stand_in or dtype]], node)
+        tensor = torch.from_numpy(elements)
+        if stand_in:
+            tensor = tensor.view(dtype)
         if node.order:
             if sorted(node.order) != list(range(len(node.shape))):
                 raise WireError("a tensor's axes have an impossible order")
@@ -140,13 +146,7 @@ class Decoder:
         return tensor.requires_grad_() if node.requires_grad and differentiable else tensor
 
     def _array(self, node: wire.ArrayNode, depth: int) -> np.ndarray[Any, Any]:
-        dtype = NUMPY_DTYPES[node.dtype]
-        count = self._count_of(node.shape, dtype.itemsize, node.offset, node.size)
-        if not count:
-            return np.empty(node.shape, dtype)
-        if dtype == np.bool_:
-            return (np.frombuffer(self._payload, np.uint8, count, node.offset) != 0).reshape(node.shape)
-        return np.frombuffer(self._payload, dtype, count, node.offset).reshape(node.shape)
+        return self._elements(NUMPY_DTYPES[node.dtype], node)
 
     _READ: ClassVar[dict[type, Callable[[Decoder, Any, int], Any]]] = {
         wire.Items: _items,

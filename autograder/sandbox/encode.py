@@ -21,6 +21,7 @@ from autograder.sandbox.values import (
     NUMPY_DTYPES,
     SCALARS,
     SHORT_BYTES,
+    STAND_INS,
     TORCH_NAMES,
     Kind,
     range_length,
@@ -134,19 +135,21 @@ class Encoder:
 
     def _tensor(self, value: torch.Tensor) -> Node:
         with torch._C.DisableTorchFunctionSubclass():
-            if (
-                value.layout is not torch.strided
-                or value.device.type != "cpu"
-                or value.dtype not in TORCH_NAMES
-            ):
+            name = TORCH_NAMES.get(value.dtype)
+            if name is None or value.layout is not torch.strided or not value.is_cpu:
                 return self._opaque(value)
-            self._check_size(value.numel() * value.element_size(), tuple(value.shape))
+            self._check_size(value.nbytes, value.shape)
             requires_grad = value.requires_grad
-            dtype = TORCH_NAMES[value.dtype]
-            plain, order = _in_memory_order(value.detach().resolve_conj().resolve_neg())
-            plain = plain.as_subclass(torch.Tensor)
-            raw = plain.reshape(-1).view(torch.uint8).numpy() if plain.numel() else np.empty(0, np.uint8)
-        return wire.TensorNode(dtype, list(plain.shape), *self._place(raw.data), requires_grad, order)
+            plain = value.detach().resolve_conj().resolve_neg()
+            if type(plain) is not torch.Tensor:
+                plain = plain.as_subclass(torch.Tensor)
+            order: list[int] = []
+            if not plain.is_contiguous():
+                plain, order = _in_memory_order(plain)
+            stand_in = STAND_INS.get(value.dtype)
+            raw = (plain.view(stand_in) if stand_in else plain).numpy()
+        place = self._place(raw.reshape(-1).view(np.uint8).data)
+        return wire.TensorNode(name, list(raw.shape), *place, requires_grad, order)
 
     def _array(self, value: np.ndarray[Any, Any]) -> Node:
         name = value.dtype.name
@@ -183,13 +186,11 @@ def _big_int(value: int) -> Node:
 
 
 def _in_memory_order(value: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
-    """A contiguous tensor of these elements, and the permutation of it that is `value`; [] for none.
+    """For a tensor that is not: a contiguous one of its elements, and the permutation of it that is `value`; [] for none.
 
     A transposed tensor stays one on the other side, so that `view` fails there as it does here. Layouts with gaps or
     repeated elements become contiguous.
     """
-    if value.is_contiguous():
-        return value, []
     strides = value.stride()
     axes = sorted(range(value.dim()), key=lambda axis: -strides[axis])
     straight = value.permute(axes)

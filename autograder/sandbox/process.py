@@ -29,18 +29,26 @@ class Process:
         self._status = status
         self._memory = memory
         self._exited: Exited | None = None
-        self._pidfd = -1
         self._shared = 0
-        self.channel = Channel(channel, output)
         self.cpu_seconds = 0.0
         self.peak_memory = 0
         try:
-            self._await_start()
+            self._pidfd = self._await_fork()
+            self.budget = Budget(Clock(self._pidfd))
+        except BaseException:
+            for end in (channel, status):
+                end.close()
+            os.close(output)
+            raise
+        self.channel = Channel(channel, output, self.budget)
+        try:
+            self._await_confinement()
         except BaseException:
             self._release()
             raise
 
-    def _await_start(self) -> None:
+    def _await_fork(self) -> int:
+        """The child's pidfd."""
         self._status.settimeout(FORK_SECONDS)
         try:
             message, fds, _, _ = socket.recv_fds(self._status, CONTROL_MESSAGE, 1)
@@ -48,12 +56,13 @@ class Process:
             raise SandboxFault("the zygote did not fork within its time") from None
         if not message or len(fds) != 1:
             raise SandboxFault("the zygote is gone, or could not fork")
-        self.budget = Budget(Clock(fds[0]))
-        self._pidfd = fds[0]
+        return fds[0]
+
+    def _await_confinement(self) -> None:
         self.budget.arm(FORK_SECONDS)
         try:
-            with self.budget.waiting():
-                first, _ = self.channel.receive(self.budget)
+            with self.budget:
+                first, _ = self.channel.receive()
         except (Closed, WireError, TimedOut) as error:
             self.end()
             said = self.channel.output.decode(errors="replace")[-500:]

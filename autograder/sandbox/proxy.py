@@ -8,20 +8,18 @@ asks the child.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from autograder.sandbox.child import Child
 
 MAX_ITERATION = 100_000
 MODULE = 0  # the number of the student's module
-# What a module hardly ever binds anew: asked for once in a test rather than at every call, of which most consist.
+# What a module hardly ever binds anew, and its process says so when it does: asked for once, not at every call.
 LASTING = ("builtins.function", "builtins.type")
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One completed operation: what was asked, of what, and the value or student's exception that came back."""
 
     kind: str

@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from types import ModuleType, SimpleNamespace
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any, NoReturn
 
 from msgspec import Struct
@@ -24,7 +24,7 @@ from autograder.sandbox import archive, wire
 from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder
 from autograder.sandbox.messages import EXIT_MEMORY
-from autograder.sandbox.stream import Inbox, joined
+from autograder.sandbox.stream import Inbox
 from autograder.student.backward import run_backward
 from autograder.student.cells import shown_cells
 from autograder.student.forbid import forbid, seal
@@ -36,6 +36,8 @@ from autograder.student.torch_build import build_torch
 CHANNEL = 3
 BALLAST = 8 << 20  # given back when memory runs out, so that this can still be said
 MODULE = 0  # the handle of the student's module
+
+LASTING = (FunctionType, type)  # what the other side keeps; `autograder.sandbox.proxy` has the same list, by name
 
 TORCH_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
 
@@ -57,6 +59,9 @@ class _Exhausted(Exception):
     """An iterator is at its end."""
 
 
+Answer = wire.Returned | wire.Raised | wire.Exhausted
+
+
 class Kept(Struct):
     """A result that stays here whatever it is."""
 
@@ -68,13 +73,14 @@ class Server:
 
     def __init__(self) -> None:
         self._handles: dict[int, Any] = {}
+        self._given: dict[str, Any] = {}  # of the module, by name: the other side may keep these
         self._numbers = itertools.count(1)
         self._turn = threading.RLock()  # the student's threads may call back, too: one exchange at a time
         self._call = 0
         self._student_files: frozenset[str] = frozenset()
         # Address space is what the limit counts; to touch the pages as well would cost every child 4 ms.
         self._ballast: mmap.mmap | None = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self._inbox = Inbox()
+        self._inbox = Inbox(_read)
 
     def serve(self) -> NoReturn:
         """Answer requests until the other side goes away."""
@@ -89,13 +95,13 @@ class Server:
 
     def _receive(self) -> tuple[wire.ToChild, bytearray]:
         try:
-            header, payload = self._inbox.frame(_read)
+            header, payload = self._inbox.frame()
             return wire.unpack_to_child(header), payload
         except MemoryError:
             os._exit(EXIT_MEMORY)  # half of a frame is read, so nothing can be answered any more
 
     def _send(self, message: Struct, payload: list[memoryview | bytes]) -> None:
-        for piece in joined(wire.pack(message, payload)):
+        for piece in wire.pack(message, payload):
             view = memoryview(piece)
             while view:
                 view = view[os.write(CHANNEL, view) :]
@@ -108,12 +114,19 @@ class Server:
             frame = self._run(request, payload)
         except MemoryError:
             frame = self._out_of_memory(request.call)
+        frame[0].rebound = self._rebound()
         _flush()
         with self._turn:
             self._call = outer
             self._send(*frame)
 
-    def _run(self, request: wire.Request, payload: bytearray) -> tuple[Struct, list[memoryview | bytes]]:
+    def _rebound(self) -> bool:
+        if not self._given:
+            return False
+        names = vars(self._handles[MODULE])
+        return any(names.get(name) is not value for name, value in self._given.items())
+
+    def _run(self, request: wire.Request, payload: bytearray) -> tuple[Answer, list[memoryview | bytes]]:
         encoder = Encoder(self._keep)
         try:
             if request.seed is not None:
@@ -131,7 +144,7 @@ class Server:
         except BaseException as error:
             return self._raised(request.call, error), []
 
-    def _out_of_memory(self, call: int) -> tuple[Struct, list[memoryview | bytes]]:
+    def _out_of_memory(self, call: int) -> tuple[Answer, list[memoryview | bytes]]:
         if self._ballast is None:
             os._exit(EXIT_MEMORY)
         self._ballast.close()
@@ -182,7 +195,10 @@ class Server:
         target = self._handles[request.target]
         match kind:
             case "get":
-                return getattr(target, name)
+                value = getattr(target, name)
+                if request.target == MODULE and type(value) in LASTING:
+                    self._given[name] = value
+                return value
             case "set":
                 return setattr(target, name, args[0])
             case "call":

@@ -1,28 +1,21 @@
-"""Frames over a stream of bytes, the same on both sides: an ordinary one takes one read and one write."""
+"""Frames out of a stream of bytes, the same on both sides: an ordinary one takes a single read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from autograder.sandbox import wire
-
-ORDINARY = (
-    1 << 16
-)  # bytes: the pieces of a smaller frame are copied together, which costs less than a system call
+from autograder.sandbox.wire import ORDINARY
 
 # Waits for bytes, puts some into the buffer it is given and returns how many: at least one, or it raises.
 Read = Callable[[memoryview], int]
 
 
-def joined(pieces: Sequence[memoryview | bytes]) -> Sequence[memoryview | bytes]:
-    """What to write, in order: one piece, unless the frame is large."""
-    return [b"".join(pieces)] if sum(map(len, pieces)) <= ORDINARY else pieces
-
-
 class Inbox:
     """Cuts frames out of what comes in."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Read) -> None:
+        self._read = read
         self._buffer = memoryview(bytearray(ORDINARY))
         self._start = self._end = 0  # what has come in and was not taken yet
 
@@ -31,34 +24,42 @@ class Inbox:
         """Bytes beyond the last frame. The sides take turns, so whoever is to speak must have none."""
         return self._end - self._start
 
-    def frame(self, read: Read) -> tuple[bytearray, bytearray]:
+    def frame(self) -> tuple[bytearray, bytearray]:
         """The next frame's header and payload. WireError where it announces more than is allowed."""
-        header, payload = wire.lengths(self._take(wire.HEAD.size, read))
-        return self._take(header, read), self._take(payload, read)
+        size = wire.HEAD.size
+        self._fill(size)
+        header, payload = wire.lengths(self._buffer[self._start : self._start + size])
+        self._start += size
+        return self._take(header), self._take(payload)
 
-    def _take(self, size: int, read: Read) -> bytearray:
+    def _take(self, size: int) -> bytearray:
         """The next bytes, in memory of their own: tensors will lie in it."""
         if size > ORDINARY:
-            return self._take_large(size, read)
-        if self._start + size > ORDINARY or not self.unread:
-            self._move_to_front()
-        while self.unread < size:
-            self._end += read(self._buffer[self._end :])
+            return self._take_large(size)
+        self._fill(size)
         taken = bytearray(self._buffer[self._start : self._start + size])
         self._start += size
         return taken
 
-    def _take_large(self, size: int, read: Read) -> bytearray:
+    def _fill(self, size: int) -> None:
+        """Read until so many bytes, at most as many as the buffer holds, lie there in one piece."""
+        if self._start + size > ORDINARY or self._start == self._end:
+            self._move_to_front()
+        while self._end - self._start < size:
+            self._end += self._read(self._buffer[self._end :])
+
+    def _take_large(self, size: int) -> bytearray:
         """The same, past the buffer: what is there already, and the rest straight to where it will lie."""
         taken = bytearray(size)
         taken[: self.unread] = self._buffer[self._start : self._end]
         rest = memoryview(taken)[self.unread :]
         self._start = self._end = 0
         while rest:
-            rest = rest[read(rest) :]
+            rest = rest[self._read(rest) :]
         return taken
 
     def _move_to_front(self) -> None:
-        begun = bytes(self._buffer[self._start : self._end])
-        self._buffer[: len(begun)] = begun
-        self._start, self._end = 0, len(begun)
+        unread = self.unread
+        if unread:
+            self._buffer[:unread] = bytes(self._buffer[self._start : self._end])
+        self._start, self._end = 0, unread

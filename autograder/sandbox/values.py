@@ -29,6 +29,12 @@ _NAMES = "float64 float32 float16 complex128 complex64 int64 int32 int16 int8 ui
 NUMPY_DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(name) for name in _NAMES.split()}
 _TORCH_NAMES = f"{_NAMES} bfloat16 float8_e4m3fn float8_e5m2"
 TORCH_DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in _TORCH_NAMES.split()}
+# numpy has no such numbers: their bytes pass as these.
+STAND_INS: dict[torch.dtype, torch.dtype] = {
+    torch.bfloat16: torch.int16,
+    torch.float8_e4m3fn: torch.uint8,
+    torch.float8_e5m2: torch.uint8,
+}
 TORCH_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 
 

@@ -18,6 +18,7 @@ HEAD = struct.Struct("<IQ")
 MAX_HEADER = 8 << 20
 MAX_PAYLOAD = 256 << 20
 ALIGNMENT = 64
+ORDINARY = 1 << 16  # bytes: copying the pieces of a smaller frame together costs less than a system call
 
 
 class WireError(Exception):
@@ -229,22 +230,29 @@ class Confined(_Node, tag="hi"):
 
 
 class Returned(_Node, tag="rt"):
+    """How an operation ended: with a value. `rebound`: a name of the module no longer means what was given out."""
+
     call: int
     value: Node
+    rebound: bool = False
 
 
 class Raised(_Node, tag="ex"):
+    """Or with an exception."""
+
     call: int
     name: str
     mro: list[str]
     message: str
     frames: list[tuple[str, int, str, str]]
+    rebound: bool = False
 
 
 class Exhausted(_Node, tag="st"):
-    """The iterator has no further item."""
+    """Or because the iterator has no further item."""
 
     call: int
+    rebound: bool = False
 
 
 class Callback(_Node, tag="cb"):
@@ -265,17 +273,20 @@ _to_child = msgspec.msgpack.Decoder(ToChild)
 
 
 def pack(message: Struct, payload: Sequence[memoryview | bytes] = ()) -> list[memoryview | bytes]:
-    """The pieces of one frame, to be written in order."""
+    """The pieces of one frame, to be written in order: one piece, unless the frame is large."""
     header = _encoder.encode(message)
     size = sum(map(len, payload))
     if len(header) > MAX_HEADER:
         raise WireError(f"the value has too many elements to send ({len(header)} bytes of structure)")
     if size > MAX_PAYLOAD:
         raise WireError(f"the value is too large to send ({size} bytes; the limit is {MAX_PAYLOAD})")
-    return [HEAD.pack(len(header), size) + header, *payload]
+    head = HEAD.pack(len(header), size)
+    if len(header) + size < ORDINARY:
+        return [b"".join((head, header, *payload))]
+    return [head + header, *payload]
 
 
-def lengths(head: bytes | bytearray) -> tuple[int, int]:
+def lengths(head: bytes | memoryview) -> tuple[int, int]:
     """Header and payload length, if within limits."""
     header, payload = HEAD.unpack(head)
     if header > MAX_HEADER or payload > MAX_PAYLOAD:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cmath
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -73,14 +74,20 @@ def _tensors_differ(actual: Any, expected: Tensor, rtol: float | None, atol: flo
         return f"{where} has shape {list(actual.shape)}, expected {list(expected.shape)}"
     if actual.dtype != expected.dtype:
         return f"{where} has dtype {actual.dtype}, expected {expected.dtype}"
+    if (actual.layout, actual.device) != (expected.layout, expected.device):
+        return (
+            f"{where} is {actual.layout} on {actual.device}, expected {expected.layout} on {expected.device}"
+        )
     actual, expected = actual.detach(), expected.detach()
+    if torch.equal(actual, expected):
+        return ""
     relative = tolerance(expected.dtype) if rtol is None else rtol
     if tolerance(expected.dtype) == 0.0:
         relative, atol = 0.0, 0.0
     elif atol is None:
-        finite = expected[torch.isfinite(expected)] if expected.numel() else expected
-        largest = float(finite.abs().max()) if finite.numel() else 0.0
-        atol = tolerance(expected.dtype) * max(largest, SCALE_FLOOR) if rtol is None else 0.0
+        atol = tolerance(expected.dtype) * max(_largest(expected), SCALE_FLOOR) if rtol is None else 0.0
+    if torch.allclose(actual, expected, relative, atol):
+        return ""
     try:
         torch.testing.assert_close(actual, expected, rtol=relative, atol=atol)
     except AssertionError as error:
@@ -93,6 +100,17 @@ def _tensors_differ(actual: Any, expected: Tensor, rtol: float | None, atol: flo
         ]
         return f"{where} is not close to the expected values ({'; '.join(details[:2])})"
     return ""
+
+
+def _largest(expected: Tensor) -> float:
+    """The largest finite magnitude; 0 if there is none."""
+    if not expected.numel():
+        return 0.0
+    largest = float(expected.abs().max())
+    if not math.isfinite(largest):
+        finite = expected[torch.isfinite(expected)]
+        largest = float(finite.abs().max()) if finite.numel() else 0.0
+    return largest
 
 
 def _numbers_differ(

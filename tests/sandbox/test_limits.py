@@ -77,7 +77,7 @@ def test_waiting_for_a_processor_is_not_the_childs() -> None:
         budget = Budget(clock)  # type: ignore[arg-type]
         budget.arm(0.01)
         clock.queue = queue
-        with budget.waiting():
+        with budget:
             time.sleep(0.1)
             if ends:
                 with pytest.raises(TimedOut):

@@ -105,6 +105,17 @@ def version(): return 1
 def rebind():
     global version
     def version(): return 2
+def rebind_and_fail():
+    global version
+    def version(): return 3
+    raise ValueError
+def __getattr__(name):
+    if name != "fresh": raise AttributeError(name)
+    global made
+    made = made + 1
+    number = made
+    return lambda: number
+made = 0
 def count_handles(): return len([1])
 '''
 
@@ -193,9 +204,14 @@ def test_functions_of_the_module_are_asked_for_once_in_a_test(
         1,
     ] and child.student.VALUE == child.student.VALUE
     assert asked.count("get") == 3 and [call.kind for call in child.trace].count("get") == 5
-    child.student.rebind()
     child.reset_trace()
+    assert child.student.version() == 1 and asked.count("get") == 3
+    child.student.rebind()
     assert child.student.version() == 2
+    with pytest.raises(StudentError):
+        child.student.rebind_and_fail()
+    assert child.student.version() == 3
+    assert [child.student.fresh() for _ in range(3)] == [1, 2, 3]
     child.student.version = len
     assert child.student.version([1, 2, 3]) == 3
     assert (

@@ -14,8 +14,8 @@ from autograder.sandbox import wire
 from autograder.sandbox.budget import Budget
 from autograder.sandbox.channel import Channel, Closed
 from autograder.sandbox.errors import TimedOut
-from autograder.sandbox.stream import ORDINARY, Inbox, joined
-from autograder.sandbox.wire import WireError
+from autograder.sandbox.stream import Inbox
+from autograder.sandbox.wire import ORDINARY, WireError
 
 
 class Still:
@@ -36,10 +36,10 @@ def budget() -> Budget:
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Channel, socket.socket]]:
+def ends(budget: Budget) -> Iterator[tuple[Channel, socket.socket]]:
     ours, theirs = socket.socketpair()
     output, writer = os.pipe()
-    channel = Channel(ours, output)
+    channel = Channel(ours, output, budget)
     yield channel, theirs
     channel.close()
     theirs.close()
@@ -65,28 +65,26 @@ def test_frames_however_they_are_cut(step: int) -> None:
         position += len(piece)
         return len(piece)
 
-    inbox = Inbox()
+    inbox = Inbox(read)
     for number, payload in enumerate(payloads):
-        header, body = inbox.frame(read)
+        header, body = inbox.frame()
         message = wire.unpack_from_child(header)
         assert isinstance(message, wire.Returned) and message.call == number and body == payload
     assert inbox.unread == 0 and position == len(stream)
 
 
 def test_small_frames_are_one_piece() -> None:
-    assert joined([b"ab", memoryview(b"cd")]) == [b"abcd"]
-    large = [b"head", bytes(ORDINARY)]
-    assert joined(large) is large
+    assert len(wire.pack(wire.Returned(1, None), [b"ab", memoryview(b"cd")])) == 1
+    large = bytes(ORDINARY)
+    assert wire.pack(wire.Returned(1, None), [large])[1] is large
 
 
-def test_nothing_is_sent_to_who_spoke_out_of_turn(
-    ends: tuple[Channel, socket.socket], budget: Budget
-) -> None:
+def test_nothing_is_sent_to_who_spoke_out_of_turn(ends: tuple[Channel, socket.socket]) -> None:
     channel, theirs = ends
     theirs.sendall(frame(1) + b"!")
-    assert channel.receive(budget)[0] == wire.Returned(1, None)
+    assert channel.receive()[0] == wire.Returned(1, None)
     with pytest.raises(WireError, match="nobody"):
-        channel.send([b"question"], budget)
+        channel.send([b"question"])
 
 
 def test_a_byte_always_ready_meets_the_deadline(ends: tuple[Channel, socket.socket], budget: Budget) -> None:
@@ -105,16 +103,16 @@ def test_a_byte_always_ready_meets_the_deadline(ends: tuple[Channel, socket.sock
     thread.start()
     budget.arm(0.05)  # 0.3 s of waiting
     began = time.monotonic()
-    with budget.waiting(), pytest.raises(TimedOut):
-        channel.receive(budget)
+    with budget, pytest.raises(TimedOut):
+        channel.receive()
     assert time.monotonic() - began < 10
     theirs.shutdown(socket.SHUT_RDWR)
     thread.join(10)
 
 
-def test_the_end_of_the_stream(ends: tuple[Channel, socket.socket], budget: Budget) -> None:
+def test_the_end_of_the_stream(ends: tuple[Channel, socket.socket]) -> None:
     channel, theirs = ends
     theirs.sendall(frame(1)[:-1])
     theirs.close()
     with pytest.raises(Closed):
-        channel.receive(budget)
+        channel.receive()

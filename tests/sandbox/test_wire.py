@@ -31,13 +31,13 @@ def opaque(value: Any) -> wire.HandleNode:
 def there_and_back(value: Any) -> Any:
     encoder = Encoder(opaque)
     node = encoder.node(value)
-    head, *payload = wire.pack(wire.Returned(1, node), encoder.payload)
-    header_size, payload_size = wire.lengths(bytes(head[: wire.HEAD.size]))
-    message = wire.unpack_from_child(bytes(head[wire.HEAD.size :]))
-    joined = bytearray(b"".join(map(bytes, payload)))
-    assert (header_size, payload_size) == (len(head) - wire.HEAD.size, len(joined))
+    frame = b"".join(wire.pack(wire.Returned(1, node), encoder.payload))
+    header, payload = wire.lengths(frame[: wire.HEAD.size])
+    begin = wire.HEAD.size + header
+    assert len(frame) == begin + payload
+    message = wire.unpack_from_child(frame[wire.HEAD.size : begin])
     assert isinstance(message, wire.Returned)
-    return Decoder(joined, lambda node: node).value(message.value)
+    return Decoder(bytearray(frame[begin:]), lambda node: node).value(message.value)
 
 
 def same(a: Any, b: Any) -> bool:

@@ -13,6 +13,7 @@ from autograder.testing import assert_close
 
 T = torch.tensor
 NAN, INF = math.nan, math.inf
+NANS = T([NAN, 1.0])
 
 SAME: dict[str, tuple[Any, Any]] = {
     "rounding": (T([1.0, 2.0]), T([1.0, 2.0 + 1e-6])),
@@ -62,6 +63,9 @@ DIFFERENT: dict[str, tuple[Any, Any, str]] = {
     "empty shape": (torch.empty(0, 2), torch.empty(0, 3), "shape [0, 2]"),
     "nan": (T([NAN, 1.0]), T([1.0, 1.0]), "contains NaN"),
     "nan against nan": (T([NAN]), T([NAN]), "NaN"),
+    "nan against itself": (NANS, NANS, "NaN"),
+    "layout": (T([1.0]).to_sparse(), T([1.0]), "is torch.sparse_coo on cpu, expected torch.strided on cpu"),
+    "device": (torch.ones(1, device="meta"), torch.ones(1), "is torch.strided on meta"),
     "infinity": (T([INF]), T([1.0]), "not close"),
     "sign of infinity": (T([-INF]), T([INF]), "not close"),
     "value beside infinity": (T([INF, 2.0]), T([INF, 1.0]), "not close"),
