@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -22,12 +21,10 @@ FIRST_UID, UID_COUNT = 61184, 4336
 
 
 class Confinement(Struct, frozen=True):
-    """The layers that every child of one zygote puts on."""
+    """The layers that every child of one zygote puts on, made ready once for all of them."""
 
-    readable: Sequence[str]
-    writable: Sequence[str]
-    landlock: bool
-    seccomp: bool
+    landlock: int | None  # the rules' descriptor; None to go without
+    seccomp: bytes  # the filter; empty to go without
     change_uid: bool  # started as root, and the libraries are readable to others
     count_threads: bool  # RLIMIT_NPROC counts this child alone: it has a uid or a user namespace of its own
 
@@ -57,10 +54,10 @@ def confine(plan: Confinement, uid: int, parent: int, mapped: int, memory: int) 
         os._exit(0)
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     _limit_resources(mapped + memory, plan.count_threads)
-    if plan.landlock:
-        landlock.restrict(plan.readable, plan.writable)
+    if plan.landlock is not None:
+        landlock.restrict(plan.landlock)
     if plan.seccomp:
-        seccomp.install(os.getpid())  # last: it forbids most of the above
+        seccomp.install(plan.seccomp)  # last: it forbids most of the above
 
 
 def _limit_resources(address_space: int, count_threads: bool) -> None:

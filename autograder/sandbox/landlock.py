@@ -31,25 +31,27 @@ def version() -> int:
         return 0
 
 
-def restrict(readable: Iterable[str], writable: Iterable[str] = ()) -> int:
-    """Leave this process only these paths (missing ones are skipped), for good. Needs no_new_privs.
+def prepare(readable: Iterable[str], writable: Iterable[str] = ()) -> int:
+    """A descriptor of the rules that leave a process only these paths; missing ones are skipped.
 
-    Returns: the Landlock version in force. OSError where the kernel has none.
+    OSError where the kernel has no Landlock.
     """
     abi = version()
     handled = (1 << FILE_RIGHTS.get(abi, 16)) - 1
     attributes = struct.pack("<QQQ", handled, BIND_AND_CONNECT_TCP, ABSTRACT_SOCKETS_AND_SIGNALS)
     size = 8 if abi < 4 else 16 if abi < 6 else 24
     ruleset = linux.syscall("landlock_create_ruleset", attributes[:size], size, 0)
-    try:
-        for path in readable:
-            _add(ruleset, path, EXECUTE | READ_FILE | READ_DIR)
-        for path in writable:
-            _add(ruleset, path, READ_FILE | WRITE_FILE)
-        linux.syscall("landlock_restrict_self", ruleset, 0)
-    finally:
-        os.close(ruleset)
-    return abi
+    for path in readable:
+        _add(ruleset, path, EXECUTE | READ_FILE | READ_DIR)
+    for path in writable:
+        _add(ruleset, path, READ_FILE | WRITE_FILE)
+    return ruleset
+
+
+def restrict(ruleset: int) -> None:
+    """Put the rules on this process, for good, and close their descriptor. Needs no_new_privs."""
+    linux.syscall("landlock_restrict_self", ruleset, 0)
+    os.close(ruleset)
 
 
 def _add(ruleset: int, path: str, rights: int) -> None:

@@ -91,13 +91,17 @@ def restrict_mount(target: str, attributes: int, recursive: bool = True) -> None
     )
 
 
-def drop_capabilities() -> None:
-    """Give up every capability for good: bounding, ambient, permitted, effective, inheritable."""
+def bound_capabilities() -> None:
+    """No process started from here can gain a capability that it doesn't have: empty the bounding set."""
     for capability in range(LAST_POSSIBLE_CAPABILITY + 1):
         try:
             prctl(PR_CAPBSET_DROP, capability)
         except OSError:
             break  # past the last one this kernel knows, or not ours to drop: then not ours to use either
+
+
+def drop_capabilities() -> None:
+    """Give up every capability: ambient, permitted, effective, inheritable."""
     with suppress(OSError):  # kernels without ambient capabilities have none to clear
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     syscall("capset", struct.pack("<Ii", CAPABILITY_VERSION_3, 0), bytes(24))

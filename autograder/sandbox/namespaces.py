@@ -58,6 +58,7 @@ def _wait_outside(first: int) -> NoReturn:
     os.closerange(0, 1024)  # our copies of the channels must not keep them open
     status = 1
     with suppress(OSError):
+        linux.bound_capabilities()
         linux.drop_capabilities()
         status = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
     os._exit(status if status >= 0 else 1)

@@ -70,7 +70,7 @@ def landlock() -> str:
         with open(outside, "rb"):
             pass
         linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-        landlock_layer.restrict(["/dev/null"])
+        landlock_layer.restrict(landlock_layer.prepare(["/dev/null"]))
         try:
             with open(outside, "rb"):
                 return f"{outside} could still be read"
@@ -87,7 +87,7 @@ def seccomp() -> str:
     def attempt() -> str:
         parent = os.getppid()
         linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-        seccomp_layer.install(os.getpid())
+        seccomp_layer.install(seccomp_layer.prepare())
         attempts: dict[str, Callable[[], object]] = {
             "socket": socket.socket,
             "fork": os.fork,

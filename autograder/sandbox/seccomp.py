@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import struct
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -54,6 +55,7 @@ O_TRUNC, O_ACCMODE = 0o1000, 0o3
 FCNTL_COMMANDS = (*range(8), 1030, 1032)
 # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
 IOCTL_COMMANDS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+SOME_PID = 0x7069_6421  # stands in a filter for the pid that is not known yet; more than a pid can be
 PRCTL_OPTIONS = (15, 16, 0x53564D41)  # PR_SET_NAME, PR_GET_NAME, PR_SET_VMA (glibc names its arenas)
 
 
@@ -156,10 +158,15 @@ def assemble(code: list[Instruction]) -> bytes:
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
 
 
-def install(pid: int) -> None:
+def prepare() -> bytes:
+    """The filter for this machine, for `install` to put on any process: making it takes longer than a fork may."""
+    return assemble(program(linux.machine(), SOME_PID))
+
+
+def install(prepared: bytes) -> None:
     """Put the filter on this process, for good. Needs no_new_privs."""
     set_mode_filter = 1
-    binary = assemble(program(linux.machine(), pid))
+    binary = prepared.replace(struct.pack("<I", SOME_PID), struct.pack("<I", os.getpid()))
     buffer = ctypes.create_string_buffer(binary, len(binary))
     linux.syscall(
         "seccomp", set_mode_filter, 0, struct.pack("<HxxxxxxQ", len(binary) // 8, ctypes.addressof(buffer))

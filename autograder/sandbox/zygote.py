@@ -22,7 +22,7 @@ from typing import NoReturn
 
 import msgspec
 
-from autograder.sandbox import confine, landlock, linux, namespaces, paths, probes
+from autograder.sandbox import confine, landlock, linux, namespaces, paths, probes, seccomp
 from autograder.sandbox.messages import CONTROL_MESSAGE, OWN_USER, Exited, Findings, Opening, Ready, Settings
 
 # What submissions import, and what torch imports lazily at first use.
@@ -116,7 +116,10 @@ class Zygote:
             for source, target in ((null, 0), (output, 1), (output, 2)):
                 os.dup2(source, target)
             os.dup2(os.dup(channel) if channel == server.CHANNEL else channel, server.CHANNEL)
-            os.closerange(server.CHANNEL + 1, confine.OPEN_FILES + 4096)
+            # Of what lies above, confining itself still needs one descriptor, and closes it.
+            rules = self.plan.landlock or server.CHANNEL
+            os.closerange(server.CHANNEL + 1, rules)
+            os.closerange(rules + 1, confine.OPEN_FILES + 4096)
             uid = confine.FIRST_UID + self.count % confine.UID_COUNT
             confine.confine(self.plan, uid, parent, mapped, memory)
             server.Server().serve()
@@ -167,13 +170,12 @@ def _prepare(control: socket.socket, settings: Settings) -> NoReturn:
     findings.user = OWN_USER if change_uid else "root without capabilities" if root else "the grader's user"
     control.send(msgspec.msgpack.encode(findings))
     plan = confine.Confinement(
-        readable=[*readable, *paths.DEVICES],
-        writable=paths.WRITABLE,
-        landlock=not findings.landlock,
-        seccomp=not findings.seccomp,
+        landlock=None if findings.landlock else landlock.prepare([*readable, *paths.DEVICES], paths.WRITABLE),
+        seccomp=b"" if findings.seccomp else seccomp.prepare(),
         change_uid=change_uid,
         count_threads=change_uid or (settings.namespaces and not root),
     )
+    linux.bound_capabilities()
     _preload()
     if settings.namespaces:
         namespaces.close_temporary()

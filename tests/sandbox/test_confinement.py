@@ -90,6 +90,19 @@ def test_identity(best: Sandbox, standard: Sandbox) -> None:
                 assert parent == 1
 
 
+def test_as_the_kernel_sees_it(best: Sandbox, standard: Sandbox) -> None:
+    """No capability in any of its sets, no way to gain one, and a filter."""
+    for sandbox in (best, standard):
+        with look(sandbox) as child:
+            lines = Path(f"/proc/{child._process.budget.pid}/status").read_text().splitlines()
+            status = dict(line.split(":\t", 1) for line in lines)
+            sets = {name: value for name, value in status.items() if name.startswith("Cap")}
+            if os.getuid() != 0:  # an ordinary user's process can't empty it, and needs not
+                sets.pop("CapBnd")
+            assert len(sets) >= 4 and {int(value, 16) for value in sets.values()} == {0}, sets
+            assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+
+
 def test_two_children_are_two_users(best: Sandbox) -> None:
     if "unprivileged user of its own" not in best.layers:
         pytest.skip("needs root")
