@@ -25,17 +25,22 @@ class ForbiddenCall(RuntimeError):
 
 def resolve(name: str) -> tuple[Any, str]:
     """`torch.Tensor.softmax` -> (torch.Tensor, "softmax"). LookupError where the name doesn't exist."""
-    *path, attribute = name.split(".")
-    owner: Any = None
-    with suppress(ImportError, AttributeError):
-        owner = importlib.import_module(path[0])
-        for depth, part in enumerate(path[1:], 2):
-            if not hasattr(owner, part):  # a module that nothing has imported yet
-                importlib.import_module(".".join(path[:depth]))
-            owner = getattr(owner, part)
+    path, _, attribute = name.rpartition(".")
+    with suppress(ImportError, ValueError):
+        owner = _owner(path)
         if hasattr(owner, attribute):
             return owner, attribute
     raise LookupError(f"forbidden call {name!r} names nothing that can be imported; correct it in the toml")
+
+
+def _owner(path: str) -> Any:
+    """The module or class of this name."""
+    if path in sys.modules:
+        return sys.modules[path]
+    parent, _, name = path.rpartition(".")
+    if parent and hasattr(owner := _owner(parent), name):
+        return getattr(owner, name)
+    return importlib.import_module(path)
 
 
 def _refusal(name: str) -> ForbiddenCall:
@@ -50,7 +55,8 @@ def _guard(name: str, original: Callable[..., Any], is_student: Callable[[str], 
         return original(*args, **kwargs)
 
     with suppress(AttributeError, TypeError):
-        functools.update_wrapper(guarded, original)
+        # Without its docstring: torch makes the text anew each time it is asked for.
+        functools.update_wrapper(guarded, original, ("__module__", "__name__", "__qualname__"))
     guarded.forbidden_name = name  # type: ignore[attr-defined]
     return guarded
 

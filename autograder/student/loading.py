@@ -6,6 +6,7 @@ lines are put into `linecache` so that a traceback can show them.
 
 from __future__ import annotations
 
+import codecs
 import io
 import linecache
 import os
@@ -21,6 +22,7 @@ from autograder.student.notebook import code_cells
 from autograder.student.scratch import GAP, Note, run_cells
 
 STUB = "autograder"
+DECLARED = re.compile(rb"[ \t\f]*#.*?coding[:=]")  # an encoding, in one of the first two lines
 MODULE = "submission"  # never the file's own name: exercises are called `logging` and `imports`, too
 
 
@@ -37,13 +39,14 @@ def filename_of(name: str, directory: str = "") -> str:
 
 def decode_source(raw: bytes) -> str:
     """Source bytes to text by PEP 263 (BOM or coding line, else UTF-8). SyntaxError where the bytes don't fit."""
-    declared = any(re.match(rb"[ \t\f]*#.*?coding[:=]", line) for line in raw.splitlines()[:2])
-    encoding = tokenize.detect_encoding(io.BytesIO(raw).readline)[0] if declared else "utf-8-sig"
+    encoding, text = "utf-8", raw.removeprefix(codecs.BOM_UTF8)
+    if any(map(DECLARED.match, raw.splitlines()[:2])):
+        encoding = tokenize.detect_encoding(io.BytesIO(raw).readline)[0].removesuffix("-sig")
     try:
-        return raw.decode(encoding)
+        return text.decode(encoding)
     except UnicodeDecodeError as error:
-        name = encoding.removesuffix("-sig")
-        raise SyntaxError(f"the file is not {name} text (byte {error.start}); save it as UTF-8") from None
+        offset = len(raw) - len(text) + error.start
+        raise SyntaxError(f"the file is not {encoding} text (byte {offset}); save it as UTF-8") from None
 
 
 class _Siblings(MetaPathFinder, Loader):
