@@ -107,6 +107,22 @@ def drop_capabilities() -> None:
     syscall("capset", struct.pack("<Ii", CAPABILITY_VERSION_3, 0), bytes(24))
 
 
+def fill_holes() -> int:
+    """Use up, for good, what malloc has free between blocks in use, so that a child's blocks come one after another.
+
+    Each hole that a child takes lies in a page of its own, which the kernel must copy. Purely an optimisation.
+
+    Returns: how many bytes were used up.
+    """
+    _libc.malloc.restype = _libc.sbrk.restype = ctypes.c_void_p
+    end, filled = _libc.sbrk(ctypes.c_long(0)), 0
+    for size in [*(1 << power for power in range(16, 10, -1)), *range(1024, 0, -16)]:
+        while (block := _libc.malloc(ctypes.c_size_t(size))) and block < end:
+            filled += size
+        _libc.free(ctypes.c_void_p(block))
+    return filled
+
+
 def collapse_pages(maps: int) -> int:
     """Gather this process's anonymous memory into huge pages: forking then copies fewer page-table entries.
 

@@ -37,7 +37,10 @@ CHANNEL = 3
 BALLAST = 8 << 20  # given back when memory runs out, so that this can still be said
 MODULE = 0  # the handle of the student's module
 
-LASTING = (FunctionType, type)  # what the other side keeps; `autograder.sandbox.proxy` has the same list, by name
+LASTING = (
+    FunctionType,
+    type,
+)  # what the other side keeps; `autograder.sandbox.proxy` has the same list, by name
 
 TORCH_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
 
@@ -111,7 +114,7 @@ class Server:
         try:
             for number in request.free:
                 self._handles.pop(number, None)
-            frame = self._run(request, payload)
+            frame = self.run(request, payload)
         except MemoryError:
             frame = self._out_of_memory(request.call)
         frame[0].rebound = self._rebound()
@@ -126,7 +129,8 @@ class Server:
         names = vars(self._handles[MODULE])
         return any(names.get(name) is not value for name, value in self._given.items())
 
-    def _run(self, request: wire.Request, payload: bytearray) -> tuple[Answer, list[memoryview | bytes]]:
+    def run(self, request: wire.Request, payload: bytearray) -> tuple[Answer, list[memoryview | bytes]]:
+        """Do what is asked. MemoryError where there was not enough for it."""
         encoder = Encoder(self._keep)
         try:
             if request.seed is not None:

@@ -2,8 +2,9 @@
 
 Run as `python -s -P -m autograder.sandbox.zygote FD` with an empty environment, it reads `Settings` from the
 control socket, enters namespaces if asked, proves which layers work, imports what submissions commonly need,
-and then forks a child for every `Opening` it receives. It never runs a tensor operation and never sees a
-student's byte. It ends when the control socket is closed, and its children end with it.
+rehearses what children do, and then forks a child for every `Opening` it receives. It has a single thread,
+because a forked child of several could hang, and never sees a student's byte. It ends when the control socket
+is closed, and its children end with it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _PRELOAD = """
     datetime decimal difflib enum fractions functools glob hashlib heapq html inspect io itertools json
     logging math operator pathlib pickle pprint queue random re statistics string struct tarfile tempfile
     textwrap threading time traceback types typing unicodedata unittest urllib.parse uuid warnings weakref
-    xml.etree.ElementTree zipfile zlib autograder.sandbox.server
+    xml.etree.ElementTree zipfile zlib autograder.sandbox.rehearsal
 """
 PRELOAD = tuple(_PRELOAD.split())
 
@@ -181,6 +182,7 @@ def _prepare(control: socket.socket, settings: Settings) -> NoReturn:
         namespaces.close_temporary()
     gc.collect()
     gc.freeze()
+    linux.fill_holes()
     itself.collapse()
     control.send(msgspec.msgpack.encode(Ready(itself.threads())))
     Zygote(control, plan, itself).serve()
@@ -204,6 +206,7 @@ def _preload() -> None:
     torch = sys.modules["torch"]
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
+    sys.modules["autograder.sandbox.rehearsal"].rehearse()
 
 
 def _preload_plots() -> None:

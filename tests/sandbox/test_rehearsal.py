@@ -1,0 +1,38 @@
+"""What the zygote rehearses leaves nothing behind but warm caches."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from autograder.sandbox import rehearsal
+
+LEFT = """
+import os, sys, torch
+modules = set(sys.modules)
+from autograder.sandbox.rehearsal import rehearse
+rehearse()
+assert len(os.listdir("/proc/self/task")) == 1, "a thread"
+assert "submission" not in sys.modules and "rehearsal" not in sys.modules, "a module"
+assert not any(hasattr(f, "forbidden_name") for f in (torch.softmax, torch.Tensor.softmax, torch.nn.Softmax.__init__))
+x = torch.ones(2, requires_grad=True)
+pid = os.fork()  # after a backward pass in the parent, torch would refuse one in the child
+if not pid:
+    (x * x).sum().backward()
+    os._exit(0 if x.grad.tolist() == [2.0, 2.0] else 1)
+assert os.waitpid(pid, 0)[1] == 0, "no backward pass in a child"
+"""
+
+
+def test_nothing_is_left_behind() -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", LEFT], env=environment, check=True)
+
+
+def test_a_failure_is_loud(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsal, "SOURCE", rehearsal.SOURCE.replace(b"def attend", b"def attended"))
+    with pytest.raises(RuntimeError, match="attend"):
+        rehearsal.rehearse()
