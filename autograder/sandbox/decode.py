@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,6 +71,15 @@ class Decoder:
 
     def _flat(self, node: wire.Scalars | wire.Blobs, depth: int) -> Any:
         return self._make(node.kind, node.items)
+
+    def _rows(self, node: wire.Rows, depth: int) -> Any:
+        self._count += len(node.lengths) + len(node.cells)
+        if self._count > MAX_NODES:
+            raise WireError("the value has too many elements")
+        if sum(node.lengths) != len(node.cells) or min(node.lengths, default=0) < 0:
+            raise WireError("rows that don't fit what they hold")
+        make, cells = MAKERS[node.inner], iter(node.cells)
+        return self._make(node.kind, [make(islice(cells, length)) for length in node.lengths])
 
     def _numbers(self, node: wire.Numbers, depth: int) -> Any:
         if node.size % 8 or node.size > 8 * MAX_NUMBERS:
@@ -151,6 +161,7 @@ class Decoder:
     _READ: ClassVar[dict[type, Callable[[Decoder, Any, int], Any]]] = {
         wire.Items: _items,
         wire.Scalars: _flat,
+        wire.Rows: _rows,
         wire.Blobs: _flat,
         wire.Numbers: _numbers,
         wire.Mapping: _mapping,

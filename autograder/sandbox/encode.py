@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -109,8 +110,10 @@ class Encoder:
                 return wire.Numbers(kind, code, *self._place(memoryview(array(code, value)).cast("B")))
             except OverflowError:
                 pass  # beyond 64 bits: one by one
-        if types <= {type(None), bool, float}:
-            return wire.Scalars(kind, list(value))
+        if types <= SCALARS and (items := wire.scalars(list(value))) is not None:
+            return wire.Scalars(kind, items)  # type: ignore[arg-type]
+        if depth < MAX_DEPTH and (types == {tuple} or types == {list}) and (rows := self._rows(value, kind)):
+            return rows
         if types == {bytes} and sum(map(len, value)) < wire.MAX_HEADER // 2:
             return wire.Blobs(kind, list(value))
         nodes = [self.node(item, depth + 1) for item in value]
@@ -119,6 +122,19 @@ class Encoder:
         if types <= SCALARS and set(map(type, nodes)) <= SCALARS:
             return wire.Scalars(kind, nodes)  # type: ignore[arg-type]
         return wire.Items(kind, nodes)
+
+    def _rows(self, value: Collection[Any], kind: Kind) -> wire.Rows | None:
+        """Short rows of plain scalars, as in a list of pairs; None if some are anything else."""
+        lengths = list(map(len, value))
+        count = self._count + len(lengths) + sum(lengths)
+        if max(lengths) > FLAT_FROM or count > MAX_NODES:
+            return None
+        cells = list(chain.from_iterable(value))
+        if not set(map(type, cells)) <= SCALARS or (packed := wire.scalars(cells)) is None:
+            return None
+        self._count = count
+        inner: Any = KINDS[type(next(iter(value)))]
+        return wire.Rows(kind, inner, lengths, packed)  # type: ignore[arg-type]
 
     def _mapping(self, value: dict[Any, Any], depth: int) -> Node:
         keys = self._sequence(list(dict.keys(value)), "list", depth)

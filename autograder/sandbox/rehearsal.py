@@ -18,6 +18,7 @@ from autograder.sandbox import wire
 from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder
 from autograder.sandbox.server import MODULE, Server
+from autograder.sandbox.stream import Inbox
 from autograder.student import loading
 from autograder.student.forbid import forbid
 
@@ -91,15 +92,25 @@ def _ask(server: Server, kind: str, target: int, name: str, *args: Any, **kwargs
     """One operation the way it comes and goes, but for the channel. What stays with the server is a number here."""
     asking = Encoder(lambda value: wire.HandleNode(value))
     request = wire.Request(0, kind, target, name, asking.arguments(args, kwargs), [], seed=0)
-    frame = b"".join(wire.pack(request, asking.payload))
-    header, _ = wire.lengths(frame[: wire.HEAD.size])
-    begin = wire.HEAD.size + header
-    received = wire.unpack_to_child(frame[wire.HEAD.size : begin])
+    header, payload = _sent(wire.pack(request, asking.payload))
+    received = wire.unpack_to_child(header)
     assert isinstance(received, wire.Request)
-    answer, payload = server.run(received, bytearray(frame[begin:]))
-    wire.pack(answer, payload)
+    header, payload = _sent(wire.pack(*server.run(received, payload)))
+    answer = wire.unpack_from_child(header)
     if isinstance(answer, wire.Returned):
-        return Decoder(bytearray(b"".join(payload)), lambda node: node.number).value(answer.value)
+        return Decoder(payload, lambda node: node.number).value(answer.value)
     if isinstance(answer, wire.Raised) and answer.name != "NotImplementedError":
         raise RuntimeError(f"the rehearsal failed: {answer.name}: {answer.message}")
     return None
+
+
+def _sent(pieces: list[memoryview | bytes]) -> tuple[bytearray, bytearray]:
+    """A frame's header and payload, as they arrive."""
+    frame = iter([b"".join(pieces)])
+
+    def read(buffer: memoryview) -> int:
+        piece = next(frame)
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    return Inbox(read).frame()

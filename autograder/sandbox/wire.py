@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -43,6 +43,15 @@ class Scalars(_Node, tag="L"):
     items: list[bool | int | float | str | None]
 
 
+class Rows(_Node, tag="R"):
+    """Lists, or tuples, of plain scalars in one sequence: how long each is, and what all of them hold, in order."""
+
+    kind: Literal["list", "tuple", "set", "frozenset"]
+    inner: Literal["list", "tuple"]
+    lengths: list[int]
+    cells: list[bool | int | float | str | None]
+
+
 class Blobs(_Node, tag="b"):
     """The same, of byte strings only."""
 
@@ -62,8 +71,8 @@ class Numbers(_Node, tag="n"):
 class Mapping(_Node, tag="d"):
     """A dict: two sequences of the same length."""
 
-    keys: Items | Scalars | Blobs | Numbers
-    values: Items | Scalars | Blobs | Numbers
+    keys: Items | Scalars | Rows | Blobs | Numbers
+    values: Items | Scalars | Rows | Blobs | Numbers
 
 
 class BigInt(_Node, tag="i"):
@@ -168,6 +177,7 @@ Node = (
     | str
     | Items
     | Scalars
+    | Rows
     | Blobs
     | Numbers
     | Mapping
@@ -270,6 +280,14 @@ ToChild = Request | CallbackResult
 _encoder = msgspec.msgpack.Encoder()
 _from_child = msgspec.msgpack.Decoder(FromChild)
 _to_child = msgspec.msgpack.Decoder(ToChild)
+
+
+def scalars(values: list[Any]) -> msgspec.Raw | None:
+    """Plain scalars, encoded at once; None if one is no such thing: an int beyond 64 bits, a str with lone surrogates."""
+    try:
+        return msgspec.Raw(_encoder.encode(values))
+    except (OverflowError, UnicodeEncodeError):
+        return None
 
 
 def pack(message: Struct, payload: Sequence[memoryview | bytes] = ()) -> list[memoryview | bytes]:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from autograder.sandbox import wire
 from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder
-from autograder.sandbox.values import MAX_DEPTH, NUMPY_DTYPES, TORCH_DTYPES
+from autograder.sandbox.values import FLAT_FROM, MAX_DEPTH, MAX_NODES, NUMPY_DTYPES, TORCH_DTYPES
 from autograder.sandbox.wire import WireError
 
 
@@ -93,6 +93,42 @@ def test_round_trip(value: Any) -> None:
 def test_round_trip_of_many_numbers(value: list[Any]) -> None:
     assert same(there_and_back(value), value)
     assert same(there_and_back(tuple(value)), tuple(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [(0, 5), (5, 9)],
+        ((1, "a", None, True, 0.5), ()),
+        [["词", 2**64 - 1], [-(2**63)], []],
+        {(1, 2), (3,)},
+        {"a": [(1, 2)], "b": [[]]},
+    ],
+    ids=range(5),
+)
+def test_rows_go_at_once(value: Any) -> None:
+    encoder = Encoder(opaque)
+    node = encoder.node(value)
+    nodes = [node.values.items[0]] if isinstance(node, wire.Mapping) else [node]  # type: ignore[union-attr]
+    assert all(isinstance(node, wire.Rows) for node in nodes)
+    assert same(there_and_back(value), value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [(2**64, 1)],
+        [("\ud800",)],
+        [(1,), [2]],
+        [(1, b"x")],
+        [[1.0] * (FLAT_FROM + 1)],
+        [[0] * 30] * (MAX_NODES // 30),
+    ],
+    ids=range(6),
+)
+def test_other_rows_go_one_by_one(value: Any) -> None:
+    assert isinstance(Encoder(opaque).node(value), wire.Items)
+    assert same(there_and_back(value), value)
 
 
 @pytest.mark.parametrize("name", TORCH_DTYPES)
@@ -198,7 +234,7 @@ def test_random_bytes(raw: bytes) -> None:
         wire.unpack_from_child(raw)
 
 
-WORDS = "l L b n d i B P u z D v c r e T A h f o list set tuple q float32 bool int64 cpu"
+WORDS = "l L R b n d i B P u z D v c r e T A h f o list set tuple q float32 bool int64 cpu"
 json = st.recursive(
     st.none()
     | st.booleans()
@@ -264,6 +300,12 @@ def hostile(*node: Any) -> bytes:
         hostile("d", ["L", "set", [1]], ["L", "list", [1]]),
         hostile("d", ["l", "list", [["L", "list", []]]], ["L", "list", [1]]),
         hostile("L", "object", []),
+        hostile("R", "list", "tuple", [3], [1, 2]),
+        hostile("R", "list", "tuple", [-1, 3], [1, 2]),
+        hostile("R", "list", "set", [1], [1]),
+        hostile("R", "set", "list", [1], [1]),
+        hostile("R", "list", "list", [1], [[1]]),
+        hostile("R", "list", "list", [0] * (MAX_NODES + 1), []),
         hostile("??"),
         msgspec.msgpack.encode({"rt": 1}),
         msgspec.msgpack.encode(["rt", 1, {"a": 1}]),
@@ -271,7 +313,7 @@ def hostile(*node: Any) -> bytes:
         msgspec.msgpack.encode(["rt", 1, msgspec.msgpack.Ext(1, b"x")]),
         msgspec.msgpack.encode(["rt", 1, 1, 1]),
     ],
-    ids=range(45),
+    ids=range(51),
 )  # fmt: skip
 def test_malformed_frames(header: bytes) -> None:
     refused(header, bytes(32))
