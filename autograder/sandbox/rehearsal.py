@@ -4,7 +4,8 @@ While code runs, Python specialises it and fills the caches of types, and torch 
 written to memory. What the zygote has written its children share; what a child writes the kernel copies for it, page
 by page.
 
-Only code of ours runs here. It must start no thread, as a backward pass would: a fork copies none.
+Only code of ours runs here. It must start no thread, because a fork copies none. So there is no backward pass: where
+torch knows an accelerator, that starts threads, and forked processes are refused another.
 """
 
 from __future__ import annotations

@@ -86,6 +86,28 @@ def test_waiting_for_a_processor_is_not_the_childs() -> None:
                 assert budget.check() > 0
 
 
+def test_a_new_deadline_counts_at_once() -> None:
+    """Between two looks the budget can't be spent; that must not hold from one budget to the next."""
+
+    class Recorded:
+        used = 0.0
+
+        def cpu(self) -> float:
+            return self.used
+
+        def queued(self) -> float:
+            return 0.0
+
+    clock = Recorded()
+    budget = Budget(clock)  # type: ignore[arg-type]
+    budget.arm(1000)
+    assert budget.check() > 0
+    budget.arm(0.5)
+    clock.used = 1.0
+    with pytest.raises(TimedOut):
+        budget.check()
+
+
 def test_our_own_time_is_not_the_childs(run: Callable[..., Child]) -> None:
     child = run("def use(f):\n    return f()\n", seconds=0.2)
     time.sleep(1.5)

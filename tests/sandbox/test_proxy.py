@@ -186,9 +186,7 @@ def test_a_transposed_tensor_stays_one(child: Child) -> None:
     assert child.student.transpose(torch.ones(2, 3)).stride() == (1, 3)
 
 
-def test_functions_of_the_module_are_asked_for_once_in_a_test(
-    child: Child, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_functions_of_the_module_are_asked_for_once(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     operate = Child._operate
 

@@ -19,12 +19,28 @@ assert len(os.listdir("/proc/self/task")) == 1, "a thread"
 assert "submission" not in sys.modules and "rehearsal" not in sys.modules, "a module"
 assert not any(hasattr(f, "forbidden_name") for f in (torch.softmax, torch.Tensor.softmax, torch.nn.Softmax.__init__))
 x = torch.ones(2, requires_grad=True)
-pid = os.fork()  # after a backward pass in the parent, torch would refuse one in the child
+pid = os.fork()
 if not pid:
     (x * x).sum().backward()
     os._exit(0 if x.grad.tolist() == [2.0, 2.0] else 1)
 assert os.waitpid(pid, 0)[1] == 0, "no backward pass in a child"
 """
+
+HOLES = """
+import ctypes
+from autograder.sandbox.linux import fill_holes
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+blocks = [libc.malloc(ctypes.c_size_t(200)) for _ in range(20_000)]
+for block in blocks[::2]:
+    libc.free(ctypes.c_void_p(block))
+assert fill_holes() > 10_000 * 200, "holes are left"
+assert fill_holes() < 1_000_000, "it takes fresh memory"
+"""
+
+
+def test_holes_are_filled() -> None:
+    subprocess.run([sys.executable, "-c", HOLES], check=True)
 
 
 def test_nothing_is_left_behind() -> None:
