@@ -51,8 +51,8 @@ class Budget:
     """The time that one test may take on the child's side.
 
     CPU counts from `arm` on, whatever the child does it for. Wall-clock time counts only while we wait for
-    the child: neither between two operations, nor while a function of the test runs, nor while the child is kept
-    waiting for a processor, because an overloaded machine is no fault of the student's.
+    the child, in a block of `with budget:`. It counts neither between two operations, nor while a function of the
+    test runs, nor while the child is kept waiting for a processor: an overloaded machine is no fault of the student's.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -119,8 +119,6 @@ class Encoder:
         nodes = [self.node(item, depth + 1) for item in value]
         if kind in ("set", "frozenset") and not all(map(_hashable, nodes)):
             return self._opaque(value)
-        if types <= SCALARS and set(map(type, nodes)) <= SCALARS:
-            return wire.Scalars(kind, nodes)  # type: ignore[arg-type]
         return wire.Items(kind, nodes)
 
     def _rows(self, value: Collection[Any], kind: Kind) -> wire.Rows | None:
