@@ -30,7 +30,13 @@ class Inbox:
         self._fill(size)
         header, payload = wire.lengths(self._buffer[self._start : self._start + size])
         self._start += size
-        return self._take(header), self._take(payload)
+        middle = self._start + header
+        end = middle + payload
+        if end > self._end:
+            return self._take(header), self._take(payload)
+        whole = bytearray(self._buffer[self._start : middle]), bytearray(self._buffer[middle:end])
+        self._start = end
+        return whole
 
     def _take(self, size: int) -> bytearray:
         """The next bytes, in memory of their own: tensors will lie in it."""
