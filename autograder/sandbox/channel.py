@@ -61,18 +61,17 @@ class Channel:
 
     def _read(self, buffer: memoryview) -> int:
         self._budget.check()  # a child that always has a byte ready must still meet its deadline
-        try:
-            while True:
-                try:
-                    count = self._socket.recv_into(buffer)
-                    break
-                except BlockingIOError:
-                    self._wait(select.POLLIN)
-        except ConnectionResetError:
-            raise Closed from None
-        if not count:
-            raise Closed
-        return count
+        while True:
+            try:
+                count = self._socket.recv_into(buffer)
+            except BlockingIOError:
+                self._wait(select.POLLIN)
+                continue
+            except ConnectionResetError:
+                raise Closed from None
+            if not count:
+                raise Closed
+            return count
 
     def _wait(self, event: int) -> None:
         """Wait for the channel, draining the child's output all the while."""

@@ -26,7 +26,8 @@ from autograder.sandbox.errors import (
     student_error,
 )
 from autograder.sandbox.process import Process
-from autograder.sandbox.proxy import MAX_ITERATION, MODULE, Call, Handle
+from autograder.sandbox.proxy import MAX_ITERATION, Call, Handle
+from autograder.sandbox.values import MODULE
 from autograder.student.backward import Gradients
 from autograder.student.cells import ShownCell
 from autograder.student.cells import accept as accept_cells

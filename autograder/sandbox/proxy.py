@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from autograder.sandbox.values import LASTING, MODULE, type_name
+
 if TYPE_CHECKING:
     from autograder.sandbox.child import Child
 
 MAX_ITERATION = 100_000
-MODULE = 0  # the number of the student's module
-# What a module hardly ever binds anew, and its process says so when it does: asked for once, not at every call.
-LASTING = ("builtins.function", "builtins.type")
+LASTING_NAMES = frozenset(map(type_name, LASTING))
 
 
 class Call(NamedTuple):
@@ -102,14 +102,14 @@ class Handle:
 
 
 def _definition(module: Handle, path: str, name: str) -> Any:
-    """An attribute of the module, from the child unless it is a LASTING one known already. The trace is the same."""
+    """An attribute of the module: from the child, unless it is known and lasts. The trace is the same."""
     child = module._handle_child
     known = child._definitions.get(name)
     if known is not None and child.alive:
         child.trace.append(Call("get", path, known))
         return known
     value = child._operate("get", path, module, name)
-    if isinstance(value, Handle) and value._handle_type in LASTING:
+    if isinstance(value, Handle) and value._handle_type in LASTING_NAMES:
         child._definitions[name] = value
     return value
 

@@ -18,8 +18,9 @@ import torch
 from autograder.sandbox import wire
 from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder
-from autograder.sandbox.server import MODULE, Server
+from autograder.sandbox.server import Server
 from autograder.sandbox.stream import Inbox
+from autograder.sandbox.values import MODULE
 from autograder.student import loading
 from autograder.student.forbid import forbid
 

@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from types import FunctionType, ModuleType, SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, NoReturn
 
 from msgspec import Struct
@@ -25,6 +25,7 @@ from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder
 from autograder.sandbox.messages import EXIT_MEMORY
 from autograder.sandbox.stream import Inbox
+from autograder.sandbox.values import LASTING, MODULE, type_name
 from autograder.student.backward import run_backward
 from autograder.student.cells import shown_cells
 from autograder.student.forbid import forbid, seal
@@ -35,12 +36,6 @@ from autograder.student.torch_build import build_torch
 
 CHANNEL = 3
 BALLAST = 8 << 20  # given back when memory runs out, so that this can still be said
-MODULE = 0  # the handle of the student's module
-
-LASTING = (
-    FunctionType,
-    type,
-)  # what the other side keeps; `autograder.sandbox.proxy` has the same list, by name
 
 TORCH_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
 
@@ -240,8 +235,7 @@ class Server:
     def _keep(self, value: Any) -> wire.HandleNode:
         number = next(self._numbers)
         self._handles[number] = value
-        kind = type(value)
-        name = value.__name__ if isinstance(value, ModuleType) else f"{kind.__module__}.{kind.__qualname__}"
+        name = value.__name__ if isinstance(value, ModuleType) else type_name(type(value))
         return wire.HandleNode(number, _clean(str(name))[:120])
 
     def _resolve(self, node: Any) -> Any:

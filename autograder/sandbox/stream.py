@@ -32,7 +32,7 @@ class Inbox:
         self._start += size
         middle = self._start + header
         end = middle + payload
-        if end > self._end:
+        if end > self._end:  # more must come; mostly it has, and then this much is all there is to do
             return self._take(header), self._take(payload)
         whole = bytearray(self._buffer[self._start : middle]), bytearray(self._buffer[middle:end])
         self._start = end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any, Literal
 
 import numpy as np
@@ -36,6 +37,16 @@ STAND_INS: dict[torch.dtype, torch.dtype] = {
     torch.float8_e5m2: torch.uint8,
 }
 TORCH_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
+
+
+MODULE = 0  # the handle of the student's module
+# What a module hardly ever binds anew, and its process says so when it does: asked for once, not at every call.
+LASTING = (FunctionType, type)
+
+
+def type_name(kind: type) -> str:
+    """What messages call a type, and by which the trusted side knows those that are LASTING."""
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def range_length(value: range) -> int:

@@ -43,15 +43,6 @@ class Scalars(_Node, tag="L"):
     items: list[bool | int | float | str | None]
 
 
-class Rows(_Node, tag="R"):
-    """Lists, or tuples, of plain scalars in one sequence: how long each is, and what all of them hold, in order."""
-
-    kind: Literal["list", "tuple", "set", "frozenset"]
-    inner: Literal["list", "tuple"]
-    lengths: list[int]
-    cells: list[bool | int | float | str | None]
-
-
 class Blobs(_Node, tag="b"):
     """The same, of byte strings only."""
 
@@ -66,6 +57,15 @@ class Numbers(_Node, tag="n"):
     code: Literal["q", "d"]
     offset: int
     size: int
+
+
+class Rows(_Node, tag="R"):
+    """Lists, or tuples, of plain scalars in one sequence: how long each is, and what all of them hold, in order."""
+
+    kind: Literal["list", "tuple", "set", "frozenset"]
+    inner: Literal["list", "tuple"]
+    lengths: list[int]
+    cells: list[bool | int | float | str | None]
 
 
 class Mapping(_Node, tag="d"):

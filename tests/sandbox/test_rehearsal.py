@@ -12,11 +12,10 @@ from autograder.sandbox import rehearsal
 
 LEFT = """
 import os, sys, torch
-modules = set(sys.modules)
 from autograder.sandbox.rehearsal import rehearse
 rehearse()
 assert len(os.listdir("/proc/self/task")) == 1, "a thread"
-assert "submission" not in sys.modules and "rehearsal" not in sys.modules, "a module"
+assert "submission" not in sys.modules, "a module"
 assert not any(hasattr(f, "forbidden_name") for f in (torch.softmax, torch.Tensor.softmax, torch.nn.Softmax.__init__))
 x = torch.ones(2, requires_grad=True)
 pid = os.fork()
