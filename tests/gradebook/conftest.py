@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -84,23 +85,26 @@ def postgresql() -> Iterator[str]:
         yield f"postgresql://postgres@/postgres?host={data}"
     finally:
         if server is not None:
-            server.terminate()
-            server.wait(20)
+            server.send_signal(signal.SIGINT)  # SIGTERM would wait for every client to leave
+            server.wait(60)
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Where a new gradebook may be made: a file name or a URL, as a user would write it."""
     if request.param == "sqlite":
-        return str(tmp_path / "book.db")
+        yield str(tmp_path / "book.db")
+        return
     import psycopg
 
     url: str = request.getfixturevalue("postgresql")
     name = f"b{abs(hash(request.node.nodeid)):x}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-    return url.replace("/postgres?", f"/{name}?")
+    yield url.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name}")  # type: ignore[arg-type]  # refused while a connection is left open
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractC
                 yield server
             finally:
                 process.terminate()
-                process.wait(30)
+                process.wait(60)
 
     return start
 
