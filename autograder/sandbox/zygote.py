@@ -89,7 +89,7 @@ class Zygote:
         self.count += 1
         parent = os.getpid()
         try:
-            pid = os.fork()
+            pid = linux.fork()
         except (
             OSError
         ):  # no memory, or too many processes: the status socket closes, and that one opening fails
