@@ -154,31 +154,28 @@ class Encoder:
                 return self._opaque(value)
             self._check_size(value.nbytes, value.shape)
             requires_grad = value.requires_grad
-            plain = value.detach().resolve_conj().resolve_neg()
-            if type(plain) is not torch.Tensor:
-                plain = plain.as_subclass(torch.Tensor)
-            order: list[int] = []
-            if not plain.is_contiguous():
-                plain, order = _in_memory_order(plain)
             stand_in = STAND_INS.get(value.dtype)
-            raw = (plain.view(stand_in) if stand_in else plain).numpy()
-        place = self._place(raw.reshape(-1).view(np.uint8).data)
-        return wire.TensorNode(name, list(raw.shape), *place, requires_grad, order)
+            plain = value.detach().resolve_neg().view(stand_in) if stand_in else value
+            raw = plain.numpy(force=True)  # without gradients, and with what is only marked conjugate conjugated
+        order: list[int] = []
+        if not raw.flags.c_contiguous:
+            raw, order = _in_memory_order(raw)
+        return wire.TensorNode(name, list(raw.shape), *self._place(_bytes_of(raw)), requires_grad, order)
 
     def _array(self, value: np.ndarray[Any, Any]) -> Node:
         name = value.dtype.name
         if NUMPY_DTYPES.get(name) != value.dtype:
             return self._opaque(value)
         self._check_size(value.size * value.itemsize, value.shape)
-        raw = np.ascontiguousarray(np.asarray(value)).reshape(-1).view(np.uint8)
-        return wire.ArrayNode(name, list(value.shape), *self._place(raw.data))
+        raw = np.ascontiguousarray(np.asarray(value))
+        return wire.ArrayNode(name, list(value.shape), *self._place(_bytes_of(raw)))
 
     def _check_size(self, size: int, shape: Sequence[int]) -> None:
         # Before anything is copied: expand() makes 10**12 elements out of one.
         if self._offset + size > MAX_PAYLOAD:
             raise WireError(f"a tensor of shape {list(shape)} is too large to send ({size} bytes)")
 
-    def _place(self, raw: memoryview) -> tuple[int, int]:
+    def _place(self, raw: memoryview | bytes) -> tuple[int, int]:
         offset, size = self._offset, len(raw)
         if offset + size > MAX_PAYLOAD:
             raise WireError(f"the value is too large to send (over {MAX_PAYLOAD} bytes)")
@@ -199,18 +196,22 @@ def _big_int(value: int) -> Node:
     return wire.BigInt(value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True))
 
 
-def _in_memory_order(value: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
-    """For a tensor that is not: a contiguous one of its elements, and the permutation of it that is `value`; [] for none.
+def _bytes_of(value: np.ndarray[Any, Any]) -> memoryview | bytes:
+    """The bytes of a contiguous array; the few of a small one are sooner copied than viewed."""
+    return value.tobytes() if value.nbytes <= SHORT_BYTES else value.reshape(-1).view(np.uint8).data
+
+
+def _in_memory_order(value: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], list[int]]:
+    """For an array that is not: a contiguous one of its elements, and the permutation of it that is `value`; [] for none.
 
     A transposed tensor stays one on the other side, so that `view` fails there as it does here. Layouts with gaps or
     repeated elements become contiguous.
     """
-    strides = value.stride()
-    axes = sorted(range(value.dim()), key=lambda axis: -strides[axis])
-    straight = value.permute(axes)
-    if not straight.is_contiguous():
-        return value.contiguous(), []
-    return straight, [axes.index(axis) for axis in range(value.dim())]
+    axes = sorted(range(value.ndim), key=lambda axis: -value.strides[axis])
+    straight = value.transpose(axes)
+    if not straight.flags.c_contiguous:
+        return np.ascontiguousarray(value), []
+    return straight, [axes.index(axis) for axis in range(value.ndim)]
 
 
 def _hashable(node: Node) -> bool:
