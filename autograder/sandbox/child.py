@@ -53,11 +53,10 @@ class Child:
         files: Mapping[str, bytes],
         main: str,
         limits: Limits,
-        forbidden: Sequence[str],
     ) -> None:
         self._process = process
         self._channel: Channel = process.channel
-        self._files, self._main, self._forbidden = dict(files), main, list(forbidden)
+        self._files, self._main = dict(files), main
         self._limits = limits
         self._ended: Exception | None = None
         self._pending: list[int] = []
@@ -82,7 +81,7 @@ class Child:
             Ended: it doesn't come back.
         """
         self.deadline(max(LOAD_SECONDS, self._limits.seconds))
-        answer = self._operate("load", self._main, None, "", (self._files, self._main, self._forbidden))
+        answer = self._operate("load", self._main, None, "", (self._files, self._main))
         self.deadline(self._limits.seconds)
         if type(answer) is not list or not all(map(_is_note, answer)):
             self._end(Blocked("loading gave something else than notes"))

@@ -145,16 +145,16 @@ class Sandbox:
 
         The child runs on the processors that the calling thread may run on.
         """
-        memory = limits.memory_mb << 20
+        opening = Opening(limits.memory_mb << 20, list(forbidden) if main else None)
         zygote = self._zygote
         try:
-            process = zygote.fork(memory)
+            process = zygote.fork(opening)
         except SandboxFault:
             if zygote.alive:
                 raise
-            process = self._replace(zygote).fork(memory)
+            process = self._replace(zygote).fork(opening)
         process.run_on(os.sched_getaffinity(0))
-        return Child(process, files, main, limits, forbidden)
+        return Child(process, files, main, limits)
 
     def taking_turns(self) -> AbstractContextManager[None]:
         """While this lasts, the calling thread shares one processor with the children that it opens.
@@ -277,14 +277,14 @@ class Zygote:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def fork(self, memory: int) -> Process:
+    def fork(self, opening: Opening) -> Process:
         """A new child. Threads may call this at once: a request is one datagram, its answer has its own socket."""
         channel, their_channel = socket.socketpair()
         status, their_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         output, their_output = os.pipe()
         try:
             fds = [their_channel.fileno(), their_output, their_status.fileno()]
-            socket.send_fds(self._control, [msgspec.msgpack.encode(Opening(memory))], fds)
+            socket.send_fds(self._control, [msgspec.msgpack.encode(opening)], fds)
         except OSError as error:
             for ours in (channel, status):
                 ours.close()
@@ -296,7 +296,7 @@ class Zygote:
             their_status.close()
             os.close(their_output)
         try:
-            return Process(channel, output, status, memory)
+            return Process(channel, output, status, opening.memory)
         except SandboxFault:
             self._await_death()
             raise

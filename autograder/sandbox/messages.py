@@ -35,9 +35,13 @@ class Ready(Struct):
 
 
 class Opening(Struct):
-    """One child to fork; its channel, output pipe and status socket come along as descriptors."""
+    """One child to fork; its channel, output pipe and status socket come along as descriptors.
+
+    `forbidden` are the calls that its functions may not make; None where no function of a student's will be called.
+    """
 
     memory: int
+    forbidden: list[str] | None
 
 
 class Exited(Struct):

@@ -54,8 +54,10 @@ class Process:
             message, fds, _, _ = socket.recv_fds(self._status, CONTROL_MESSAGE, 1)
         except TimeoutError:
             raise SandboxFault("the zygote did not fork within its time") from None
-        if not message or len(fds) != 1:
+        if not message:
             raise SandboxFault("the zygote is gone, or could not fork")
+        if not fds:
+            raise SandboxFault(message.decode("utf-8", "replace"))
         return fds[0]
 
     def _await_confinement(self) -> None:

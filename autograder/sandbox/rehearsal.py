@@ -22,7 +22,6 @@ from autograder.sandbox.server import Server
 from autograder.sandbox.stream import Inbox
 from autograder.sandbox.values import MODULE
 from autograder.student import loading
-from autograder.student.forbid import forbid
 
 TIMES = 10  # Python specialises a function once it has run a few times
 
@@ -73,9 +72,8 @@ def later() -> None:
 
 def rehearse() -> None:
     """Load a small file, and call it the way tests do."""
-    server = Server()
-    forbid(["torch.softmax", "torch.Tensor.softmax", "torch.nn.Softmax"], lambda filename: False)()
-    _ask(server, "load", MODULE, "", {"rehearsal.py": SOURCE}, "rehearsal.py", [])
+    server = Server(set())
+    _ask(server, "load", MODULE, "", {"rehearsal.py": SOURCE}, "rehearsal.py")
     x, mask = torch.ones(2, 4, 4, requires_grad=True), torch.ones(4, dtype=torch.bool)
     for _ in range(TIMES):
         attend, layer, index, later = (

@@ -28,7 +28,7 @@ from autograder.sandbox.stream import Inbox
 from autograder.sandbox.values import LASTING, MODULE, type_name
 from autograder.student.backward import run_backward
 from autograder.student.cells import shown_cells
-from autograder.student.forbid import forbid, seal
+from autograder.student.forbid import seal
 from autograder.student.loading import filename_of, load_module
 from autograder.student.scratch import Note
 from autograder.student.seed import seed_everything
@@ -69,13 +69,14 @@ class Kept(Struct):
 class Server:
     """The state of one child: its channel, and the objects that the other side holds handles to."""
 
-    def __init__(self) -> None:
+    def __init__(self, student_files: set[str]) -> None:
+        """`student_files` is filled with the names of the student's files, as tracebacks show them."""
         self._handles: dict[int, Any] = {}
         self._given: dict[str, Any] = {}  # of the module, by name: the other side may keep these
         self._numbers = itertools.count(1)
         self._turn = threading.RLock()  # the student's threads may call back, too: one exchange at a time
         self._call = 0
-        self._student_files: frozenset[str] = frozenset()
+        self._student_files = student_files
         # Address space is what the limit counts; to touch the pages as well would cost every child 4 ms.
         self._ballast: mmap.mmap | None = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._inbox = Inbox(_read)
@@ -218,12 +219,8 @@ class Server:
                 return UNARY[name](target)
         raise wire.WireError(f"unknown operation {kind!r}")
 
-    def _load(
-        self, files: Mapping[str, bytes], main: str, forbidden: list[str]
-    ) -> list[tuple[str, str, str]]:
-        self._student_files = frozenset(map(filename_of, files))
-        if forbidden:
-            forbid(forbidden, self._student_files.__contains__)
+    def _load(self, files: Mapping[str, bytes], main: str) -> list[tuple[str, str, str]]:
+        self._student_files.update(map(filename_of, files))
         notes: list[Note] = []
         module = load_module(files, main, notes=notes)
         seal(module)

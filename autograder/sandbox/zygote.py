@@ -18,6 +18,7 @@ import socket
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
@@ -25,6 +26,7 @@ import msgspec
 
 from autograder.sandbox import confine, landlock, linux, namespaces, paths, probes, seccomp
 from autograder.sandbox.messages import CONTROL_MESSAGE, OWN_USER, Exited, Findings, Opening, Ready, Settings
+from autograder.student.forbid import forbid
 
 # What submissions import, and what torch imports lazily at first use.
 _PRELOAD = """
@@ -67,6 +69,9 @@ class Zygote:
         self.selector = selectors.DefaultSelector()
         self.children: dict[int, tuple[int, socket.socket]] = {}  # pidfd -> (pid, status socket)
         self.count = 0
+        self.student_files: set[str] = set()  # each child fills its own
+        self.forbidden: list[str] | None = []
+        self.permit: Callable[[], None] = lambda: None
 
     def serve(self) -> NoReturn:
         self.selector.register(self.control, selectors.EVENT_READ)
@@ -85,16 +90,18 @@ class Zygote:
         if not message:
             self._end()
         opening = msgspec.msgpack.decode(message, type=Opening)
+        try:
+            self._forbid(opening.forbidden)
+        except Exception as error:
+            self._refuse(fds, f"{type(error).__name__}: {error}")
+            return
         mapped = self.itself.mapped()
         self.count += 1
         parent = os.getpid()
         try:
             pid = linux.fork()
-        except (
-            OSError
-        ):  # no memory, or too many processes: the status socket closes, and that one opening fails
-            for fd in fds:
-                os.close(fd)
+        except OSError as error:  # no memory, or too many processes: that one opening fails
+            self._refuse(fds, f"the zygote could not fork: {error}")
             return
         if pid == 0:
             self._become_child(fds, parent, mapped, opening.memory)
@@ -106,6 +113,30 @@ class Zygote:
         self.children[pidfd] = (pid, status)
         self.selector.register(pidfd, selectors.EVENT_READ)
         self._report(status, b"forked", [pidfd])
+
+    def _forbid(self, names: list[str] | None) -> None:
+        """Guard these calls here, for one child after another: most are opened for the same exercise.
+
+        To do it in each child took 2 ms, and copies of 400 pages.
+        """
+        if names is None or names == self.forbidden:
+            return
+        self.permit()
+        self.forbidden, self.permit = None, lambda: None
+        self.permit = forbid(names, self.student_files.__contains__)
+        if self.itself.threads() != 1:
+            raise RuntimeError(
+                f"importing {', '.join(names)} started a thread: a child forked now could hang"
+            )
+        self.forbidden = names
+
+    def _refuse(self, fds: list[int], reason: str) -> None:
+        """Say why there is no child."""
+        channel, output, status_fd = fds
+        os.close(channel)
+        os.close(output)
+        with socket.socket(fileno=status_fd) as status:
+            self._report(status, reason.encode())
 
     def _become_child(self, fds: list[int], parent: int, mapped: int, memory: int) -> NoReturn:
         """In the child: from here to the end of `confine`, nothing of the student's has been read."""
@@ -123,7 +154,7 @@ class Zygote:
             os.closerange(rules + 1, confine.OPEN_FILES + 4096)
             uid = confine.FIRST_UID + self.count % confine.UID_COUNT
             confine.confine(self.plan, uid, parent, mapped, memory)
-            server.Server().serve()
+            server.Server(self.student_files).serve()
         except BaseException as error:
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
         finally:

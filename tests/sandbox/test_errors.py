@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import socket
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from autograder.sandbox import Child, Frame, StudentError
-from autograder.sandbox.errors import printable, student_error
+from autograder.sandbox.errors import SandboxFault, printable, student_error
+from autograder.sandbox.zygote import Zygote
 
 EXCEPTIONS = [
     name
@@ -85,6 +89,52 @@ def test_forbidden_calls(run: Callable[..., Child]) -> None:
     with pytest.raises(StudentError, match=r"torch\.softmax"):
         child.student.f([1.0])
     assert child.student.g(1) == 2
+
+
+def test_each_child_has_the_forbidden_calls_of_its_exercise(run: Callable[..., Child]) -> None:
+    """They are guarded before the fork, and one exercise follows on another."""
+    source = "import torch\ndef f(x): return torch.softmax(x, -1)\ndef g(x): return torch.nn.Softmax(-1)(x)\n"
+    x = torch.zeros(2)
+    for forbidden in (
+        ("torch.softmax",),
+        ("torch.nn.Softmax",),
+        ("torch.nn.Softmax",),
+        (),
+        ("torch.softmax",),
+    ):
+        child = run(source, forbidden=forbidden)
+        for name, call in (("torch.softmax", child.student.f), ("torch.nn.Softmax", child.student.g)):
+            if name in forbidden:
+                with pytest.raises(StudentError, match=name):
+                    call(x)
+            else:
+                assert call(x).tolist() == [0.5, 0.5]
+
+
+def test_a_forbidden_call_that_does_not_exist(run: Callable[..., Child]) -> None:
+    """A fault of the exercise's, never the student's; what is forbidden after it is as it says."""
+    source, x = "import torch\ndef f(x): return torch.softmax(x, -1)\n", torch.zeros(2)
+    for forbidden in (("torch.softmax",), ()):
+        run(source, forbidden=("torch.softmax",))
+        with pytest.raises(SandboxFault, match=r"'torch\.softmacks' names nothing that can be imported"):
+            run(source, forbidden=("torch.softmax", "torch.softmacks"))
+        child = run(source, forbidden=forbidden)
+        if forbidden:
+            with pytest.raises(StudentError, match="not allowed"):
+                child.student.f(x)
+        else:
+            assert child.student.f(x).tolist() == [0.5, 0.5]
+
+
+def test_a_forbidden_call_whose_module_starts_a_thread() -> None:
+    """A child forked from several threads could hang, so none is."""
+    control, other = socket.socketpair()
+    with control, other:
+        zygote = Zygote(control, None, SimpleNamespace(threads=lambda: 2))  # type: ignore[arg-type]
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match=r"statistics\.mean started a thread"):
+                zygote._forbid(["statistics.mean"])
+        zygote.permit()
 
 
 def test_confinement_shows_as_permission_error(run: Callable[..., Child]) -> None:
