@@ -111,9 +111,9 @@ class Server:
             for number in request.free:
                 self._handles.pop(number, None)
             frame = self.run(request, payload)
+            frame[0].rebound = self._rebound()
         except MemoryError:
             frame = self._out_of_memory(request.call)
-        frame[0].rebound = self._rebound()
         _flush()
         with self._turn:
             self._call = outer
@@ -149,7 +149,8 @@ class Server:
             os._exit(EXIT_MEMORY)
         self._ballast.close()
         self._ballast = None
-        return wire.Raised(call, "MemoryError", ["MemoryError"], "the memory limit was reached", []), []
+        message = "the memory limit was reached"
+        return wire.Raised(call, "MemoryError", ["MemoryError"], message, [], rebound=True), []
 
     def _raised(self, call: int, error: BaseException) -> wire.Raised:
         kind = type(error)

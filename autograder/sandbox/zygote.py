@@ -2,9 +2,9 @@
 
 Run as `python -s -P -m autograder.sandbox.zygote FD` with an empty environment, it reads `Settings` from the
 control socket, enters namespaces if asked, proves which layers work, imports what submissions commonly need,
-rehearses what children do, and then forks a child for every `Opening` it receives. It has a single thread,
-because a forked child of several could hang, and never sees a student's byte. It ends when the control socket
-is closed, and its children end with it.
+rehearses what children do, and then forks a child for every `Opening` it receives, with the calls guarded that its
+exercise forbids. It has a single thread, because a forked child of several could hang, and never sees a student's
+byte. It ends when the control socket is closed, and its children end with it.
 """
 
 from __future__ import annotations

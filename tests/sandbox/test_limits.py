@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 
-from autograder.sandbox import Child, Crashed, Ended, OutOfMemory, StudentError, TimedOut
+from autograder.sandbox import Child, Crashed, Ended, OutOfMemory, StudentError, TimedOut, wire
 from autograder.sandbox.budget import Budget
+from autograder.sandbox.server import Server
+from autograder.sandbox.values import MODULE
 
 SPIN = "import time\ndef spin(s):\n    end = time.process_time() + s\n    while time.process_time() < end: pass\n    return s\n"
 
@@ -152,6 +156,22 @@ def test_memory_is_counted_from_the_load(run: Callable[..., Child]) -> None:
         else:
             with pytest.raises(MemoryError):
                 child.student.make(mebibytes)
+
+
+def test_memory_that_ends_with_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is none left to look at what the call has bound anew: the other side is told to ask again."""
+
+    def full(server: Server) -> bool:
+        raise MemoryError
+
+    said: list[Any] = []
+    monkeypatch.setattr(Server, "_rebound", full)
+    monkeypatch.setattr(Server, "_send", lambda server, message, payload: said.append(message))
+    server = Server(set())
+    server._handles[MODULE] = ModuleType("submission")
+    server._answer(wire.Request(7, "get", MODULE, "__name__", wire.Arguments(), []), bytearray())
+    (answer,) = said
+    assert (answer.call, answer.name, answer.rebound) == (7, "MemoryError", True)
 
 
 def test_exhausting_memory_for_good(run: Callable[..., Child]) -> None:
