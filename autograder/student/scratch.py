@@ -21,6 +21,7 @@ SCRATCH_SECONDS = 5.0  # CPU time in all for what defines nothing
 LEAST_SECONDS = (
     0.1  # what a statement still gets when that is used up: a constant may stand after a training loop
 )
+AGAIN_SECONDS = 0.5  # until OutOfTime is raised again: a bare `except:` or a destructor may have swallowed it
 MAX_NOTES = 10
 GAP = "\n\n"  # between two cells in the text that tracebacks show
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -47,7 +48,7 @@ def run_cells(cells: Sequence[str], filename: str, namespace: dict[str, Any]) ->
             definition and can't be parsed.
     """
     notes: list[Note] = []
-    clock = _Clock()
+    clock = _Clock(filename)
     flags = line = 0
     for source in cells:
         try:
@@ -101,9 +102,10 @@ def _note(notes: list[Note], source: str, error: BaseException) -> None:
 
 
 class _Clock:
-    """Shares the time for scratch work among its statements."""
+    """Shares the time for scratch work among its statements, which are those of one file."""
 
-    def __init__(self) -> None:
+    def __init__(self, filename: str) -> None:
+        self.filename = filename
         self.left = SCRATCH_SECONDS
 
     @contextmanager
@@ -114,8 +116,8 @@ class _Clock:
             return
         seconds = max(LEAST_SECONDS, self.left)
         began = time.process_time()
-        before = signal.signal(signal.SIGPROF, _out_of_time)
-        signal.setitimer(signal.ITIMER_PROF, seconds)
+        before = signal.signal(signal.SIGPROF, self._out_of_time)
+        signal.setitimer(signal.ITIMER_PROF, seconds, AGAIN_SECONDS)
         try:
             yield
         finally:
@@ -123,6 +125,9 @@ class _Clock:
             signal.signal(signal.SIGPROF, before)
             self.left -= time.process_time() - began
 
-
-def _out_of_time(number: int, frame: FrameType | None) -> None:
-    raise OutOfTime(f"what defines nothing may take {SCRATCH_SECONDS:g} s of CPU time in all")
+    def _out_of_time(self, number: int, frame: FrameType | None) -> None:
+        # Only from within the file's code: between its end and the timer's, this would hit what comes after.
+        while frame is not None:
+            if frame.f_code.co_filename == self.filename:
+                raise OutOfTime(f"what defines nothing may take {SCRATCH_SECONDS:g} s of CPU time in all")
+            frame = frame.f_back

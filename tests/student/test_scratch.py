@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 import time
 import traceback
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from autograder.student import scratch
 from autograder.student.loading import load_module
 from autograder.student.scratch import SCRATCH_SECONDS, Note
 
@@ -35,12 +39,12 @@ def test_definitions_of_a_failing_cell_are_made() -> None:
 
 
 @pytest.mark.parametrize(
-    "scratch", ["1/0", "import nosuchlibrary", "raise SystemExit(3)", "x = = 1", "await x", "return"]
+    "work", ["1/0", "import nosuchlibrary", "raise SystemExit(3)", "x = = 1", "await x", "return"]
 )
-def test_whatever_goes_wrong(scratch: str) -> None:
-    module, notes = load(scratch, "def f(): return 1")
+def test_whatever_goes_wrong(work: str) -> None:
+    module, notes = load(work, "def f(): return 1")
     assert module.f() == 1
-    assert len(notes) == 1 and notes[0].cell == scratch
+    assert len(notes) == 1 and notes[0].cell == work
 
 
 @pytest.mark.parametrize(
@@ -62,6 +66,30 @@ def test_an_endless_loop_ends() -> None:
     assert 0.9 * SCRATCH_SECONDS < time.process_time() - began < 2 * SCRATCH_SECONDS
     assert module.f() == 2
     assert [note.error for note in notes] == ["OutOfTime"]
+
+
+def test_out_of_time_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare `except:` swallows it once, and so does a destructor that happens to run; the next one ends the cell."""
+    monkeypatch.setattr(scratch, "SCRATCH_SECONDS", 0.2)
+    module, notes = load(
+        "import time\nend = time.process_time() + 5\nswallowed = 0",
+        "while time.process_time() < end:\n    try:\n        while time.process_time() < end: pass\n"
+        "    except BaseException:\n        swallowed += 1\n        if swallowed == 3: raise",
+        "def f(): return swallowed",
+    )
+    assert [note.error for note in notes] == ["OutOfTime"]
+    assert module.f() == 3
+
+
+def test_out_of_time_hits_the_cell_only() -> None:
+    """A timer that ends as the cell does must not reach what comes after."""
+    clock = scratch._Clock("a.ipynb")
+    code = compile("import sys\nframe = sys._getframe()", "a.ipynb", "exec")
+    inside: dict[str, Any] = {}
+    exec(code, inside)
+    with pytest.raises(scratch.OutOfTime):
+        clock._out_of_time(signal.SIGPROF, inside["frame"])
+    clock._out_of_time(signal.SIGPROF, sys._getframe())
 
 
 def test_future_imports_hold_for_all_that_follows() -> None:
