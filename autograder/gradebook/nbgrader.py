@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from autograder.gradebook.nbgrader_rows import Cell, Entry, Writer, Written
-from autograder.gradebook.store import BUSY_SECONDS, GradebookError, left_closed_on_failure
+from autograder.gradebook.store import BUSY_SECONDS, GradebookError, closed_on_failure
 
 MODELS = (
     "Assignment", "Notebook", "BaseCell", "GradeCell", "TaskCell", "Student", "SubmittedAssignment",
@@ -60,7 +60,7 @@ class NbgraderDatabase:
             ) from None
         if sqlite:
             sa.event.listen(self._engine, "begin", _write_at_once)
-        with left_closed_on_failure(self._engine), self._faults():
+        with closed_on_failure(self._engine), self._faults():
             self._check()
 
     def __enter__(self) -> NbgraderDatabase:

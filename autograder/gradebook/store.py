@@ -167,7 +167,7 @@ class Gradebook:
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
         self._writer = self._engine.execution_options(writes=True)
-        with left_closed_on_failure(self._engine), self._faults():
+        with closed_on_failure(self._engine), self._faults():
             self._create()
 
     def __enter__(self) -> Gradebook:
@@ -360,7 +360,7 @@ class Gradebook:
 
 
 @contextlib.contextmanager
-def left_closed_on_failure(engine: sa.Engine) -> Iterator[None]:
+def closed_on_failure(engine: sa.Engine) -> Iterator[None]:
     """Close the engine's connections if the block raises: whoever wanted to open it has nothing to close."""
     try:
         yield

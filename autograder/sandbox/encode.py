@@ -156,9 +156,8 @@ class Encoder:
             requires_grad = value.requires_grad
             stand_in = STAND_INS.get(value.dtype)
             plain = value.detach().resolve_neg().view(stand_in) if stand_in else value
-            raw = plain.numpy(
-                force=True
-            )  # without gradients, and with what is only marked conjugate conjugated
+            # By force: without its gradient, and conjugated where it is only marked so.
+            raw = plain.numpy(force=True)
         order: list[int] = []
         if not raw.flags.c_contiguous:
             raw, order = _in_memory_order(raw)

@@ -25,9 +25,8 @@ MADV_COLLAPSE = 25  # Linux 6.1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
-_holding_the_lock = ctypes.PyDLL(
-    None, use_errno=True
-)  # the C library, called without letting go of Python's lock
+# The C library, called without letting go of Python's lock.
+_holding_the_lock = ctypes.PyDLL(None, use_errno=True)
 
 
 def machine() -> str:

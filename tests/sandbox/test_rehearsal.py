@@ -1,4 +1,4 @@
-"""What the zygote rehearses leaves nothing behind but warm caches."""
+"""What a zygote does to be quick: it rehearses, which leaves nothing behind but warm caches, and forks plainly."""
 
 from __future__ import annotations
 
@@ -36,6 +36,26 @@ for block in blocks[::2]:
 assert fill_holes() > 10_000 * 200, "holes are left"
 assert fill_holes() < 1_000_000, "it takes fresh memory"
 """
+
+
+FORKED = """
+import os, threading
+from autograder.sandbox.linux import fork
+os.register_at_fork(after_in_child=lambda: os._exit(3))
+parent = os.getpid()
+pid = fork()
+if not pid:
+    found = []
+    thread = threading.Thread(target=found.append, args=[os.getppid()])
+    thread.start()
+    thread.join()
+    os._exit(0 if found == [parent] else 4)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+"""
+
+
+def test_a_fork_without_the_modules_work() -> None:
+    subprocess.run([sys.executable, "-c", FORKED], check=True)
 
 
 def test_holes_are_filled() -> None:
