@@ -13,7 +13,8 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from types import ModuleType
+from itertools import chain
+from types import ModuleType, new_class
 from typing import Any
 
 from autograder.student.loading import is_loading
@@ -47,12 +48,23 @@ def _refusal(name: str) -> ForbiddenCall:
     return ForbiddenCall(f"{name} is not allowed in this exercise's functions; write what it does yourself")
 
 
+# What forbidden calls have made while a file was loaded, each with the call's name; for `seal`.
+_made: list[tuple[str, Any]] = []
+
+
 def _guard(name: str, original: Callable[..., Any], is_student: Callable[[str], bool]) -> Callable[..., Any]:
+    constructs = getattr(original, "__name__", "") == "__init__"
+
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        # Comparing one's own answer with the library's at the end of a file is good practice, not cheating.
-        if is_student(sys._getframe(1).f_code.co_filename) and not is_loading():
+        if not is_student(sys._getframe(1).f_code.co_filename):
+            return original(*args, **kwargs)
+        if not is_loading():
             raise _refusal(name)
-        return original(*args, **kwargs)
+        # Comparing one's own answer with the library's at the end of a file is good practice, not cheating.
+        result = original(*args, **kwargs)
+        if constructs or callable(result):
+            _made.append((name, args[0] if constructs else result))
+        return result
 
     with suppress(AttributeError, TypeError):
         # Without its docstring: torch makes the text anew each time it is asked for.
@@ -62,9 +74,10 @@ def _guard(name: str, original: Callable[..., Any], is_student: Callable[[str], 
 
 
 def seal(module: ModuleType) -> None:
-    """After loading: make `softmax = torch.softmax` in the student's module refuse every call.
+    """After loading: what would get past the guards from now on refuses every call.
 
-    Called by a test, such an alias has no frame of the student's, so the guard alone would let it pass.
+    That is `softmax = torch.softmax` in the student's module (called by a test, it has no frame of the student's), and
+    `soft = torch.nn.Softmax(-1)` anywhere (called, it is a library that calls on).
     """
     holders: list[Any] = [module, *(value for value in vars(module).values() if _is_own_class(value, module))]
     for holder in holders:
@@ -74,6 +87,24 @@ def seal(module: ModuleType) -> None:
             name = getattr(function, "forbidden_name", None)
             if isinstance(name, str) and inspect.isfunction(function):
                 setattr(holder, attribute, _refusing(name))
+    for name, made in _made:
+        _retire(name, made)
+    _made.clear()
+
+
+def _retire(name: str, made: Any) -> None:
+    """Make an object refuse all that is its own: its class becomes one that does."""
+
+    def look_up(self: Any, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            return object.__getattribute__(self, attribute)
+        raise _refusal(name)
+
+    kind, refusals = type(made), {"__call__": _refusing(name), "__getattribute__": look_up}
+    # What is made in C may keep its class: exercises that forbid making it forbid its `__call__`, too.
+    with suppress(Exception):
+        retired = new_class(kind.__name__, (kind,), exec_body=lambda body: body.update(refusals))
+        object.__setattr__(made, "__class__", retired)
 
 
 def _is_own_class(value: Any, module: ModuleType) -> bool:
@@ -90,13 +121,11 @@ def _refusing(name: str) -> Callable[..., Any]:
 def forbid(names: Sequence[str], is_student: Callable[[str], bool]) -> Callable[[], None]:
     """Guard each dotted name; `is_student(filename)` tells the student's frames. Returns the undo.
 
-    A class stays itself, for isinstance and for subclasses; it is its construction that is guarded.
+    A class stays itself, for isinstance and for subclasses; it is its construction that is guarded, and its methods.
     """
     found = [(name, *resolve(name)) for name in names]  # all of them, before any is replaced
     saved: list[tuple[Any, str, Any, bool]] = []
-    for name, owner, attribute in found:
-        if isinstance(getattr(owner, attribute), type):
-            owner, attribute = getattr(owner, attribute), "__init__"
+    for name, owner, attribute in chain.from_iterable(map(_calls, found)):
         original = getattr(owner, attribute)
         saved.append((owner, attribute, original, attribute in vars(owner)))
         setattr(owner, attribute, _guard(name, original, is_student))
@@ -109,6 +138,18 @@ def forbid(names: Sequence[str], is_student: Callable[[str], bool]) -> Callable[
                 delattr(owner, attribute)
 
     return undo
+
+
+def _calls(found: tuple[str, Any, str]) -> list[tuple[str, Any, str]]:
+    """What stands for a name: itself, or, for a class, what makes one and what its instances can do."""
+    name, owner, attribute = found
+    value = getattr(owner, attribute)
+    if not isinstance(value, type):
+        return [found]
+    methods = [
+        key for key, part in vars(value).items() if inspect.isfunction(part) and not key.startswith("__")
+    ]
+    return [(name, value, part) for part in ("__init__", *methods)]
 
 
 @contextmanager

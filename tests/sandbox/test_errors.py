@@ -83,11 +83,14 @@ def test_errors_of_the_source_itself(run: Callable[..., Child]) -> None:
 
 def test_forbidden_calls(run: Callable[..., Child]) -> None:
     child = run(
-        "import torch\ndef f(x): return torch.softmax(x, -1)\ndef g(x): return x + 1\n",
-        forbidden=("torch.softmax",),
+        "import torch\ndef f(x): return torch.softmax(x, -1)\ndef g(x): return x + 1\n"
+        "made = torch.nn.Softmax(-1)\ndef h(x): return made(x)\n",
+        forbidden=("torch.softmax", "torch.nn.Softmax"),
     )
     with pytest.raises(StudentError, match=r"torch\.softmax"):
         child.student.f([1.0])
+    with pytest.raises(StudentError, match=r"torch\.nn\.Softmax"):
+        child.student.h(torch.zeros(2))
     assert child.student.g(1) == 2
 
 

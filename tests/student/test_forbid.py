@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from autograder.student.forbid import ForbiddenCall, forbid, forbidden, resolve
+from autograder.student.forbid import ForbiddenCall, forbid, forbidden, resolve, seal
 from autograder.student.loading import load_module
 
 
@@ -169,6 +169,51 @@ def test_loading_can_t_be_pretended(how: str) -> None:
         module = loaded(PRETENDED[how], late=late)
         with pytest.raises(ForbiddenCall):
             module.f(torch.ones(3))
+
+
+MADE = {
+    "a module": "soft = torch.nn.Softmax(-1)\ndef f(x): return soft(x)\n",
+    "its forward": "soft = torch.nn.Softmax(-1)\ndef f(x): return soft.forward(x)\n",
+    "out of sight": "soft = {'a': [torch.nn.Softmax(-1)]}\ndef f(x): return soft['a'][0](x)\n",
+    "in another": "soft = torch.nn.Sequential(torch.nn.Softmax(-1))\ndef f(x): return soft(x)\n",
+    "as a default": "def f(x, soft=torch.nn.Softmax(-1)): return soft(x)\n",
+    "in a class": "class C:\n    soft = torch.nn.Softmax(-1)\ndef f(x): return C.soft(x)\n",
+    "of a class of one's own": (
+        "class Soft(torch.nn.Softmax):\n    def __init__(self): super().__init__(-1)\n"
+        "soft = Soft()\ndef f(x): return soft(x)\n"
+    ),
+    "in a partial": (
+        "from functools import partial\nsoft = partial(torch.nn.Softmax(-1))\ndef f(x): return soft(x)\n"
+    ),
+    "as a trace": "soft = torch.fx.symbolic_trace(torch.nn.Softmax(-1))\ndef f(x): return soft(x)\n",
+    "without one": (
+        "from types import SimpleNamespace\n"
+        "def f(x): return torch.nn.Softmax.forward(SimpleNamespace(dim=-1), x)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", MADE)
+def test_what_was_made_while_loading_is_not_used_later(how: str) -> None:
+    names = ["torch.softmax", "torch.nn.functional.softmax", "torch.nn.Softmax", "torch.fx.symbolic_trace"]
+    with forbidden(names, is_student):
+        module = loaded(f"import torch\nimport torch.fx\n{MADE[how]}")
+        seal(module)
+        with pytest.raises(ForbiddenCall):
+            module.f(torch.ones(3))
+        assert torch.nn.Softmax(-1)(torch.zeros(2)).tolist() == [0.5, 0.5]  # a test's own
+
+
+def test_what_was_made_serves_while_loading() -> None:
+    source = (
+        "import torch\nsoft = torch.nn.Softmax(-1)\nx = torch.zeros(2)\n"
+        "assert soft(x).tolist() == soft.forward(x).tolist() == [0.5, 0.5]\n"
+        "def f(): return isinstance(soft, torch.nn.Softmax), repr(type(soft))\n"
+    )
+    with forbidden(["torch.nn.Softmax", "torch.softmax"], is_student):
+        module = loaded(source)
+        seal(module)
+        assert module.f()[0]
 
 
 def test_loading_is_over_when_it_failed() -> None:
