@@ -70,9 +70,9 @@ def test_undo_leaves_no_trace(name: str) -> None:
     before = getattr(owner, attribute)
 
     def state() -> list[object]:
-        """The named thing, where it is defined, and, for a class, what making one calls."""
+        """The named thing, where it is defined, and, for a class, what making one calls and all that it has."""
         found = getattr(owner, attribute)
-        made = (found.__init__, "__init__" in vars(found)) if isinstance(found, type) else ()
+        made = (found.__init__, dict(vars(found))) if isinstance(found, type) else ()
         return [found, attribute in vars(owner), *made]
 
     untouched = state()
