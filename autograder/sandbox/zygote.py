@@ -249,9 +249,8 @@ def _preload_plots() -> None:
         os.environ["MPLCONFIGDIR"] = folder
         with suppress(ImportError):
             importlib.import_module("matplotlib.pyplot")
-    for (
-        thread
-    ) in threading.enumerate():  # it watches over its font search with a timer, which is cancelled by now
+    # It watches over its font search with a timer's thread; the timer is cancelled by now.
+    for thread in threading.enumerate():
         if thread is not threading.main_thread():
             thread.join(timeout=10)
 
