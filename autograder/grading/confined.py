@@ -11,6 +11,7 @@ from autograder.sandbox import Call, Child, Handle, Sandbox
 from autograder.sandbox.errors import Ended, StudentError
 from autograder.student.backward import Gradients, run_backward
 from autograder.student.scratch import Note
+from autograder.student.unchanged import leaves_unchanged
 from autograder.testing.ranks import Aborted, CollectiveError, RankRun, arguments_of, run_ranks
 
 
@@ -63,6 +64,12 @@ class ConfinedSide:
         if isinstance(target, Handle):
             return self._current().gradients(target, *args, upstream=upstream, output=output, **kwargs)
         return run_backward(target, args, kwargs, upstream, output)
+
+    def unchanged(self, target: Any, *args: Any, **kwargs: Any) -> bool:
+        """See `autograder.student.unchanged.leaves_unchanged`; it looks where the target lives."""
+        if isinstance(target, Handle):
+            return self._current().unchanged(target, *args, **kwargs)
+        return leaves_unchanged(target, args, kwargs)
 
     def build(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """See `autograder.student.torch_build.build_torch`."""

@@ -71,6 +71,9 @@ class UnsafeSide:
     def gradients(self, target: Any, *args: Any, **kwargs: Any) -> Any:
         return self._local().gradients(target, *args, **kwargs)
 
+    def unchanged(self, target: Any, *args: Any, **kwargs: Any) -> bool:
+        return self._local().unchanged(target, *args, **kwargs)
+
     def build(self, name: str, *args: Any, **kwargs: Any) -> Any:
         return self._local().build(name, *args, **kwargs)
 

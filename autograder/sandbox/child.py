@@ -103,6 +103,14 @@ class Child:
             self._end(Blocked("gradients came back in another form than ours"))
         return Gradients(*answer)
 
+    def unchanged(self, target: Handle, *args: Any, **kwargs: Any) -> bool:
+        """Whether a call leaves its arguments alone; see `autograder.student.unchanged.leaves_unchanged`."""
+        path = f"unchanged({target._handle_path})"
+        answer = self._operate("unchanged", path, None, "", (target, list(args), kwargs))
+        if type(answer) is not bool:
+            self._end(Blocked("whether arguments are unchanged came back as something else"))
+        return answer
+
     def build(self, name: str, *args: Any, **kwargs: Any) -> Handle:
         """An object of a torch class, made on the student's side."""
         answer = self._operate("build", name, None, name, args, kwargs)

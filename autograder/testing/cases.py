@@ -24,7 +24,7 @@ from autograder.course.errors import read_text
 from autograder.results import Limits, Text, Visibility
 
 USED = re.compile(r"student\.(\w+)|ranks\([^)\"']*[\"'](\w+)")  # student.name, ranks(4, "name", ...)
-FIXTURES = ("student", "reference", "gradients", "build", "ranks")
+FIXTURES = ("student", "reference", "gradients", "unchanged", "build", "ranks")
 
 
 @dataclass(frozen=True)

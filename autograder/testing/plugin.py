@@ -114,6 +114,12 @@ def gradients(_side: Any) -> Any:
 
 
 @pytest.fixture
+def unchanged(_side: Any) -> Any:
+    """`unchanged(target, *args)`: whether a call on the student's side leaves its arguments as they were."""
+    return _side.unchanged
+
+
+@pytest.fixture
 def build(_side: Any) -> Any:
     """`build("torch.nn.Linear", 4, 3)`: an object of a torch class on the student's side."""
     return _side.build

@@ -20,6 +20,7 @@ from autograder.student.forbid import forbidden, seal
 from autograder.student.loading import filename_of, load_module
 from autograder.student.seed import seed_everything
 from autograder.student.torch_build import build_torch
+from autograder.student.unchanged import leaves_unchanged
 from autograder.testing.ranks import RankRun, arguments_of, run_ranks
 
 
@@ -32,6 +33,8 @@ class Side(Protocol):
     def gradients(
         self, target: Any, *args: Any, upstream: Any = None, output: int | None = None, **kwargs: Any
     ) -> Any: ...
+
+    def unchanged(self, target: Any, *args: Any, **kwargs: Any) -> bool: ...
 
     def build(self, name: str, *args: Any, **kwargs: Any) -> Any: ...
 
@@ -50,6 +53,7 @@ def fixtures_of(side: Side, reference: Any) -> dict[str, Any]:
         "student": side.student,
         "reference": reference,
         "gradients": side.gradients,
+        "unchanged": side.unchanged,
         "build": side.build,
         "ranks": side.ranks,
     }
@@ -75,6 +79,10 @@ class LocalSide:
     ) -> Gradients:
         """See `autograder.student.backward.run_backward`."""
         return run_backward(target, args, kwargs, upstream, output)
+
+    def unchanged(self, target: Any, *args: Any, **kwargs: Any) -> bool:
+        """See `autograder.student.unchanged.leaves_unchanged`."""
+        return leaves_unchanged(target, args, kwargs)
 
     def build(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """See `autograder.student.torch_build.build_torch`."""

@@ -126,6 +126,16 @@ def test_gradients_and_build(side: Make) -> None:
         assert here.arguments[0].tolist() == [3.0, 3.0, 3.0]
 
 
+def test_unchanged_looks_where_the_target_lives(side: Make) -> None:
+    opened = side("def clear(x): x.clear()\n")
+    with opened.begin(0, Limits(5.0, 512)):
+        mine = [1]
+        assert not opened.unchanged(opened.student.clear, mine)
+        assert mine == [1]
+        assert not opened.unchanged(lambda x: x.clear(), mine)
+        assert mine == []
+
+
 def test_ranks_are_processes(side: Make) -> None:
     opened = side()
     with opened.begin(0, Limits(5.0, 512)):

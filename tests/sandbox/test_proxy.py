@@ -396,6 +396,25 @@ def test_gradients_and_build(child: Child) -> None:
     assert torch.equal(pair.arguments[0], torch.full((3,), 2.0))
 
 
+def test_unchanged(run: Callable[..., Child]) -> None:
+    side = run("def f(x, clear=False):\n    if clear: x.clear()\n")
+    mine = [1, 2]
+    assert side.unchanged(side.student.f, mine) is True
+    assert side.unchanged(side.student.f, mine, clear=True) is False
+    assert mine == [1, 2]
+    assert [(call.path, call.result) for call in side.trace[-1:]] == [("unchanged(f)", False)]
+
+
+def test_unchanged_is_true_or_false(run: Callable[..., Child]) -> None:
+    side = run(
+        "import sys\n"
+        "sys.modules['autograder.sandbox.server'].leaves_unchanged = lambda *a: 'yes'\n"
+        "def f(x): pass\n"
+    )
+    with pytest.raises(Blocked):
+        side.unchanged(side.student.f, [1])
+
+
 def test_seeds(child: Child, run: Callable[..., Child]) -> None:
     source = (
         "import torch, numpy, random\n"
