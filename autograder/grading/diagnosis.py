@@ -62,21 +62,25 @@ class Diagnostician:
         functions = {name.split("[")[0] for name in failing}
         # Whoever passes the test that catches a mistake has not made it: that variant need not be run.
         candidates = [name for name, test in self.caught.items() if test in functions]
-        explained = {name: self._explained(student, failing, self.behaviour(name)) for name in candidates}
+        explained = {name: self._explained(student, failing, name) for name in candidates}
         candidates.sort(key=lambda name: -len(explained[name]))  # stable: the first listed wins a tie
         return {test: name for name in reversed(candidates) for test in explained[name]}
 
-    def _explained(self, student: Behaviour, failing: set[str], variant: Behaviour) -> set[str]:
-        reference = self.behaviour(REFERENCE)
+    def _explained(self, student: Behaviour, failing: set[str], name: str) -> set[str]:
+        reference, variant = self.behaviour(REFERENCE), self.behaviour(name)
         tests = {
             test
             for test in failing
             if variant[test].outcome is student[test].outcome
             and same(student[test].trace, variant[test].trace)
         }
+        fails = {test for test, seen in variant.items() if seen.outcome not in SILENT}
+        # Another mistake can look like this one in some cases of the test that catches it, and differ in the rest.
+        if any(test.split("[")[0] == self.caught[name] for test in fails & failing - tests):
+            return set()
         by_value = any(_telling(variant[test], reference[test]) for test in tests)
-        # An exception, or running out of time or memory, counts only where everything that fails agrees.
-        return tests if by_value or failing == tests else set()
+        # An exception, or running out of time or memory, counts only where all that fails agrees, on both sides.
+        return tests if by_value or fails == failing == tests else set()
 
 
 def _telling(variant: Observation, reference: Observation) -> bool:

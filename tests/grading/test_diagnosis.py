@@ -126,6 +126,29 @@ def test_the_outcome_must_agree() -> None:
     )
 
 
+def test_a_mistake_that_looks_the_same_in_some_cases_only() -> None:
+    """Where the known mistake would have failed, too, but with another answer, it is another mistake."""
+    names = {"test_a[1]": "test_a", "test_a[2]": "test_a"}
+    variants = {
+        REFERENCE: {name: seen(P, 1) for name in names},
+        "one": {name: seen(F, 5) for name in names},
+        "first_case": {"test_a[1]": seen(F, 5), "test_a[2]": seen(P, 1)},
+    }
+    student = {"test_a[1]": seen(F, 5), "test_a[2]": seen(F, 6)}
+    assert diagnose(student, variants, {"one": "test_a"}) == {}
+    # Where it would have passed, the student may have made a second one.
+    assert diagnose(student, variants, {"first_case": "test_a"}) == {"test_a[1]": "first_case"}
+
+
+def test_an_exception_is_refuted_by_a_test_that_passes() -> None:
+    broken = Observation(Outcome.ERROR, [Call("call", "f", student_error("TypeError", ["TypeError"]))])
+    variants = world(raises=(1, 2))
+    variants["raises"] = {"test_a": broken, "test_b": broken}
+    caught = {"raises": "test_a"}
+    assert diagnose({"test_a": broken, "test_b": broken}, variants, caught) != {}
+    assert diagnose({"test_a": broken, "test_b": seen(P, 2)}, variants, caught) == {}
+
+
 T = torch.tensor
 
 
