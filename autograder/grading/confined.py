@@ -8,7 +8,7 @@ from typing import Any
 
 from autograder.results import Limits
 from autograder.sandbox import Call, Child, Handle, Sandbox
-from autograder.sandbox.errors import Ended, StudentError
+from autograder.sandbox.errors import Ended, Killed, StudentError
 from autograder.student.backward import Gradients, run_backward
 from autograder.student.scratch import Note
 from autograder.student.unchanged import leaves_unchanged
@@ -39,6 +39,9 @@ class ConfinedSide:
         self._ranks: list[Child] = []
         self._limits = limits
         self._seed = 0
+        self._loaded = False
+        self._traced = 0
+        self._slept = 0.0
         self.load_error: BaseException | None = None
         self.notes: list[Note] = []
         self.output = b""
@@ -105,10 +108,11 @@ class ConfinedSide:
         child.seed(seed)
         child.reset_trace()
         child.callback_error = None
-        child.deadline(limits.seconds)
+        child.deadline(limits.seconds, patient=self._patient)
         try:
             yield
         finally:
+            self._slept += max(used.idle for used in (child, *self._ranks))
             for rank in self._ranks:
                 rank.close()
 
@@ -117,9 +121,15 @@ class ConfinedSide:
         return False
 
     def trace(self) -> list[Any]:
-        """Every operation of the last test with its result, for diagnosis."""
-        children = [self._child] if self._child is not None else []
-        return [call for child in (*children, *self._ranks) for call in _with_refusal(child)]
+        """Every operation of the last test with its result, for diagnosis; nothing where they are too large to keep."""
+        children = [*([self._child] if self._child is not None else []), *self._ranks]
+        self._traced += sum(child.traced for child in children)
+        return [call for child in children for call in _with_refusal(child)] if self._traced <= TRACED else []
+
+    @property
+    def _patient(self) -> bool:
+        """Whether it may still wait longer than it may work: one submission must not hold up a class."""
+        return self._slept < PATIENCE
 
     # ------------------------------------------------------------------------------------------ children
 
@@ -127,6 +137,8 @@ class ConfinedSide:
         if self._child is None:
             try:
                 self._child = self._open(self._limits)
+            except Killed:
+                raise  # it may load another time
             except (StudentError, Ended) as error:
                 self.load_error = error
                 raise
@@ -135,9 +147,14 @@ class ConfinedSide:
     def _open(self, limits: Limits) -> Child:
         child = self._sandbox.open(self._files, self._main, limits=limits, forbidden=self._forbidden)
         try:
-            self.notes = child.load()
+            try:
+                notes = child.load(patient=self._patient)
+            finally:
+                self._slept += child.idle
+            if not self._loaded:
+                self._loaded, self.notes = True, notes  # later it could know what tests have asked
             child.seed(self._seed)
-            child.deadline(limits.seconds)
+            child.deadline(limits.seconds, patient=self._patient)
         except BaseException:
             self._close(child)
             raise
@@ -167,4 +184,6 @@ def _with_refusal(child: Child) -> list[Call]:
     return calls
 
 
+PATIENCE = 120.0  # seconds that a submission may sleep in all, each test within its own limit
+TRACED = 256 << 20  # bytes of a submission's answers, kept until all its tests have run
 OUTPUT_KEPT = 16 << 10  # bytes of what a submission printed, kept for the instructor

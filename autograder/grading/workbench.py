@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import linecache
 import tempfile
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ from autograder.grading.faults import fault
 from autograder.grading.notes import left_out
 from autograder.grading.submissions import Submission
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, Visibility, total
-from autograder.sandbox.errors import printable
+from autograder.sandbox.errors import Killed, printable
 from autograder.student.loading import filename_of, load_module
 from autograder.student.scratch import Note
 from autograder.testing.cases import TestCase, collect
@@ -27,6 +28,7 @@ from autograder.testing.explain import FIXED, explain
 from autograder.testing.run import Ending, run_case
 from autograder.testing.sides import Side
 
+LONGEST = 4096  # lines of a file that a hidden test's message may point to
 OUTPUT_SHOWN = 4000  # characters of a submission's own prints, for the instructor
 
 
@@ -126,10 +128,18 @@ class Workbench:
         behaviour: dict[str, Observation] = {}
         with self.room.open(self.bundle, files, main) as side:
             for case in self.cases:
-                ending = run_case(case, side, self.reference, self.bundle.spec.limits)
+                ending = self._run_case(case, side)
                 endings.append(ending)
                 behaviour[case.name] = Observation(ending.outcome, () if ending.passed else side.trace())
         return endings, behaviour, side
+
+    def _run_case(self, case: TestCase, side: Side) -> Ending:
+        ending = run_case(case, side, self.reference, self.bundle.spec.limits)
+        if isinstance(ending.error, Killed):  # a second time it is no accident
+            ending = run_case(case, side, self.reference, self.bundle.spec.limits)
+        if ending.error is not None:
+            traceback.clear_frames(ending.error.__traceback__)  # they hold the test's values
+        return ending
 
     def _observe_variant(self, name: str) -> Behaviour:
         """How the reference, or one misconception, goes through all tests. Passing tests keep their trace here."""
@@ -137,7 +147,7 @@ class Workbench:
         behaviour = {}
         with self.room.open(self.bundle, {self._main: source}, self._main) as side:
             for case in self.cases:
-                ending = run_case(case, side, self.reference, self.bundle.spec.limits)
+                ending = self._run_case(case, side)
                 behaviour[case.name] = Observation(ending.outcome, side.trace())
                 if name == REFERENCE and not ending.passed:
                     what = f"{case.name}: the reference solution does not pass it here"
@@ -232,8 +242,11 @@ def _variants(bundle: Bundle) -> dict[str, bytes]:
 
 
 def _lines(content: bytes) -> int:
-    """How many lines of code a file may have, a notebook's JSON included."""
-    return content.count(b"\n") + content.count(b"\\n") + 1
+    """How many lines of code a file may have, a notebook's JSON included.
+
+    Which line fails is the submission's word, so a very long file could tell much by it.
+    """
+    return min(content.count(b"\n") + content.count(b"\\n") + 1, LONGEST)
 
 
 def _all_unanswered(endings: Sequence[Ending]) -> bool:

@@ -59,14 +59,25 @@ class Budget:
         self._clock = clock
         self.arm(float("inf"))
 
-    def arm(self, seconds: float) -> None:
-        """Start anew, with so many seconds of CPU time."""
+    def arm(self, seconds: float, wall: float | None = None) -> None:
+        """Start anew, with so many seconds of CPU time and of waiting (by default WALL_FACTOR as many)."""
         self._seconds = seconds
+        self._wall = WALL_FACTOR * seconds if wall is None else wall
         self._cpu_start = self._clock.cpu()
         self._queued_start = self._clock.queued()
         self._waited = 0.0
         self._since: float | None = None
         self._look_again = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """CPU seconds given by the last `arm`."""
+        return self._seconds
+
+    @property
+    def idle(self) -> float:
+        """Seconds since `arm` for which we waited while the child neither ran nor queued for a processor."""
+        return max(0.0, self._waited - self.used - (self._clock.queued() - self._queued_start))
 
     @property
     def pid(self) -> int:
@@ -102,9 +113,8 @@ class Budget:
         if left <= 0:
             raise TimedOut(f"took more than {self._seconds:g} s of CPU time")
         waited = self._waited + (now - self._since if self._since is not None else 0.0)
-        limit = WALL_FACTOR * self._seconds
-        if waited > limit and waited - (self._clock.queued() - self._queued_start) > limit:
-            raise TimedOut(f"gave no answer within {limit:g} s")
+        if waited > self._wall and waited - (self._clock.queued() - self._queued_start) > self._wall:
+            raise TimedOut(f"gave no answer within {self._wall:g} s")
         pause = min(LONGEST_WAIT, max(SHORTEST_WAIT, left / PROCESSORS))
         self._look_again = now + pause
         return pause

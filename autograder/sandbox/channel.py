@@ -30,6 +30,7 @@ class Channel:
         self._output: int | None = output
         self._budget = budget
         self.output = bytearray()
+        self.size = 0  # of the last frame, roughly as objects: those of a header take several times its bytes
         # Most answers come at once: a short wait in the very call that takes them spares a call to poll.
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             sock.setsockopt(socket.SOL_SOCKET, option, AT_ONCE)
@@ -57,6 +58,7 @@ class Channel:
     def receive(self) -> tuple[wire.FromChild, bytearray]:
         """The next frame. WireError if it is malformed, Closed at the end of the stream, TimedOut."""
         header, payload = self._inbox.frame()
+        self.size = 8 * len(header) + len(payload)
         return wire.unpack_from_child(header), payload
 
     def _read(self, buffer: memoryview) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import struct
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from autograder.sandbox.errors import (
     SandboxFault,
     StudentError,
     TimedOut,
+    UnsendableArgument,
     printable,
     student_error,
 )
@@ -36,6 +38,9 @@ from autograder.student.scratch import MAX_NOTES, SCRATCH_SECONDS, Note
 
 LOAD_SECONDS = 2 * SCRATCH_SECONDS  # to load a file, whatever its tests may take
 MAX_CALLBACKS = 20_000  # in one operation
+TEST_FACTOR = 10  # CPU seconds of the test's functions, for each second that the child may take itself
+MAX_TRACED = 128 << 20  # bytes of answers in one trace
+OURS = ("load", "unpack", "cells")  # operations whose arguments no child had a hand in
 MAX_NESTING = 8  # operations made from within functions that an operation called back
 
 T = TypeVar("T")
@@ -67,20 +72,21 @@ class Child:
         self._callbacks = Callbacks()
         self._iterations: dict[int, int] = {}
         self.trace: list[Call] = []
+        self.traced = 0  # bytes that the answers in it came in
         self.callback_error: BaseException | None = None
         self.student = Handle(self, MODULE, "", "module")
         self.deadline(limits.seconds)
 
     # --- what a test does ---
 
-    def load(self) -> list[Note]:
-        """Run the student's source; what was left out of a notebook.
+    def load(self, *, patient: bool = True) -> list[Note]:
+        """Run the student's source; what was left out of a notebook. `patient` as in `deadline`.
 
         Raises:
             StudentError: it raises.
             Ended: it doesn't come back.
         """
-        self.deadline(max(LOAD_SECONDS, self._limits.seconds))
+        self.deadline(max(LOAD_SECONDS, self._limits.seconds), patient=patient)
         answer = self._operate("load", self._main, None, "", (self._files, self._main))
         self.deadline(self._limits.seconds)
         if type(answer) is not list or not all(map(_is_note, answer)):
@@ -143,12 +149,17 @@ class Child:
 
     # --- its resources ---
 
-    def deadline(self, seconds: float) -> None:
-        """Start a new budget: CPU seconds of the child from now on, and six times as much waiting."""
-        self._process.budget.arm(seconds)
+    def deadline(self, seconds: float, *, patient: bool = True) -> None:
+        """Start a new budget: CPU seconds of the child from now on, and, if `patient`, six times as much waiting."""
+        self._process.budget.arm(seconds, None if patient else seconds)
+
+    @property
+    def idle(self) -> float:
+        """Seconds since the last `deadline` for which it kept us waiting and did nothing."""
+        return self._process.budget.idle
 
     def reset_trace(self) -> None:
-        self.trace = []
+        self.trace, self.traced = [], 0
 
     @property
     def alive(self) -> bool:
@@ -207,13 +218,14 @@ class Child:
             request = wire.Request(call, kind, number, name, arguments, free, self._seed)
             pieces = wire.pack(request, encoder.payload)
         except wire.WireError as error:
-            raise SandboxFault(f"an argument of {path or 'the call'} can't be sent: {error}") from None
+            fault = SandboxFault if kind in OURS else UnsendableArgument
+            raise fault(f"an argument of {path or 'the call'} can't be sent: {error}") from None
         self._free, self._seed = [], None
         self._pending.append(call)
         try:
             result = self._exchange(call, pieces, path)
         except StudentError as error:
-            self.trace.append(Call(kind, path, error))
+            self._record(Call(kind, path, error))
             raise
         except wire.WireError as error:
             self._end(Blocked(str(error)))
@@ -231,12 +243,20 @@ class Child:
             raise
         finally:
             self._pending.remove(call)
-        self.trace.append(Call(kind, path, result))
+        self._record(Call(kind, path, result))
         return result
+
+    def _record(self, call: Call) -> None:
+        """Keep it for diagnosis, unless all is too large to be kept."""
+        self.traced += self._channel.size
+        if self.traced <= MAX_TRACED:
+            self.trace.append(call)
+        else:
+            self.trace = []
 
     def _exchange(self, call: int, pieces: list[memoryview | bytes], path: str) -> Any:
         budget = self._process.budget
-        callbacks = 0
+        callbacks, started = 0, time.thread_time()
         while True:
             with budget:
                 self._channel.send(pieces)
@@ -259,6 +279,8 @@ class Child:
                     if callbacks > MAX_CALLBACKS:
                         raise TimedOut(f"called the test's functions more than {MAX_CALLBACKS} times")
                     pieces = self._call_back(message, decoder)
+                    if time.thread_time() - started > TEST_FACTOR * budget.seconds:
+                        raise TimedOut("kept the test's own functions busy for too long")
 
     def _call_back(self, message: wire.Callback, decoder: Decoder) -> list[memoryview | bytes]:
         """Run a function of the test. An exception stays here; the child only learns that there was one."""

@@ -29,15 +29,15 @@ class Confinement(Struct, frozen=True):
     count_threads: bool  # RLIMIT_NPROC counts this child alone: it has a uid or a user namespace of its own
 
 
-def confine(plan: Confinement, uid: int, parent: int, mapped: int, memory: int) -> None:
+def confine(plan: Confinement, uid: int, parent: int, mapped: tuple[int, int], memory: int) -> None:
     """Confine this process for good.
 
     Args:
         plan: which layers.
         uid: the unprivileged user to become, where the plan says so.
         parent: the zygote's pid, to notice that it died before we asked to die with it.
-        mapped: bytes of address space in use now.
-        memory: bytes of address space that may be added.
+        mapped: bytes of address space in use now, and how many of them are private and writable.
+        memory: bytes of either that may be added.
     """
     os.setsid()
     os.umask(0o077)
@@ -53,16 +53,19 @@ def confine(plan: Confinement, uid: int, parent: int, mapped: int, memory: int) 
     if os.getppid() != parent:
         os._exit(0)
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-    _limit_resources(mapped + memory, plan.count_threads)
+    address_space, data = mapped
+    _limit_resources(address_space + memory, data + memory, plan.count_threads)
     if plan.landlock is not None:
         landlock.restrict(plan.landlock)
     if plan.seccomp:
         seccomp.install(plan.seccomp)  # last: it forbids most of the above
 
 
-def _limit_resources(address_space: int, count_threads: bool) -> None:
+def _limit_resources(address_space: int, data: int, count_threads: bool) -> None:
     limits = {
         resource.RLIMIT_AS: address_space,
+        # Unmapping libraries makes room in the address space, but none here.
+        resource.RLIMIT_DATA: data,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_CPU: CPU_SECONDS,
         resource.RLIMIT_FSIZE: FILE_SIZE,

@@ -42,6 +42,8 @@ class Decoder:
         self._payload = payload
         self._resolve = resolve
         self._count = 0
+        self._placed = 0
+        self._listed = 0
 
     def value(self, node: Any) -> Any:
         """The value of one node; WireError for whatever an honest encoder would not have written."""
@@ -82,7 +84,8 @@ class Decoder:
         return self._make(node.kind, [make(islice(cells, length)) for length in node.lengths])
 
     def _numbers(self, node: wire.Numbers, depth: int) -> Any:
-        if node.size % 8 or node.size > 8 * MAX_NUMBERS:
+        self._listed += node.size // 8
+        if node.size % 8 or self._listed > MAX_NUMBERS:
             raise WireError("numbers of a wrong size")
         return self._make(node.kind, array(node.code, bytes(self._raw(node.offset, node.size))).tolist())
 
@@ -121,6 +124,9 @@ class Decoder:
     def _check_place(self, offset: int, size: int) -> None:
         if offset < 0 or size < 0 or offset % wire.ALIGNMENT or offset + size > len(self._payload):
             raise WireError("a value lies outside its frame")
+        self._placed += size
+        if self._placed > len(self._payload):
+            raise WireError("values lie upon one another")
 
     def _raw(self, offset: int, size: int) -> memoryview:
         self._check_place(offset, size)

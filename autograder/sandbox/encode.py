@@ -46,6 +46,7 @@ class Encoder:
         self._opaque = opaque
         self._offset = 0
         self._count = 0
+        self._listed = 0
 
     def node(self, value: Any, depth: int = 0) -> Node:
         """The node for one value; WireError where it is too deep, too long or too large."""
@@ -106,6 +107,9 @@ class Encoder:
         types = set(map(type, value))
         if len(value) > FLAT_FROM and len(types) == 1 and types <= {int, float}:
             code: Literal["q", "d"] = "q" if types == {int} else "d"
+            self._listed += len(value)
+            if self._listed > MAX_NUMBERS:
+                raise WireError(f"the value has more than {MAX_NUMBERS} numbers")
             try:
                 return wire.Numbers(kind, code, *self._place(memoryview(array(code, value)).cast("B")))
             except OverflowError:

@@ -70,6 +70,10 @@ class OutOfMemory(Ended):
     """The process died for want of memory (where Python could still raise, it is a StudentError instead)."""
 
 
+class Killed(OutOfMemory):
+    """The system killed the process: for want of memory, but perhaps for others' sake."""
+
+
 class Crashed(Ended):
     """The process exited, or was ended by a signal; the message names which."""
 
@@ -84,6 +88,10 @@ class SandboxUnavailable(Exception):
 
 class SandboxFault(Exception):
     """The sandbox itself failed. Never the student's doing, and never to be scored."""
+
+
+class UnsendableArgument(Exception):
+    """A test passes something on that can't cross: too large, too deep. The student's side may have given it that."""
 
 
 class ArchiveError(Exception):

@@ -13,7 +13,7 @@ import msgspec
 
 from autograder.sandbox.budget import Budget, Clock
 from autograder.sandbox.channel import Channel, Closed
-from autograder.sandbox.errors import Blocked, Crashed, Ended, OutOfMemory, SandboxFault, TimedOut
+from autograder.sandbox.errors import Blocked, Crashed, Ended, Killed, OutOfMemory, SandboxFault, TimedOut
 from autograder.sandbox.messages import CONTROL_MESSAGE, EXIT_MEMORY, Exited
 from autograder.sandbox.wire import Confined, WireError
 
@@ -98,7 +98,7 @@ class Process:
         if status == EXIT_MEMORY or (status == -signal.SIGABRT and b"bad_alloc" in self.channel.output):
             return OutOfMemory(f"needed more than {self._memory >> 20} MiB")
         if status == -signal.SIGKILL:
-            return OutOfMemory("was ended by the system, most likely for want of memory")
+            return Killed("was ended by the system, most likely for want of memory")
         if status == -signal.SIGSYS:
             return Blocked("made a system call of another architecture")
         if status == -signal.SIGXCPU:

@@ -33,7 +33,7 @@ _PLAIN = """
     dup2 dup3 pipe pipe2 poll ppoll select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait
     epoll_pwait2 eventfd2 stat fstat lstat newfstatat statx access faccessat faccessat2 readlink
     readlinkat getdents getdents64 getcwd chdir fchdir statfs fstatfs umask fadvise64 flock fsync
-    fdatasync ftruncate mmap mprotect munmap mremap madvise msync mincore brk membarrier map_shadow_stack
+    fdatasync ftruncate mprotect munmap mremap madvise msync mincore brk membarrier map_shadow_stack
     get_mempolicy futex futex_waitv set_robust_list get_robust_list set_tid_address rseq sched_yield
     restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend
     sigaltstack pause nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times
@@ -50,6 +50,7 @@ CLONE_THREAD = 0x00010000
 CLONE_NEW_ANY = 0x7E020000 | 0x80  # every namespace flag
 AF_UNIX = 1
 O_TRUNC, O_ACCMODE = 0o1000, 0o3
+MAP_SHARED = 1  # MAP_SHARED_VALIDATE has this bit, too
 # F_SETOWN and F_SETSIG are missing on purpose: together they send any signal to any process of the same user.
 # Allowed: DUPFD, GETFD, SETFD, GETFL, SETFL, the three of locks, DUPFD_CLOEXEC, GETPIPE_SZ.
 FCNTL_COMMANDS = (*range(8), 1030, 1032)
@@ -109,6 +110,11 @@ def _thread_only() -> list[Instruction]:
     ]
 
 
+def _private_mapping(flags: int) -> list[Instruction]:
+    """Refuse shared mappings: no limit on memory counts their pages."""
+    return [_load_argument(flags), Instruction(ANY_BIT, 0, 1, MAP_SHARED), REFUSED, ALLOWED]
+
+
 def _no_truncating_read(flags: int) -> list[Instruction]:
     """Refuse O_TRUNC with read-only access: before Landlock's ABI 3, nothing else would stop the truncation."""
     return [
@@ -129,6 +135,7 @@ def program(machine: str, pid: int) -> list[Instruction]:
         "clone": _thread_only(),
         "clone3": [UNKNOWN],
         "openat2": [UNKNOWN],
+        "mmap": _private_mapping(3),
         "open": _no_truncating_read(1),
         "openat": _no_truncating_read(2),
         "kill": _one_of(0, [pid]),

@@ -101,7 +101,10 @@ class Server:
             os._exit(EXIT_MEMORY)  # half of a frame is read, so nothing can be answered any more
 
     def _send(self, message: Struct, payload: list[memoryview | bytes]) -> None:
-        for piece in wire.pack(message, payload):
+        self._write(wire.pack(message, payload))
+
+    def _write(self, pieces: list[memoryview | bytes]) -> None:
+        for piece in pieces:
             view = memoryview(piece)
             while view:
                 view = view[os.write(CHANNEL, view) :]
@@ -111,14 +114,18 @@ class Server:
         try:
             for number in request.free:
                 self._handles.pop(number, None)
-            frame = self.run(request, payload)
-            frame[0].rebound = self._rebound()
+            answer, attached = self.run(request, payload)
+            answer.rebound = self._rebound()
+            try:
+                pieces = wire.pack(answer, attached)
+            except wire.WireError as error:  # each part can be sent, all of them are too much
+                pieces = wire.pack(_unsendable(request.call, error, answer.rebound))
         except MemoryError:
-            frame = self._out_of_memory(request.call)
+            pieces = wire.pack(self._out_of_memory(request.call))
         _flush()
         with self._turn:
             self._call = outer
-            self._send(*frame)
+            self._write(pieces)
 
     def _rebound(self) -> bool:
         if not self._given:
@@ -141,17 +148,17 @@ class Server:
         except MemoryError:
             raise
         except wire.WireError as error:
-            return wire.Raised(request.call, "Unsendable", [], str(error), []), []
+            return _unsendable(request.call, error), []
         except BaseException as error:
             return self._raised(request.call, error), []
 
-    def _out_of_memory(self, call: int) -> tuple[Answer, list[memoryview | bytes]]:
+    def _out_of_memory(self, call: int) -> Answer:
         if self._ballast is None:
             os._exit(EXIT_MEMORY)
         self._ballast.close()
         self._ballast = None
         message = "the memory limit was reached"
-        return wire.Raised(call, "MemoryError", ["MemoryError"], message, [], rebound=True), []
+        return wire.Raised(call, "MemoryError", ["MemoryError"], message, [], rebound=True)
 
     def _raised(self, call: int, error: BaseException) -> wire.Raised:
         kind = type(error)
@@ -264,6 +271,10 @@ class Server:
             return Decoder(payload, self._resolve).value(message.value)
 
         return call_back
+
+
+def _unsendable(call: int, error: wire.WireError, rebound: bool = False) -> wire.Raised:
+    return wire.Raised(call, "Unsendable", [], str(error), [], rebound)
 
 
 def _next(target: Any) -> Any:

@@ -48,9 +48,11 @@ class Self:
         self._tasks = os.open("/proc/self/task", os.O_RDONLY | os.O_DIRECTORY)
         self._maps = os.open("/proc/self/maps", os.O_RDONLY)
 
-    def mapped(self) -> int:
-        """Bytes of address space in use."""
-        return int(os.pread(self._statm, 256, 0).split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    def mapped(self) -> tuple[int, int]:
+        """Bytes of address space in use, and how many of them are private and writable (data and stacks)."""
+        pages = os.pread(self._statm, 256, 0).split()
+        page = os.sysconf("SC_PAGE_SIZE")
+        return int(pages[0]) * page, int(pages[5]) * page
 
     def threads(self) -> int:
         return len(os.listdir(self._tasks))
@@ -138,7 +140,7 @@ class Zygote:
         with socket.socket(fileno=status_fd) as status:
             self._report(status, reason.encode())
 
-    def _become_child(self, fds: list[int], parent: int, mapped: int, memory: int) -> NoReturn:
+    def _become_child(self, fds: list[int], parent: int, mapped: tuple[int, int], memory: int) -> NoReturn:
         """In the child: from here to the end of `confine`, nothing of the student's has been read."""
         try:
             from autograder.sandbox import server

@@ -56,7 +56,9 @@ def _guard(name: str, original: Callable[..., Any], is_student: Callable[[str], 
     constructs = getattr(original, "__name__", "") == "__init__"
 
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        if not is_student(sys._getframe(1).f_code.co_filename):
+        caller = sys._getframe(1).f_code.co_filename
+        # What eval() or exec() makes of a text has such a name, and no library calls these from one.
+        if not is_student(caller) and caller != "<string>":
             return original(*args, **kwargs)
         if not is_loading():
             raise _refusal(name)

@@ -9,10 +9,12 @@ ranks, reduce-scatter and all-gather send P (N-1)/N from each rank, all-reduce t
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import wraps
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -56,7 +58,11 @@ class RankRun:
 
 
 class Interconnect:
-    """Where the ranks meet. Every collective waits until each rank has called it."""
+    """Where the ranks meet. Every collective waits until each rank has called it.
+
+    No wait needs a deadline: it ends with an answer or with the first error, and to leave while another rank waits is an
+    error. A rank that neither calls nor leaves is busy; a confined one is then ended by its own budget.
+    """
 
     def __init__(self, world_size: int) -> None:
         self.world_size = world_size
@@ -70,38 +76,47 @@ class Interconnect:
     def meet(self, rank: int, op: str, tensor: Tensor | None, src: int = 0) -> Tensor | None:
         """Offer this rank's part of a collective; returns this rank's result once all ranks have offered theirs."""
         with self._lock:
-            self._offers[rank] = (op, tensor, src)
             if self._left:
-                self.error = self.error or CollectiveError(
-                    f"a rank calls {op} after another rank has returned"
-                )
-            elif len(self._offers) == self.world_size and self.error is None:
+                self.fail(CollectiveError(f"a rank calls {op} after another rank has returned"))
+            elif rank in self._offers or rank in self._answers:
+                self.fail(CollectiveError(f"a rank calls {op} in one thread while it waits in another"))
+            self._offers[rank] = (op, tensor, src)
+            if len(self._offers) == self.world_size and self.error is None:
                 try:
                     self._perform()
-                except CollectiveError as error:
-                    self.error = error
-            self._lock.notify_all()
+                    self._offers.clear()  # now that all are answered: `leave` sees here who still waits
+                except BaseException as error:  # a fault of ours, too, must wake the others
+                    self.fail(error)
+                self._lock.notify_all()
             while rank not in self._answers and self.error is None:
                 self._lock.wait()
+            if isinstance(self.error, CollectiveError):
+                # Each rank raises its own: an exception's traceback belongs to one thread.
+                raise CollectiveError(*self.error.args)
             if self.error is not None:
-                self._lock.notify_all()
                 raise Aborted from self.error
             return self._answers.pop(rank)
+
+    def fail(self, error: BaseException) -> None:
+        """End the run because of `error`, unless it has ended already: no rank waits, now or later."""
+        with self._lock:
+            if self.error is None:
+                self.error = error
+            self._lock.notify_all()
 
     def leave(self, rank: int, error: BaseException | None = None) -> None:
         """This rank has returned, or failed with `error`."""
         with self._lock:
             self._left.add(rank)
-            if error is not None and self.error is None:
-                self.error = error
-            elif self._offers and self.error is None:
+            if error is not None:
+                self.fail(error)
+            elif self._offers:
                 waiting = next(iter(self._offers.values()))[0]
-                self.error = CollectiveError(f"a rank returned while another waits in {waiting}")
-            self._lock.notify_all()
+                self.fail(CollectiveError(f"a rank returned while another waits in {waiting}"))
 
     def _perform(self) -> None:
+        """Give every rank its answer, or raise."""
         offers = [self._offers[rank] for rank in range(self.world_size)]
-        self._offers.clear()
         ops = {op for op, _, _ in offers}
         if len(ops) > 1:
             raise CollectiveError(
@@ -116,30 +131,47 @@ class Interconnect:
         assert first is not None
         if len({(t.dtype, t.numel()) for t in tensors}) > 1 or len({s for _, _, s in offers}) > 1:
             raise CollectiveError(f"the ranks call {op} with different sizes, dtypes or sources")
-        self._answers, full = _collect(op, tensors, src)
+        answers, full = _collect(op, tensors, src)
+        self._answers = dict(zip(range(self.world_size), answers, strict=True))
         share = (self.world_size - 1) / self.world_size
         factor = 2 * share if op == "all_reduce" else share
         self.traffic.append(Collective(op, first.dtype, full, full * first.element_size() * factor))
 
 
-def _collect(op: str, tensors: list[Tensor], src: int) -> tuple[dict[int, Tensor | None], int]:
+def _collect(op: str, tensors: list[Tensor], src: int) -> tuple[list[Tensor], int]:
     """The answer of every rank, and how many elements the full tensor has."""
     n, numel = len(tensors), tensors[0].numel()
     if op == "all_gather":
         joined = torch.cat(tensors)
-        return {rank: joined.clone() for rank in range(n)}, joined.numel()
+        return [joined.clone() for _ in range(n)], joined.numel()
     if op == "broadcast":
-        if not 0 <= src < n:
-            raise CollectiveError(f"broadcast from rank {src}, but the ranks are 0 to {n - 1}")
-        return {rank: tensors[src].clone() for rank in range(n)}, numel
-    total = torch.stack(tensors).sum(0, dtype=tensors[0].dtype)
+        return [tensors[src].clone() for _ in range(n)], numel
+    try:
+        total = torch.stack(tensors).sum(0, dtype=tensors[0].dtype)
+    except NotImplementedError:
+        raise CollectiveError(f"{op} can't add {tensors[0].dtype}; convert the tensor first") from None
     if op == "all_reduce":
-        return {rank: total.clone() for rank in range(n)}, numel
+        return [total.clone() for _ in range(n)], numel
     if numel % n:
         raise CollectiveError(
             f"reduce_scatter of {numel} elements on {n} ranks; pad to a multiple of {n} first"
         )
-    return {rank: part.clone() for rank, part in enumerate(total.chunk(n))}, numel
+    return [part.clone() for part in total.chunk(n)], numel
+
+
+def _collective(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Arguments that the method doesn't take are told like any misuse: of a TypeError no confined rank hears."""
+    signature = inspect.signature(method)
+
+    @wraps(method)
+    def checked(self: Comm, *args: Any, **kwargs: Any) -> Any:
+        try:
+            signature.bind(self, *args, **kwargs)
+        except TypeError as error:
+            self._refuse(f"{method.__name__}: {error}")
+        return method(self, *args, **kwargs)
+
+    return checked
 
 
 class Comm:
@@ -155,27 +187,38 @@ class Comm:
 
     def _send(self, op: str, tensor: Any, src: int = 0) -> Any:
         if not isinstance(tensor, Tensor) or tensor.dim() != 1:
-            error = CollectiveError(f"{op} takes a 1-D tensor; flatten it first")
-            self._net.leave(self.rank, error)
-            raise error
+            self._refuse(f"{op} takes a 1-D tensor; flatten it first")
         return self._net.meet(self.rank, op, tensor.detach(), src)
 
+    def _refuse(self, why: str) -> NoReturn:
+        error = CollectiveError(why)
+        self._net.fail(error)
+        raise error
+
+    @_collective
     def all_reduce(self, tensor: Tensor) -> Tensor:
         """[n] -> [n]: the sum over ranks, on every rank."""
         return self._send("all_reduce", tensor)
 
+    @_collective
     def reduce_scatter(self, tensor: Tensor) -> Tensor:
         """[n] -> [n / world_size]: rank r gets part r of the sum over ranks."""
         return self._send("reduce_scatter", tensor)
 
+    @_collective
     def all_gather(self, tensor: Tensor) -> Tensor:
         """[n] -> [n * world_size]: all ranks' tensors in rank order, on every rank."""
         return self._send("all_gather", tensor)
 
+    @_collective
     def broadcast(self, tensor: Tensor, src: int = 0) -> Tensor:
         """[n] -> [n]: rank `src`'s tensor, on every rank."""
+        last = self._net.world_size - 1
+        if type(src) is not int or not 0 <= src <= last:
+            self._refuse(f"broadcast takes src as the number of a rank, and the ranks are 0 to {last}")
         return self._send("broadcast", tensor, src)
 
+    @_collective
     def barrier(self) -> None:
         """Wait for every rank."""
         self._net.meet(self.rank, "barrier", None)

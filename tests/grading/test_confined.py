@@ -14,7 +14,7 @@ import torch
 from autograder.grading.confined import OUTPUT_KEPT, ConfinedSide, _with_refusal
 from autograder.results import Limits
 from autograder.sandbox import Call
-from autograder.sandbox.errors import Blocked, Crashed, StudentError
+from autograder.sandbox.errors import Blocked, Crashed, StudentError, TimedOut
 from autograder.testing import per_rank
 from autograder.testing.ranks import Aborted, CollectiveError
 
@@ -124,6 +124,27 @@ def test_gradients_and_build(side: Make) -> None:
         assert linear(torch.ones(1, 2)).shape == (1, 1)
         here = opened.gradients(lambda x: 3 * x, x)  # a function of the test, such as the reference's
         assert here.arguments[0].tolist() == [3.0, 3.0, 3.0]
+
+
+def test_patience_ends(side: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A submission that sleeps in every test would hold up a class."""
+    monkeypatch.setattr("autograder.grading.confined.PATIENCE", 1.0)
+    opened = side("import time\ndef nap(s): time.sleep(s)\n", limits=Limits(0.5, 512))
+    with opened.begin(0, Limits(0.5, 512)):
+        opened.student.nap(1.2)
+    with pytest.raises(TimedOut, match=r"within 0\.5 s"), opened.begin(0, Limits(0.5, 512)):
+        opened.student.nap(1.2)
+
+
+def test_answers_of_all_tests_together_are_bounded(side: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograder.grading.confined.TRACED", 30_000)
+    opened = side("import torch\ndef zeros(): return torch.zeros(4000)\n")
+    kept = []
+    for _ in range(3):
+        with opened.begin(0, Limits(5.0, 512)):
+            opened.student.zeros()
+        kept.append(len(opened.trace()))
+    assert kept[0] > 0 and kept[2] == 0
 
 
 def test_unchanged_looks_where_the_target_lives(side: Make) -> None:

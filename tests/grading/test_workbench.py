@@ -7,14 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from autograder.course import Exercise
+from autograder.grading import workbench
 from autograder.grading.bundle import bundle_of, result_key
+from autograder.grading.confined import ConfinedSide
 from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
 from autograder.grading.submissions import Submission
 from autograder.grading.workbench import Workbench
-from autograder.results import ExerciseResult, Isolation, Status, Text, Visibility
+from autograder.results import ExerciseResult, Isolation, Limits, Outcome, Status, Text, Visibility
+from autograder.sandbox import Child
+from autograder.sandbox.errors import Killed
+from autograder.testing.cases import TestCase
+from autograder.testing.run import Ending
 
 Edit = Callable[[Path, str, str], None]
 Grade = Callable[..., ExerciseResult]
@@ -251,6 +258,71 @@ def test_hidden_messages_hold_nothing_of_the_test(grade: Grade) -> None:
             if test.visibility is Visibility.HIDDEN:
                 for text in ("1.7", "0.6", "tensor", "reference", "assert"):
                     assert text not in test.message.en
+
+
+def test_a_line_far_down_is_not_told(grade: Grade) -> None:
+    """Which line fails is the submission's word; a million blank lines would make it twenty bits of a hidden input."""
+    forged = "exec(compile('\\n' * ({line} - 1) + '1 / 0', __file__, 'exec'))"
+    for line, told in ((40, True), (50_550, False)):
+        body = forged.format(line=line)
+        source = answer(affine=f"x * scale + shift if x.shape[0] == 1 else {body}") + "\n" * 60_000
+        hidden = [test for test in grade(source).tests if test.name.startswith("test_affine[")]
+        assert all(test.outcome is Outcome.ERROR for test in hidden)
+        assert all((f"in line {line}" in test.message.en) == told for test in hidden)
+
+
+def test_notes_are_those_of_the_first_load(grade: Grade) -> None:
+    """A cell that runs again after a hidden test could say what the test asked."""
+    cells = [
+        answer(affine="x * scale + shift if x.shape[0] == 1 else os._exit(0)"),
+        "import os, time\nraise ValueError(str(time.perf_counter_ns()))",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    seen: list[str] = []
+    before = ConfinedSide._open
+
+    def watched(side: ConfinedSide, limits: Limits) -> Child:
+        child = before(side, limits)
+        seen.append(str(side.notes))
+        return child
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConfinedSide, "_open", watched)
+        grade(nbformat.writes(notebook), main="affine.ipynb")
+    assert len(seen) > 2 and "ValueError" in seen[0]
+    assert set(seen) == {seen[0]}
+
+
+def test_a_process_killed_from_outside_costs_nothing(grade: Grade, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system ends processes for want of memory, and not always the one that wanted it."""
+    real, killed = workbench.run_case, []
+
+    def unlucky(case: TestCase, side: Any, *arguments: Any) -> Ending:
+        if case.name == "test_normalise" and len(killed) < times:
+            killed.append(case.name)
+            return Ending(Outcome.MEMORY, Killed("was ended by the system"))
+        return real(case, side, *arguments)
+
+    monkeypatch.setattr(workbench, "run_case", unlucky)
+    for times, score in ((1, 12.0), (2, 8.0)):
+        killed.clear()
+        assert grade(answer()).score == score, times
+
+
+def test_a_kill_while_loading_is_not_the_file_s(grade: Grade, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = []
+    load = Child.load
+
+    def unlucky(child: Child, **options: Any) -> Any:
+        loads.append(child)
+        if len(loads) == 1:
+            child._end(Killed("was ended by the system"))
+        return load(child, **options)
+
+    monkeypatch.setattr(Child, "load", unlucky)
+    result = grade(answer())
+    assert (result.score, result.status) == (result.max_score, Status.GRADED)
+    assert len(loads) == 2
 
 
 def test_a_submission_with_a_problem_is_not_run(affine: Exercise, sandbox: Any) -> None:

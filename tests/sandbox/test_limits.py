@@ -12,6 +12,7 @@ import torch
 
 from autograder.sandbox import Child, Crashed, Ended, OutOfMemory, StudentError, TimedOut, wire
 from autograder.sandbox.budget import Budget
+from autograder.sandbox.errors import Killed
 from autograder.sandbox.server import Server
 from autograder.sandbox.values import MODULE
 
@@ -166,12 +167,32 @@ def test_memory_that_ends_with_the_answer(monkeypatch: pytest.MonkeyPatch) -> No
 
     said: list[Any] = []
     monkeypatch.setattr(Server, "_rebound", full)
-    monkeypatch.setattr(Server, "_send", lambda server, message, payload: said.append(message))
+    monkeypatch.setattr(Server, "_write", lambda server, pieces: said.append(b"".join(pieces)))
     server = Server(set())
     server._handles[MODULE] = ModuleType("submission")
     server._answer(wire.Request(7, "get", MODULE, "__name__", wire.Arguments(), []), bytearray())
-    (answer,) = said
+    answer = wire.unpack_from_child(said[0][wire.HEAD.size :])
+    assert isinstance(answer, wire.Raised)
     assert (answer.call, answer.name, answer.rebound) == (7, "MemoryError", True)
+
+
+def test_room_in_the_address_space_is_no_memory(run: Callable[..., Child]) -> None:
+    """Whoever gives libraries back has no more for data than before."""
+    child = run(
+        "import resource\n"
+        "def limits(): return resource.getrlimit(resource.RLIMIT_AS), resource.getrlimit(resource.RLIMIT_DATA)\n",
+        memory_mb=64,
+    )
+    (space, _), (data, hard) = child.student.limits()
+    assert data == hard
+    assert 64 << 20 < data < space - (256 << 20)  # torch's libraries alone are larger than that
+
+
+def test_no_shared_memory(run: Callable[..., Child]) -> None:
+    """No limit counts its pages."""
+    child = run("import mmap\ndef shared(): mmap.mmap(-1, 4096, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)\n")
+    with pytest.raises(PermissionError):
+        child.student.shared()
 
 
 def test_exhausting_memory_for_good(run: Callable[..., Child]) -> None:
@@ -227,6 +248,45 @@ def test_signals_are_named(run: Callable[..., Child]) -> None:
     child = run("import os, signal\ndef die(): os.kill(os.getpid(), signal.SIGSEGV)\n")
     with pytest.raises(Crashed, match="SIGSEGV"):
         child.student.die()
+
+
+def test_a_kill_from_outside_is_told_apart(run: Callable[..., Child]) -> None:
+    """The system may have wanted the memory for others."""
+    child = run("import os, signal\ndef die(): os.kill(os.getpid(), signal.SIGKILL)\n")
+    with pytest.raises(Killed):
+        child.student.die()
+
+
+def test_answers_too_large_to_keep(run: Callable[..., Child], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograder.sandbox.child.MAX_TRACED", 10_000)
+    child = run("import torch\ndef zeros(n): return torch.zeros(n)\n")
+    child.reset_trace()
+    child.student.zeros(10)
+    assert child.trace
+    for _ in range(2):
+        assert len(child.student.zeros(5000)) == 5000
+        assert child.trace == []
+    child.reset_trace()
+    child.student.zeros(10)
+    assert child.trace
+
+
+def test_the_tests_functions_have_a_limit(run: Callable[..., Child], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograder.sandbox.child.TEST_FACTOR", 0.01)
+    child = run("def ask(f, n):\n    for _ in range(n): f()\n", seconds=10)
+    child.student.ask(lambda: None, 3)
+    with pytest.raises(TimedOut, match="the test's own functions"):
+        child.student.ask(lambda: sum(range(100_000)), 1000)
+
+
+def test_waiting_is_counted_apart(run: Callable[..., Child]) -> None:
+    child = run(SPIN + "def nap(s): time.sleep(s)\n", seconds=2)
+    child.deadline(2)
+    child.student.nap(0.3)
+    assert 0.2 < child.idle < 2
+    child.deadline(0.2, patient=False)
+    with pytest.raises(TimedOut, match=r"within 0\.2 s"):
+        child.student.nap(5)
 
 
 def test_a_dead_child_leaves_the_others_alone(run: Callable[..., Child]) -> None:

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from autograder.results import Limits
 from autograder.sandbox import Blocked, Child, Ended, Handle, SandboxFault, StudentError
+from autograder.sandbox.errors import UnsendableArgument
 
 SOURCE = '''
 import torch
@@ -370,9 +372,27 @@ def test_what_can_not_be_sent_says_so(child: Child) -> None:
     for value in (object(), torch.nn.Linear(2, 2), [object()], {"a": object()}):
         with pytest.raises(TypeError, match=r"build\(\)"):
             child.student.identity(value)
-    with pytest.raises(SandboxFault, match="too large"):
+    with pytest.raises(UnsendableArgument, match="too large"):
         child.student.identity(torch.empty(1).expand(1 << 30))
     assert child.student.identity(1) == 1  # and the child is as it was
+
+
+def test_what_came_from_the_child_may_be_too_large_to_go_back(run: Callable[..., Child]) -> None:
+    """Then it is no fault of the sandbox; but a file that can't be sent to be loaded is."""
+    child = run("def make(n): return 'x' * n\ndef take(x): pass\n")
+    with pytest.raises(UnsendableArgument, match="too many elements"):
+        child.student.take([child.student.make((8 << 20) - 100)] * 2)
+    child = Child(child._process, {"a.py": b"", "b" * (9 << 20): b""}, "a.py", Limits())
+    with pytest.raises(SandboxFault, match="too many elements"):
+        child.load()
+
+
+def test_an_answer_that_is_too_large_altogether(run: Callable[..., Child]) -> None:
+    child = run("def strings(n): return ['x' * 20 + str(i) for i in range(n)]\n")
+    with pytest.raises(StudentError, match="too many elements") as caught:
+        child.student.strings(400_000)
+    assert caught.value.name == "Unsendable"
+    assert len(child.student.strings(5)) == 5
 
 
 def test_handles_belong_to_one_child(child: Child, run: Callable[..., Child]) -> None:

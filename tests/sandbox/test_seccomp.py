@@ -128,6 +128,13 @@ def test_opening_may_not_truncate_by_reading(call) -> None:
     assert call("openat", 0, 0, 0o1000) == EPERM
 
 
+def test_mappings_are_private(call) -> None:
+    assert call("mmap", 0, 4096, 3, 0x22) == ALLOW
+    assert call("mmap", 0, 4096, 1, 0x02) == ALLOW
+    for shared in (0x21, 0x01, 0x03, 0x23):
+        assert call("mmap", 0, 4096, 3, shared) == EPERM
+
+
 def test_commands_of_fcntl_ioctl_prctl(call) -> None:
     assert call("fcntl", 3, 3) == ALLOW
     for command in (8, 10, 15, 1024, 1026, 1031):  # F_SETOWN, F_SETSIG, F_SETOWN_EX, lease, notify, pipe size

@@ -351,6 +351,30 @@ def test_nested_claims_cost_nothing() -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 
 
+def test_values_may_not_share_their_bytes() -> None:
+    """One payload told a thousand times would fill the memory."""
+    once = ["T", "float32", [4], 0, 16, False]
+    for node in (once, ["n", "list", "q", 0, 16], ["P", 0, 16]):
+        assert (
+            Decoder(bytearray(16), lambda n: n).value(
+                wire.unpack_from_child(hostile(*node)).value  # type: ignore[union-attr]
+            )
+            is not None
+        )
+        refused(hostile("l", "list", [node, node]), bytes(16))
+
+
+def test_numbers_are_counted_over_the_whole_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("encode", "decode"):
+        monkeypatch.setattr(f"autograder.sandbox.{module}.MAX_NUMBERS", 100)
+    assert there_and_back([[1] * 50, [2] * 50])
+    with pytest.raises(WireError, match="more than 100 numbers"):
+        there_and_back([[1] * 50, [2] * 51])
+    monkeypatch.setattr("autograder.sandbox.encode.MAX_NUMBERS", 1000)
+    with pytest.raises(WireError, match="wrong size"):
+        there_and_back([[1] * 50, [2] * 51])
+
+
 def test_colliding_keys_are_refused() -> None:
     prime = 2**61 - 1  # the modulus of Python's integer hash
     keys = [i * prime for i in range(1, 2000)]

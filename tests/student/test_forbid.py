@@ -157,6 +157,7 @@ PRETENDED = {
         "    exec(compile('y = torch.softmax(x, -1)', __file__, 'exec'), names)\n"
         "    return names['y']\n"
     ),
+    "code made of a text": ("import torch\ndef f(x):\n    return eval('torch.softmax(x, -1)')\n"),
     "a file beside it, imported only now": "def f(x):\n    from late import y\n    return y\n",
 }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +15,16 @@ from torch import Tensor
 
 from autograder.results import Limits
 from autograder.student.loading import load_module
-from autograder.testing import per_rank
-from autograder.testing.ranks import MAX_RANKS, CollectiveError, Comm, RankRun, arguments_of, run_ranks
+from autograder.testing import per_rank, ranks
+from autograder.testing.ranks import (
+    MAX_RANKS,
+    Aborted,
+    CollectiveError,
+    Comm,
+    RankRun,
+    arguments_of,
+    run_ranks,
+)
 from autograder.testing.sides import LocalSide
 
 SIZES = [1, 2, 3, 4]
@@ -170,13 +181,171 @@ def _source(comm: Any) -> Any:
         (_scalar, "1-D tensor"),
         (_no_tensor, "1-D tensor"),
         (_remainder, "7 elements on 2 ranks; pad"),
-        (_source, "rank 5, but the ranks are 0 to 1"),
+        (_source, "src as the number of a rank, and the ranks are 0 to 1"),
     ],
 )
 def test_ranks_that_do_not_agree(body: Callable[[Any], Any], problem: str) -> None:
     for _ in range(5):  # whichever rank comes first
         with pytest.raises(CollectiveError, match=problem):
             run(2, body)
+
+
+TENSOR_OPS = ["all_reduce", "reduce_scatter", "all_gather", "broadcast"]
+NO_VECTORS = [None, True, 2**80, "0", [1.0], (torch.ones(2),), Tensor, torch.tensor(1.0), torch.ones(1, 2)]
+NO_RANKS = [None, True, False, 0.0, "0", -1, 2, 2**80, 10**5000, [0], {}, torch.tensor(0), torch.ones(2)]
+
+
+def told(calls: list[Callable[[Any], Any]], problem: str) -> None:
+    """Rank r makes call r, catches every error and goes on; each is told the problem, then, and at the end."""
+    met: dict[int, list[Exception]] = {}
+
+    def body(comm: Any) -> None:
+        met[comm.rank] = []
+        for call in (calls[comm.rank], lambda comm: comm.barrier(), calls[0]):
+            try:
+                call(comm)
+            except Exception as error:
+                met[comm.rank].append(error)
+
+    with pytest.raises(CollectiveError, match=problem):
+        run(len(calls), body)
+    for errors in met.values():
+        assert [type(error) for error in errors] == [CollectiveError] * 3
+        assert re.search(problem, str(errors[0]))
+
+
+def send(op: str, /, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+    return lambda comm: getattr(comm, op)(*args, **kwargs)
+
+
+def in_every_place(wrong: Callable[[Any], Any], right: Callable[[Any], Any], problem: str) -> None:
+    """All ranks are wrong, or one of them is, whichever comes first."""
+    for calls in ([wrong] * 3, [wrong, right, right], [right, right, wrong]):
+        told(calls, problem)
+
+
+@pytest.mark.parametrize("op", TENSOR_OPS)
+@pytest.mark.parametrize("value", NO_VECTORS, ids=lambda value: repr(value)[:20])
+def test_what_is_no_vector(op: str, value: Any) -> None:
+    in_every_place(send(op, value), send(op, torch.ones(3)), f"{op} takes a 1-D tensor; flatten it first")
+
+
+@pytest.mark.parametrize("src", NO_RANKS, ids=lambda src: f"{type(src).__name__}")
+def test_what_is_no_rank(src: Any) -> None:
+    """Huge numbers, too, which Python refuses to print."""
+    wrong = send("broadcast", torch.ones(2), src)
+    for other in (wrong, send("broadcast", torch.ones(2))):
+        told([wrong, other], "broadcast takes src as the number of a rank, and the ranks are 0 to 1")
+        told([other, wrong], "broadcast takes src as the number of a rank, and the ranks are 0 to 1")
+
+
+@pytest.mark.parametrize("op", ["all_reduce", "reduce_scatter"])
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.uint16, torch.uint64])
+def test_numbers_that_torch_can_t_add(op: str, dtype: torch.dtype) -> None:
+    told([send(op, torch.ones(2).to(dtype))] * 2, f"{op} can't add {dtype}; convert the tensor first")
+    for moved in ("all_gather", "broadcast"):  # without a sum
+        assert run(2, send(moved, torch.ones(2).to(dtype))).results[0].dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("op", "args", "named", "problem"),
+    [
+        ("all_reduce", (torch.ones(2),), {"op": "sum"}, "all_reduce: .* 'op'"),
+        ("all_reduce", (), {}, "all_reduce: .* 'tensor'"),
+        ("reduce_scatter", (torch.ones(2), torch.ones(2)), {}, "reduce_scatter: too many"),
+        ("all_gather", ([torch.ones(2)], torch.ones(2)), {}, "all_gather: too many"),
+        ("broadcast", (torch.ones(2), 0, True), {}, "broadcast: too many"),
+        ("barrier", (torch.ones(2),), {}, "barrier: too many"),
+    ],
+)
+def test_arguments_that_a_collective_does_not_take(
+    op: str, args: tuple[Any, ...], named: dict[str, Any], problem: str
+) -> None:
+    """Those of torch.distributed, say."""
+    right = send(op) if op == "barrier" else send(op, torch.ones(3))
+    in_every_place(send(op, *args, **named), right, problem)
+
+
+@pytest.mark.parametrize("n", [2, 3, MAX_RANKS])
+def test_nothing_at_all_to_add(n: int) -> None:
+    for op in TENSOR_OPS:
+        assert [part.numel() for part in run(n, send(op, torch.empty(0))).results] == [0] * n
+
+
+@pytest.mark.parametrize(
+    ("calls", "problem"),
+    [
+        ([send("barrier"), send("all_reduce", torch.ones(2))], "different .*: all_reduce, barrier"),
+        ([send("broadcast", torch.ones(2), 0), send("broadcast", torch.ones(2), 1)], "sources"),
+        ([send("all_gather", torch.ones(2)), send("all_gather", torch.ones(3))], "different sizes"),
+        ([send("reduce_scatter", torch.ones(3))] * 2, "3 elements on 2 ranks"),
+    ],
+)
+def test_ranks_that_go_on_after_they_disagreed(calls: list[Callable[[Any], Any]], problem: str) -> None:
+    told(calls, problem)
+
+
+def test_the_last_to_leave_finds_all_who_wait() -> None:
+
+    def body(comm: Any) -> None:
+        if comm.rank == 1:
+            while len(comm._net._offers) < 2:
+                time.sleep(0.001)
+            return
+        with pytest.raises(CollectiveError, match="a rank returned while another waits in all_gather"):
+            comm.all_gather(torch.ones(2))
+
+    with pytest.raises(CollectiveError, match="a rank returned while another waits in all_gather"):
+        run(3, body)
+
+
+def test_a_rank_that_waits_in_two_threads() -> None:
+    done = threading.Event()
+
+    def body(comm: Any) -> None:
+        def reduce() -> None:
+            with contextlib.suppress(CollectiveError):
+                comm.all_reduce(torch.ones(2))
+
+        if comm.rank == 0:
+            threads = [threading.Thread(target=reduce, daemon=True) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            done.set()
+        else:
+            done.wait()
+
+    with pytest.raises(CollectiveError, match="all_reduce in one thread while it waits in another"):
+        run(2, body)
+
+
+def _breaks(op: str, tensors: list[Tensor], src: int) -> Any:
+    raise ZeroDivisionError("ours")
+
+
+def _forgets_one(op: str, tensors: list[Tensor], src: int) -> Any:
+    return tensors[:-1], 2
+
+
+@pytest.mark.parametrize(("collect", "fault"), [(_breaks, ZeroDivisionError), (_forgets_one, ValueError)])
+def test_a_fault_of_ours_wakes_all(
+    collect: Callable[..., Any], fault: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it is seen, though each rank catches what it meets. It is no CollectiveError: the student did no wrong."""
+    monkeypatch.setattr(ranks, "_collect", collect)
+    woken = []
+
+    def body(comm: Any) -> None:
+        try:
+            comm.all_reduce(torch.ones(2))
+        except Aborted as error:
+            woken.append(error.__cause__)
+
+    with pytest.raises(fault) as caught:
+        run(3, body)
+    assert woken == [caught.value] * 3
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
