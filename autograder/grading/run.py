@@ -192,7 +192,15 @@ class Grader:
         """Each submission as work to do, or as the progress it already is."""
         untouched = Untouched(worker.cells)
         for student, entries in students.items():
-            handed_in = submissions_of(student, entries, self.exercises, worker.unpack, folder, untouched)
+            try:
+                handed_in = list(
+                    submissions_of(student, entries, self.exercises, worker.unpack, folder, untouched)
+                )
+            except (UserError, SandboxUnavailable):
+                raise  # every other student would meet it, too
+            except Exception as error:
+                yield from self._ungraded(student, bundles, fault("collecting", error))
+                continue
             for submission in handed_in:
                 bundle = bundles[submission.exercise]
                 known = None
@@ -204,6 +212,15 @@ class Grader:
                     result = replace(known, student=submission.student, path=submission.path)
                     self.record(result)
                     yield Progress(result, cached=True)
+
+    def _ungraded(self, student: str, bundles: dict[str, Bundle], detail: str) -> Iterator[Progress]:
+        """What was handed in, nobody knows; not to have looked is nobody's zero."""
+        for bundle in bundles.values():
+            result = Workbench(bundle, UnsafeRoom()).ungraded(
+                Submission(student, bundle.exercise, student), detail
+            )
+            self.record(result)
+            yield Progress(result, cached=False)
 
     def _runner(self, worker: Worker) -> Any:
         if self.workers <= 1 and self.scheduler is None:
@@ -258,7 +275,13 @@ class _OnDask:
                 dashboard_address=None,
                 silence_logs=50,
             )
-        self.client = Client(self.cluster if scheduler is None else scheduler)
+        try:
+            self.client = Client(self.cluster if scheduler is None else scheduler)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{scheduler}: no Dask scheduler answers there ({type(error).__name__}); start one with "
+                "`dask scheduler`, or correct the address"
+            ) from None
 
     def __enter__(self) -> _OnDask:
         return self
@@ -273,6 +296,7 @@ class _OnDask:
         from distributed import as_completed
 
         bundles: dict[str, Any] = {}
+        tasks: dict[Any, tuple[Bundle, Submission]] = {}  # future -> what it grades
         running = as_completed()
         for item in pending:
             if isinstance(item, Progress):
@@ -281,18 +305,37 @@ class _OnDask:
             bundle, submission = item
             if bundle.exercise not in bundles:  # sent once, not with every submission
                 bundles[bundle.exercise] = self.client.scatter(bundle, broadcast=True, hash=False)
-            running.add(
-                self.client.submit(
-                    _grade_task, bundles[bundle.exercise], submission, self.mode, pure=False, retries=2
-                )
-            )
+            future = self._submit(bundles[bundle.exercise], submission)
+            tasks[future] = item
+            running.add(future)
             while running.count() >= IN_FLIGHT * self.workers:
-                yield self._settled(next(running))
-        while running.count():
-            yield self._settled(next(running))
+                done = next(running)
+                yield self._settled(done, *tasks.pop(done))
+        for done in running:
+            yield self._settled(done, *tasks.pop(done))
 
-    def _settled(self, future: Any) -> Progress:
-        result = future.result()
-        future.release()
+    def _submit(self, bundle: Any, submission: Submission) -> Any:
+        return self.client.submit(_grade_task, bundle, submission, self.mode, pure=False, retries=2)
+
+    def _settled(self, future: Any, bundle: Bundle, submission: Submission) -> Progress:
+        result = self._result(future)
+        if isinstance(
+            result, Exception
+        ):  # workers were lost, and perhaps the bundle with them: it is sent along
+            result = self._result(self._submit(bundle, submission))
+        if isinstance(result, Exception):
+            result = Workbench(bundle, UnsafeRoom()).ungraded(submission, fault("grading on Dask", result))
         self.record(result)
         return Progress(result, cached=False)
+
+    def _result(self, future: Any) -> ExerciseResult | Exception:
+        """What a task gave, or what kept it from being done."""
+        try:
+            result: ExerciseResult = future.result()
+            return result
+        except (UserError, SandboxUnavailable):
+            raise  # every other submission would meet it, too
+        except Exception as error:
+            return error
+        finally:
+            future.release()

@@ -2,14 +2,20 @@
 
 A submissions folder holds one folder, or one zip file, for each student. Inside, at any depth, a file named after an
 exercise's topic is its submission. Whatever is wrong with one student's files is recorded on that student's row and
-changes nothing for anybody else.
+changes nothing for anybody else. Every limit below is far from what honest work needs: it keeps one student's files from
+taking the time or the memory of all.
 """
 
 from __future__ import annotations
 
 import os
+import stat
+import time
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -20,10 +26,18 @@ from autograder.results import Text
 from autograder.sandbox.errors import ArchiveError
 
 MAX_FILE = 16 << 20  # bytes; a notebook this large is full of outputs
-MAX_BESIDE = 4 << 20  # bytes of files beside a submission, together
+MAX_BESIDE = 4 << 20  # bytes of files beside a submission, together, names included
+MAX_BESIDE_FILES = 1000
+MAX_COPIES = 20  # files named after one exercise: to tell whether one holds work may take a process
+MAX_LOOKED = 100_000  # files and folders of one student, whatever they are
 MAX_ARCHIVE = 64 << 20
 MAX_ENTRIES = 2000
-IGNORED = {"__pycache__", "__MACOSX", "node_modules", "venv"}
+# Of all archives of one student; the last one that is begun may pass them.
+MAX_ARCHIVES = 100
+MAX_UNPACKED = 256 << 20
+UNPACK_SECONDS = 20.0
+# Folders of other people's work. Hidden ones (.git, .venv, .ipynb_checkpoints) are left out by their dot.
+IGNORED = {"__pycache__", "__MACOSX", "node_modules", "site-packages", "venv"}
 SUFFIXES = (".py", ".ipynb")
 
 TWO = Text(
@@ -43,8 +57,19 @@ LARGE = Text(
     "{path} 有 {size} MB，上限为 {limit} MB。请清除 notebook 的输出后重新提交。",
 )
 ARCHIVE = Text(
-    "{path} can't be unpacked: {reason}. Hand in a plain zip file.",
-    "{path} 无法解压：{reason}。请提交普通的 zip 文件。",
+    "{path} can't be unpacked: {reason}. Hand in a plain zip file of your own work only.",
+    "{path} 无法解压：{reason}。请提交只含自己作业的普通 zip 文件。",
+)
+ARCHIVES = Text(
+    "{path} was not unpacked: the archives before it took all that one student's may take ({count} archives, {limit} MB, "
+    "{seconds} seconds). Hand in one plain zip file of your own work only.",
+    "{path} 未解压：之前的压缩包已用完每个学生的限额（{count} 个压缩包、{limit} MB、{seconds} 秒）。"
+    "请只提交一个仅含自己作业的普通 zip 文件。",
+)
+CROWDED = Text(
+    "{path} was not looked into: with it there are more than {limit} files and folders. Hand in your own work only, "
+    "without data sets, environments and installed packages.",
+    "{path} 未予查看：连同它在内，文件和文件夹超过 {limit} 个。请只提交自己的作业，不要包含数据集、虚拟环境和已安装的软件包。",
 )
 
 
@@ -86,11 +111,11 @@ class _File:
     @property
     def is_regular(self) -> bool:
         """Not a pipe, a device or a folder: reading those may never end."""
-        return self.disk is None or self.disk.is_file()
+        return self.disk is None or os.path.isfile(self.disk)  # Path.is_file raises where a name is too long
 
     def leads_outside(self, top: Path) -> bool:
         """Whether it is a link to something that the student did not hand in."""
-        if self.disk is None or not self.disk.is_symlink():
+        if self.disk is None or not os.path.islink(self.disk):
             return False
         try:
             return not self.disk.resolve().is_relative_to(top.resolve())
@@ -152,8 +177,8 @@ def submissions_of(
         collector.take(entry)
     missing: list[str] = []
     for exercise in exercises:
-        candidates = _candidates(exercise, exercises, collector.files)
-        if len(candidates) > 1:
+        candidates = _candidates(exercise, exercises, collector.named[exercise.topic])
+        if 1 < len(candidates) <= MAX_COPIES:
             candidates = _with_work(exercise, candidates, collector.folder, untouched)
         if candidates:
             yield _submission(student, exercise, candidates, collector)
@@ -171,53 +196,90 @@ class _Collector:
     def __init__(self, folder: Path, unpack: Unpacker) -> None:
         self.folder = folder
         self.unpack = unpack
-        self.files: list[_File] = []
+        self.named: dict[str, list[_File]] = defaultdict(list)  # name without its suffix -> files
+        self.modules: dict[PurePosixPath, list[_File]] = defaultdict(list)  # folder -> `.py` files in it
         self.problems: list[tuple[str, Text]] = []
+        self._left = MAX_LOOKED  # below zero: there was more
+        self._archives = self._unpacked = 0
+        self._seconds = 0.0
 
     def take(self, path: Path) -> None:
-        """Collect a file, an archive's members, or a folder's. Links to folders and archives are not followed."""
-        relative = PurePosixPath(path.relative_to(self.folder))
-        if path.suffix in SUFFIXES:
-            self.files.append(_File(relative, path))
-        elif path.is_symlink():
-            if path.is_dir() or path.suffix.lower() == ".zip":
-                self._refuse(relative, LINK)
-        elif path.is_dir():
-            self._enter(path, relative)
-        elif path.suffix.lower() == ".zip":
-            self._unpack(path, relative)
+        """Collect a file, an archive's members, or a folder's. Links to folders and archives are not followed.
 
-    def _enter(self, path: Path, relative: PurePosixPath) -> None:
+        What lies deeper comes later, so that a limit which it meets costs nothing that lies nearer.
+        """
+        waiting = deque([(path, PurePosixPath(path.relative_to(self.folder)))])
+        while waiting:
+            path, relative = waiting.popleft()
+            archive = path.suffix.lower() == ".zip"
+            if path.suffix in SUFFIXES:
+                self._add(_File(relative, path))
+                continue
+            try:
+                mode = path.lstat().st_mode
+            except OSError as error:
+                self._refuse(relative, UNREADABLE, reason=error.strerror)
+                continue
+            if stat.S_ISLNK(mode):
+                if archive or os.path.isdir(path):
+                    self._refuse(relative, LINK)
+            elif stat.S_ISDIR(mode):
+                waiting.extend((path / name, relative / name) for name in self._names(path, relative))
+            elif archive:
+                self._unpack(path, relative)
+
+    def _add(self, file: _File) -> None:
+        self.named[file.path.stem].append(file)
+        if file.path.suffix == ".py":
+            self.modules[file.path.parent].append(file)
+
+    def _names(self, path: Path, relative: PurePosixPath) -> list[str]:
+        """What to look at in a folder, sorted."""
+        if self._left < 0:
+            return []  # said already
         try:
-            names = sorted(os.listdir(path))
+            with os.scandir(path) as entries:
+                names = [entry.name for entry in islice(entries, self._left + 1)]
         except OSError as error:
             self._refuse(relative, UNREADABLE, reason=error.strerror)
-            return
-        for name in names:
-            if not name.startswith(".") and name not in IGNORED:
-                self.take(path / name)
+            return []
+        self._left -= len(names)
+        if self._left < 0:
+            self._refuse(relative, CROWDED, limit=MAX_LOOKED)
+            return []
+        return sorted(name for name in names if not name.startswith(".") and name not in IGNORED)
 
     def _unpack(self, path: Path, relative: PurePosixPath) -> None:
-        archive = _File(relative, path)
-        try:
-            if not archive.is_regular:
-                self._refuse(relative, UNREADABLE, reason="not a regular file")
-                return
-            if archive.size() > MAX_ARCHIVE:
-                self._refuse(relative, LARGE, size=archive.size() >> 20, limit=MAX_ARCHIVE >> 20)
-                return
-            members = self.unpack(archive.read())
-        except OSError as error:
-            self._refuse(relative, UNREADABLE, reason=error.strerror)
+        spent = self._archives >= MAX_ARCHIVES or self._unpacked > MAX_UNPACKED
+        if spent or self._seconds > UNPACK_SECONDS:
+            limits = {"limit": MAX_UNPACKED >> 20, "seconds": int(UNPACK_SECONDS)}
+            self._refuse(relative, ARCHIVES, count=MAX_ARCHIVES, **limits)
             return
-        except ArchiveError as error:
-            self._refuse(relative, ARCHIVE, reason=str(error))
-            return
+        began = time.monotonic()
+        members = self._members(path, relative)
+        self._seconds += time.monotonic() - began
+        self._archives += 1
         for member, content in sorted(members.items()):
             inside = PurePosixPath(member)
             skipped = any(part.startswith(".") or part in IGNORED for part in inside.parts)
             if inside.suffix in SUFFIXES and not skipped:
-                self.files.append(_File(relative / inside, None, content))
+                self._unpacked += len(content)
+                self._add(_File(relative / inside, None, content))
+
+    def _members(self, path: Path, relative: PurePosixPath) -> dict[str, bytes]:
+        archive = _File(relative, path)
+        try:
+            if not archive.is_regular:
+                self._refuse(relative, UNREADABLE, reason="not a regular file")
+            elif archive.size() > MAX_ARCHIVE:
+                self._refuse(relative, LARGE, size=archive.size() >> 20, limit=MAX_ARCHIVE >> 20)
+            else:
+                return self.unpack(archive.read())
+        except OSError as error:
+            self._refuse(relative, UNREADABLE, reason=error.strerror)
+        except ArchiveError as error:
+            self._refuse(relative, ARCHIVE, reason=str(error))
+        return {}
 
     def _refuse(self, relative: PurePosixPath, text: Text, **values: object) -> None:
         shown = visible(str(relative))
@@ -277,26 +339,28 @@ def _submission(
         return refused(UNREADABLE, reason=error.strerror)
     if not content.strip():
         return refused(EMPTY)
-    beside = _beside(first, collector.files, top)
+    beside = _beside(first, collector.modules[first.path.parent], top)
     return Submission(
         student, exercise.id, first.shown, first.path.name, {first.path.name: content, **beside}
     )
 
 
-def _beside(main: _File, files: Iterable[_File], top: Path) -> dict[str, bytes]:
-    """The `.py` files in the same folder, which the submission may import, up to a total size."""
+def _beside(main: _File, modules: Sequence[_File], top: Path) -> dict[str, bytes]:
+    """The `.py` files in the same folder, which the submission may import: as many as may be sent, small ones first.
+
+    What is left out, or can't be read, can't be imported; where it is needed, the import error says so.
+    """
+    sizes: list[tuple[int, _File]] = []
+    for file in modules:
+        if file.path != main.path and file.is_regular and not file.leads_outside(top):
+            with suppress(OSError):
+                sizes.append((file.size() + len(os.fsencode(file.path.name)), file))
     beside: dict[str, bytes] = {}
-    total = 0
-    for file in files:
-        if file.path.parent != main.path.parent or file.path == main.path or file.path.suffix != ".py":
-            continue
-        if not file.is_regular or file.leads_outside(top):
-            continue
-        try:
-            if total + file.size() > MAX_BESIDE:
-                continue
+    left = MAX_BESIDE
+    for size, file in sorted(sizes, key=lambda pair: pair[0])[:MAX_BESIDE_FILES]:
+        left -= size
+        if left < 0:
+            break
+        with suppress(OSError):
             beside[file.path.name] = file.read()
-            total += len(beside[file.path.name])
-        except OSError:
-            continue  # a file that can't be read can't be imported; the import error will say so
     return beside

@@ -5,6 +5,7 @@ The toy course stands for any course; every class below holds an honest student 
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import socket
 import sqlite3
 import stat
 import struct
+import tarfile
 import time
 import zipfile
 import zlib
@@ -316,6 +318,80 @@ def test_one_bad_file_spares_the_students_others(rows: Callable[..., Any], folde
     assert found["s001", "extras/vowels"]["score"] == 4.0
 
 
+def test_folders_without_end(rows: Callable[..., Any], folder: Path) -> None:
+    """Deeper than Python calls may be; once with the answer beside them, once below them."""
+    for student in ("s001", "s003"):
+        (folder / student / "/".join("d" * 600)).mkdir(parents=True)
+    hand_in(folder, "affine.py", HONEST.encode(), "s003")
+    found = rows(folder)
+    assert ("s001", "basics/affine") not in found
+    assert found["s003", "basics/affine"]["score"] == FULL
+
+
+def test_files_without_end(rows: Callable[..., Any], folder: Path) -> None:
+    """What lies beside an answer is sent with it, up to a limit; what exceeds it costs nobody a point."""
+    for student, count in (("s001", 2000), ("s003", 1000)):
+        hand_in(folder, "affine.py", HONEST.encode(), student)
+        for number in range(count):
+            (folder / student / f"{number:0230}.py").touch()
+    found = rows(folder)
+    assert found["s001", "basics/affine"]["score"] == FULL
+    assert found["s003", "basics/affine"]["score"] == FULL, "as many as may be are sent"
+
+
+# ------------------------------------------------------------------------------------------- a fault of ours
+
+
+@pytest.mark.parametrize("found_first", [0, 1])
+def test_a_fault_while_collecting(
+    grade: Callable[..., Any],
+    rows: Callable[..., Any],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    found_first: int,
+) -> None:
+    """What that student handed in nobody knows; everyone else is graded."""
+    from autograder.grading.run import submissions_of as real
+
+    def faulty(student: str, *arguments: Any) -> Iterator[Any]:
+        found = real(student, *arguments)
+        if student == "s001":
+            for _ in range(found_first):
+                yield next(found)
+            raise RecursionError("a fault of ours")
+        yield from found
+
+    hand_in(folder, "affine.py", HONEST.encode())
+    hand_in(folder, "vowels.py", VOWELS.encode())
+    monkeypatch.setattr("autograder.grading.run.submissions_of", faulty)
+    said = grade(folder)
+    assert said.code == 1
+    assert "s001: collecting: RecursionError: a fault of ours" in said.err
+    found = {(row["student"], row["exercise"]): row for row in json.loads(said.out)["results"]}
+    assert found["s002", "basics/affine"]["score"] == FULL
+    for exercise in ("basics/affine", "extras/vowels"):
+        row = found["s001", exercise]
+        assert (row["status"], row["score"]) == ("ungraded", None)
+    monkeypatch.setattr("autograder.grading.run.submissions_of", real)
+    again = rows(folder)
+    assert (again["s001", "basics/affine"]["score"], again["s001", "extras/vowels"]["score"]) == (FULL, 4.0)
+
+
+def test_an_error_of_the_instructor_s_ends_the_run(
+    grade: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What every student would meet is said once."""
+    from autograder.errors import UserError
+
+    def broken(*arguments: Any) -> Iterator[Any]:
+        raise UserError("exercises/basics/affine.py can't be read; build the course")
+        yield
+
+    monkeypatch.setattr("autograder.grading.run.submissions_of", broken)
+    said = grade(folder)
+    assert said.code == 2 and "build the course" in said.err and "Traceback" not in said.err
+
+
 # ------------------------------------------------------------------------------------------- names of students
 
 NAMES = {
@@ -396,6 +472,13 @@ def bomb(claimed: int | None = None) -> bytes:
     return local + data + central + end
 
 
+def tar_of_folders(count: int) -> bytes:
+    """Gzipped, it is a few bytes for each."""
+    header = tarfile.TarInfo("d")
+    header.type = tarfile.DIRTYPE
+    return gzip.compress(header.tobuf() * count + bytes(1024), compresslevel=1)
+
+
 @pytest.mark.parametrize("place", ["s001.zip", "s001.ZIP", "s001/homework.zip", "s001/week1/my files.zip"])
 def test_archive_that_works(rows: Callable[..., Any], folder: Path, place: str) -> None:
     """A zip file for a student, or in a student's folder; with folders and a helper inside."""
@@ -425,6 +508,7 @@ ARCHIVES: dict[str, tuple[Callable[[], bytes], str]] = {
     "half a zip": (lambda: zipped({"affine.py": HONEST * 50})[:300], "not a readable zip"),
     "a wrong checksum": (lambda: zipped({"affine.py": HONEST}).replace(b"PK\1\2", b"PK\1\3"), ""),
     "nothing inside": (lambda: zipped({}), "no files"),
+    "a tar of folders": (lambda: tar_of_folders(20_000), "2000 files and folders"),
     "ten thousand files": (lambda: zipped({f"f{i}.py": "" for i in range(10_000)}), "2000 files"),
     "the same name twice": (
         lambda: zipped({"affine.py": HONEST, "affinX.py": HONEST}).replace(b"affinX.py", b"affine.py"),

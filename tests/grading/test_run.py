@@ -18,8 +18,12 @@ from msgspec.structs import replace
 
 from autograder.course import Course, Exercise
 from autograder.gradebook import Gradebook
+from autograder.grading import run
+from autograder.grading.bundle import bundle_of
+from autograder.grading.rooms import ConfinedRoom
 from autograder.grading.run import Grader, Mode, Progress
-from autograder.grading.submissions import students_of
+from autograder.grading.submissions import Submission, students_of
+from autograder.grading.workbench import Workbench
 from autograder.results import ExerciseResult, Isolation, Status
 from autograder.sandbox.errors import SandboxFault, SandboxUnavailable
 
@@ -262,6 +266,62 @@ def test_on_dask(
         assert not any(p.cached for p in found)
         assert comparable(other) == comparable(book)
         assert all(p.cached for p in settle(toy_course, folder, other, ["vowels"], workers=1))
+
+
+class Task:
+    """A Dask future that is done."""
+
+    def __init__(self, result: Any) -> None:
+        self._result = result
+
+    def result(self) -> Any:
+        if isinstance(self._result, Exception):
+            raise self._result
+        return self._result
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_lost_workers_lose_no_submission(
+    toy_course: Course, sandbox: Any, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Once more with the bundle sent along; whoever is lost again is left ungraded, and the others go on."""
+    bundle = bundle_of(toy_course.exercise("extras/vowels"))
+    submission = Submission(
+        "s001", "extras/vowels", "s001/vowels.py", "vowels.py", {"vowels.py": GOOD.encode()}
+    )
+    bench = Workbench(bundle, ConfinedRoom(sandbox))
+    endings: list[Any] = [ConnectionError("the worker is gone")] * times + [bench.grade(submission)]
+    recorded: list[ExerciseResult] = []
+    dask = object.__new__(run._OnDask)
+    dask.record = recorded.append
+    monkeypatch.setattr(dask, "_submit", lambda *given: Task(endings[1]), raising=False)
+    settled = dask._settled(Task(endings[0]), bundle, submission)
+    assert recorded == [settled.result]
+    if times < 2:
+        assert settled.result.score == settled.result.max_score
+    else:
+        assert settled.result.status is Status.UNGRADED
+        assert "the worker is gone" in settled.result.detail
+
+
+def test_no_scheduler_at_the_address(
+    toy_course: Course, hand_in: HandIn, book: Gradebook, shared_sandbox: Any
+) -> None:
+    pytest.importorskip("distributed")
+    import dask
+
+    from autograder.errors import UserError
+
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(UserError, match=r"tcp://127\.0\.0\.1:1: no Dask scheduler answers"),
+    ):
+        settle(
+            toy_course, hand_in("s001", {"vowels.py": GOOD}), book, ["vowels"], scheduler="tcp://127.0.0.1:1"
+        )
 
 
 def test_without_dask(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from autograder.grading.submissions import (
     visible,
 )
 from autograder.grading.untouched import Untouched
-from autograder.results import Limits
+from autograder.results import Limits, Text
 from autograder.sandbox.errors import ArchiveError
 
 HandIn = Callable[..., Path]
@@ -90,8 +91,10 @@ def test_nothing_handed_in(hand_in: HandIn, toy_course: Course) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", [".hidden/affine.py", "__MACOSX/affine.py", ".ipynb_checkpoints/affine.py", "venv/affine.py"]
-)
+    "place",
+    [".hidden/affine.py", "__MACOSX/affine.py", ".ipynb_checkpoints/affine.py", "venv/affine.py",
+     "env/lib/python3.12/site-packages/affine.py"],
+)  # fmt: skip
 def test_folders_that_are_nobody_s_work(hand_in: HandIn, toy_course: Course, place: str) -> None:
     assert found(hand_in("s001", {place: "x"}), "s001", toy_course) == []
 
@@ -181,6 +184,146 @@ def test_a_folder_and_an_archive_of_one_student(hand_in: HandIn, toy_course: Cou
     ]
     twice = found(folder, "s001", toy_course, lambda archive: {"affine.py": b"other"})
     assert twice[0].problem is not None
+
+
+# ------------------------------------------------------------------------------------------- more than is taken
+
+
+def said(problem: Text | None, *words: str) -> None:
+    """The problem says all this, and something in Chinese."""
+    assert problem is not None and problem.zh
+    assert not [word for word in words if word not in problem.en], problem.en
+
+
+def nested(place: Path, levels: int) -> Path:
+    """The innermost of so many folders below `place`."""
+    place = place / "/".join("d" * levels)
+    place.mkdir(parents=True)
+    return place
+
+
+def test_at_any_depth(hand_in: HandIn, toy_course: Course) -> None:
+    """Deeper than Python calls may be."""
+    folder = hand_in("s001", {"vowels.py": "v"})
+    (nested(folder / "s001", 600) / "affine.py").write_text("a")
+    affine, vowels = found(folder, "s001", toy_course)
+    assert (affine.problem, affine.files) == (None, {"affine.py": b"a"})
+    assert vowels.problem is None
+
+
+def test_a_name_too_long_to_look_at(hand_in: HandIn, toy_course: Course, tmp_path: Path) -> None:
+    """A folder can be so long a way down that nothing in it can be named."""
+    folder, here = hand_in("s001", {"vowels.py": "v"}), os.getcwd()
+    try:
+        os.chdir(folder / "s001")
+        for _ in range(16):
+            os.mkdir("d" * 255)
+            os.chdir("d" * 255)
+        Path("affine.py").write_text("a")
+    finally:
+        os.chdir(here)
+    good, bad = found(folder, "s001", toy_course)
+    said(bad.problem, "s001/ddd", "can't be read", "too long")
+    assert good.problem is None
+
+
+def test_the_nearest_is_found_among_many(
+    hand_in: HandIn, toy_course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data beside an answer cost nobody the answer, wherever they come in the alphabet."""
+    monkeypatch.setattr("autograder.grading.submissions.MAX_LOOKED", 20)
+    many = {f"{place}/images/{number}.png": "" for place in ("data", "zoo") for number in range(50)}
+    folder = hand_in("s001", {**many, "work/affine.py": "a", "work/helper.py": "h"})
+    affine, vowels = found(folder, "s001", toy_course)
+    assert (affine.problem, affine.files) == (None, {"affine.py": b"a", "helper.py": b"h"})
+    assert vowels.path == "s001/data/images"
+    said(vowels.problem, "s001/data/images", "more than 20 files and folders", "your own work only")
+    folder = hand_in("s002", {**many, "work/affine.py": "a", "vowels.py": "v"})
+    assert [s.problem for s in found(folder, "s002", toy_course)] == [None, None]
+    folder = hand_in("s003", {**{f"{n}.csv": "" for n in range(18)}, "affine.py": "a", "vowels.py": "v"})
+    assert [s.problem for s in found(folder, "s003", toy_course)] == [None, None]
+
+
+@pytest.mark.parametrize("place", [".git", "node_modules", "venv", "env/lib/site-packages"])
+def test_folders_of_others_are_not_counted(
+    hand_in: HandIn, toy_course: Course, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr("autograder.grading.submissions.MAX_LOOKED", 20)
+    folder = hand_in("s001", {**{f"{place}/{n}.py": "" for n in range(50)}, "work/affine.py": "a"})
+    assert [(s.exercise, s.problem) for s in found(folder, "s001", toy_course)] == [("basics/affine", None)]
+
+
+def test_many_files_beside(hand_in: HandIn, toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograder.grading.submissions.MAX_BESIDE_FILES", 20)
+    helpers = {f"h{number}.py": "" for number in range(20)}
+    folder = hand_in("s001", {**helpers, "affine.py": "a", "data.csv": "", "vowels.ipynb": "{}"})
+    affine, _ = found(folder, "s001", toy_course)
+    assert affine.problem is None and len(affine.files) == 21
+    folder = hand_in("s002", {**helpers, "one_more.py": "", "affine.py": "a", "sub/vowels.py": "v"})
+    affine, _ = found(folder, "s002", toy_course)
+    assert affine.problem is None and len(affine.files) == 21
+
+
+def test_many_bytes_beside(hand_in: HandIn, toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are sent, too."""
+    monkeypatch.setattr("autograder.grading.submissions.MAX_BESIDE", 1 << 20)
+    folder = hand_in("s001", {"affine.py": "a", "helper.py": "h" * ((1 << 20) - len("helper.py"))})
+    assert [s.problem for s in found(folder, "s001", toy_course)] == [None]
+    (whole,) = found(folder, "s001", toy_course)
+    assert set(whole.files) == {"affine.py", "helper.py"}
+    folder = hand_in(
+        "s002", {"a.py": "h" * (1 << 20), "affine.py": "a", "helper.py": "h", "z.py": "h" * 2000}
+    )
+    (submission,) = found(folder, "s002", toy_course)
+    assert submission.problem is None
+    assert set(submission.files) == {"affine.py", "helper.py", "z.py"}  # the small ones
+
+
+def test_as_many_archives_as_one_student_may_hand_in(
+    hand_in: HandIn, toy_course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autograder.grading.submissions.MAX_ARCHIVES", 2)
+    opened: list[bytes] = []
+
+    def unpack(archive: bytes) -> dict[str, bytes]:
+        opened.append(archive)
+        return {f"{archive.decode()}.py": b"x"}
+
+    hand_in("s001", {"1.zip": "affine", "2.zip": "helper", "3.zip": "vowels"})
+    folder = hand_in("s002", {"9.zip": "affine"})
+    affine, vowels = found(folder, "s001", toy_course, unpack)
+    assert (affine.path, affine.problem, opened) == ("s001/1.zip/affine.py", None, [b"affine", b"helper"])
+    assert vowels.path == "s001/3.zip"
+    said(vowels.problem, "s001/3.zip was not unpacked", "2 archives", "one plain zip file")
+    assert [s.problem for s in found(folder, "s002", toy_course, unpack)] == [None]
+
+
+@pytest.mark.parametrize("limit", ["MAX_UNPACKED", "UNPACK_SECONDS"])
+def test_archives_share_their_limits(
+    hand_in: HandIn, toy_course: Course, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """The one that passes them is still taken: one archive has limits of its own."""
+    low = {"MAX_UNPACKED": 100, "UNPACK_SECONDS": 0.05}[limit]
+    monkeypatch.setattr(f"autograder.grading.submissions.{limit}", low)
+
+    def unpack(archive: bytes) -> dict[str, bytes]:
+        time.sleep(0.1 if limit == "UNPACK_SECONDS" else 0)
+        return {f"{archive.decode()}.py": b"x" * 101}
+
+    folder = hand_in("s001", {"1.zip": "affine", "2.zip": "vowels"})
+    affine, vowels = found(folder, "s001", toy_course, unpack)
+    assert affine.problem is None
+    said(vowels.problem, "s001/2.zip was not unpacked")
+
+
+def test_copies_without_end_are_not_read(
+    hand_in: HandIn, toy_course: Course, vowels: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autograder.grading.submissions.MAX_COPIES", 3)
+    released = script(vowels)
+    folder = hand_in("s001", {f"{number}/vowels.py": released for number in range(4)})
+    (submission,) = found(folder, "s001", toy_course)
+    said(submission.problem, "Two files answer this exercise")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names of any bytes")

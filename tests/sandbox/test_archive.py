@@ -36,6 +36,13 @@ def tarred(files: dict[str, bytes], kind: bytes = tarfile.REGTYPE, target: str =
     return buffer.getvalue()
 
 
+def folders(count: int) -> bytes:
+    """A tar of nothing but folders: a few bytes each, once it is packed."""
+    header = tarfile.TarInfo("d")
+    header.type = tarfile.DIRTYPE
+    return gzip.compress(header.tobuf() * count + bytes(1024), compresslevel=1)
+
+
 def symlink_zip() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -62,6 +69,19 @@ def lying_zip() -> bytes:
     return bytes(raw)
 
 
+def whole_folder() -> bytes:
+    """As `tar cz .` makes it: its first entry is the folder itself."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        entry = tarfile.TarInfo("./")
+        entry.type = tarfile.DIRTYPE
+        archive.addfile(entry)
+        entry = tarfile.TarInfo("./a.py")
+        entry.size = 1
+        archive.addfile(entry, io.BytesIO(b"1"))
+    return buffer.getvalue()
+
+
 def unpack(sandbox: Sandbox, raw: bytes) -> dict[str, bytes]:
     return sandbox.unpack(raw, max_bytes=MAX_BYTES, max_files=MAX_FILES)
 
@@ -73,6 +93,8 @@ def test_honest_archives(best: Sandbox) -> None:
     assert unpack(best, tarred(files)) == files
     assert unpack(best, tarred({"./a.py": b"1"})) == {"a.py": b"1"}
     assert unpack(best, zipped({"folder/": b"", "folder/a.py": b"1"})) == {"folder/a.py": b"1"}
+    assert unpack(best, whole_folder()) == {"a.py": b"1"}
+    assert len(unpack(best, zipped({f"f{i}": b"" for i in range(MAX_FILES)}))) == MAX_FILES
 
 
 HOSTILE: dict[str, tuple[Any, str]] = {
@@ -89,6 +111,8 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "bomb": (lambda: zipped({"a": bytes(50 << 20)}), "'a'"),
     "lying bomb": (lying_zip, "archive|'a'"),
     "many": (lambda: zipped({f"f{i}": b"" for i in range(50)}), "20 files"),
+    "many folders": (lambda: zipped({f"f{i}/": b"" for i in range(50)}), "20 files and folders"),
+    "a tar of folders": (lambda: folders(30_000), "20 files and folders"),
     "bzip": (lambda: zipped({"a": b"x" * 100}, zipfile.ZIP_BZIP2), "unusual"),
     "nothing in it": (lambda: zipped({}), "no files"),
     "not an archive": (lambda: b"print('hello')", "not a readable"),
