@@ -298,7 +298,8 @@ class _Subject:
 
     def leaks(self) -> Finding:
         problems = [
-            f"{path.relative_to(self.exercise.root)} is not what a fresh build gives; run `autograder build {self.exercise.id}`"
+            f"{path.relative_to(self.exercise.root)} is not what a fresh build gives; run `autograder build {self.exercise.id}`, "
+            "with --force if it was edited by hand"
             for path in stale(self.exercise)
         ]
         searched = 0

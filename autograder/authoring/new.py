@@ -156,9 +156,7 @@ def _contents(exercise: Exercise) -> dict[Path, str]:
         exercise.hidden_tests: HIDDEN.format(**names),
         exercise.public_tests: PUBLIC.format(**names),
         accepted / "clamp.py": ACCEPTED.format(style="By clamping.", expression="x.clamp(min=0)"),
-        accepted / "where.py": ACCEPTED.format(
-            style="By multiplication with a mask.", expression="x * (x > 0)"
-        ),
+        accepted / "where.py": ACCEPTED.format(style="By a mask.", expression="x * (x > 0)"),
         exercise.lesson("en"): LESSON.format(body=english, link="Exercise", **names),
         exercise.lesson("zh"): LESSON.format(body=chinese, link="练习", **names),
     }
@@ -187,7 +185,7 @@ def new_exercise(course: Course, name: str) -> list[Path]:
     before = oracle.read_text(encoding="utf-8") if oracle.exists() else heading
     oracle.write_text(before + ORACLE.format(id=exercise.id, topic=exercise.topic), encoding="utf-8")
     course_file.write_text(listed, encoding="utf-8")
-    return [*contents, oracle]
+    return [*contents, oracle, course_file]
 
 
 def _with_exercise(course: Course, exercise: Exercise, path: Path) -> str:

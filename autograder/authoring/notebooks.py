@@ -46,12 +46,13 @@ def _chinese_only(cells: list[Any]) -> list[Any]:
 
 
 def write_notebook(exercise: Exercise, folder: Path, lang: str, *, force: bool = False) -> Path | None:
-    """Write `folder/UNIT/TOPIC.ipynb`. A notebook that is there already holds somebody's work: None unless `force`."""
+    """Write `folder/UNIT/TOPIC.ipynb`. One that is there and differs holds somebody's work: None unless `force`."""
     import nbformat
 
     path = folder / exercise.unit / f"{exercise.topic}.ipynb"
-    if path.exists() and not force:
+    fresh = nbformat.writes(notebook_of(exercise, lang)) + "\n"
+    if path.exists() and path.read_bytes() != fresh.encode() and not force:
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook_of(exercise, lang), path)
+    path.write_bytes(fresh.encode())
     return path

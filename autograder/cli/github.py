@@ -88,7 +88,20 @@ def opened_class(
                 remarks.print(
                     say(REMARK, name=clone.folder.name, remark=remark), style="yellow", markup=False
                 )
-        yield Class(Round(exercises, entries(clones, files), files), clones)
+        yield Class(Round(_meant(clones, course, exercises), entries(clones, files), files), clones)
+
+
+def _meant(clones: Sequence[Clone], course: Course, exercises: Sequence[Exercise]) -> Sequence[Exercise]:
+    """Of the whole course, what the clones are named after: an assignment, a unit, an exercise's topic."""
+    named = {clone.assignment.replace("-", "_").lower() for clone in clones}
+    if len(exercises) < len(course.exercises) or len(named) != 1:
+        return exercises
+    name = named.pop()
+    assignments = [a.id for a in course.assignments if a.id.replace("-", "_").lower() == name]
+    parts = {unit.id for unit in course.units}
+    topics = {exercise.topic: exercise.id for exercise in course}
+    chosen = assignments or [topics.get(name, name)] * (name in parts or name in topics)
+    return course.select(chosen) if chosen else exercises
 
 
 def write_grades(

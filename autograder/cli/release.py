@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from autograder.cli.common import CourseOption, LangOption, Speaker, console, open_course
+from autograder.errors import UserError
 from autograder.release import Target
 from autograder.release import release as write
 from autograder.results import Text
@@ -21,6 +22,17 @@ RELEASED = Text(
 def register(app: typer.Typer) -> None:
     """Add this command."""
     app.command()(release)
+
+
+OURS = ("course", "exercises", "solutions", "tests", "autograder")
+
+
+def _refuse_inside(root: Path, out: Path) -> None:
+    """UserError where a release would mix with what it is made from."""
+    place = out.resolve()
+    for tree in (root / name for name in OURS):
+        if place.is_relative_to(tree) or root.is_relative_to(place):
+            raise UserError(f"{out} belongs to the course itself; give a folder of its own, as release/week1")
 
 
 def release(
@@ -37,7 +49,9 @@ def release(
     from autograder.release.parcel import parcel_of
 
     say = Speaker(lang)
-    parcel = parcel_of(open_course(course, authoring=True), assignment, say.lang)
+    root = open_course(course, authoring=True)
+    _refuse_inside(root.root, out)
+    parcel = parcel_of(root, assignment, say.lang)
     with console(stderr=True).status(to.value):
         written = write(parcel, to, out, force=force)
     console().print(say(RELEASED, n=len(written), out=out, exercises=len(parcel.exercises)))

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from autograder.course import Assignment, Course
 from autograder.errors import UserError
-from autograder.grading.git_objects import Blob, Commit, Repository, RepositoryError
+from autograder.grading.git_objects import NO_CLONE, Blob, Commit, Repository, RepositoryError
 from autograder.grading.submissions import IGNORED, MAX_ARCHIVE, MAX_FILE, SUFFIXES, visible
 from autograder.sandbox.archive import Refused, check_name
 
@@ -107,6 +107,8 @@ def opened_clones(
             git = Path(scratch) / f"git{number}"
             git.mkdir()
             clones.append(_read(clone, due, git, out / place.name, {exercise.topic for exercise in course}))
+        if all(clone.problem == NO_CLONE for clone in clones):
+            raise ClonesError(f"{folder} holds no clone; expected {folder}/ASSIGNMENT-LOGIN/.git and so on")
         yield out, clones
 
 

@@ -25,6 +25,7 @@ MAX_COMMITS = 100_000
 MAX_OBJECT_FILES = 200_000
 SECONDS = 60
 MEMORY = 2 << 30  # bytes of address space for one git process
+NO_CLONE = "it is no clone"
 HASH = re.compile(r"[0-9a-f]{40}")
 REF = re.compile(r"refs/[\w./@+-]+")
 OPTIONS = (
@@ -242,7 +243,7 @@ def _git_folder(folder: Path) -> Path:
             return place
     if (folder / ".git").is_file():
         raise RepositoryError("its repository lies elsewhere (a worktree or a submodule); clone it by itself")
-    raise RepositoryError("it is no clone")
+    raise RepositoryError(NO_CLONE)
 
 
 def _check_objects(objects: Path) -> None:

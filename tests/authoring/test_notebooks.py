@@ -47,6 +47,7 @@ def test_the_same_every_time(affine: Exercise, tmp_path: Path) -> None:
 def test_somebody_is_working_in_it(affine: Exercise, tmp_path: Path) -> None:
     path = write_notebook(affine, tmp_path, "en")
     assert path is not None
+    assert write_notebook(affine, tmp_path, "en") == path  # nobody has worked in it
     path.write_text("my work")
     assert write_notebook(affine, tmp_path, "zh") is None
     assert path.read_text() == "my work"

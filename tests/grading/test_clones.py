@@ -222,6 +222,10 @@ def test_the_folder_itself(tmp_path: Path, toy_course: Course) -> None:
             place.mkdir()
         with pytest.raises(ClonesError, match=message), opened_clones(place, toy_course):
             pass
+    for student in ("s001", "s002"):  # a folder of submissions, given by mistake
+        (tmp_path / "empty" / student).mkdir()
+    with pytest.raises(ClonesError, match="holds no clone"), opened_clones(tmp_path / "empty", toy_course):
+        pass
 
 
 # ------------------------------------------------------------------------------------------ hostile clones

@@ -528,6 +528,13 @@ def test_grade_command(
     assert (jane["submission_timestamp"], jane["points_awarded"]) == ("2026-10-01T11:59:00Z", "1")
     with Gradebook(str(book)) as opened:
         assert opened.students() == ["=bob", "s001"]
+    # Clones of one part of the course are graded, and out of the points, of that part.
+    for name, total in (("basics", "12"), ("vowels", "4"), ("another", "16")):
+        part = tmp_path / f"{name}-submissions"
+        shutil.copytree(place, part / f"{name}-Jane-D")
+        assert cli(*common[:2], part, *common[3:], "--grades-csv", grades).code == 0
+        (row,) = csv.DictReader(grades.open(encoding="utf-8"))
+        assert (row["assignment_name"], row["points_available"]) == (name, total)
     for arguments, message in (
         ((*common, "--deadline", "2026-10-01T14:00"), "time zone"),
         ((*common, "--deadline", "soon"), "time zone"),

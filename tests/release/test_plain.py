@@ -170,3 +170,13 @@ def test_on_a_machine_that_never_saw_the_project(
     done = run("-m", "autograder", "check", "basics/affine")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 of 4 points" in done.stdout
+
+
+@pytest.mark.parametrize("out", ["course", "exercises/week1", ".", "..", "solutions"])
+def test_never_into_the_course_itself(cli: Callable[..., Any], toy_course: Course, out: str) -> None:
+    place = toy_course.root / out
+    before = sorted(toy_course.root.rglob("*"))
+    said = cli("release", place, "--to", "plain", "--course", toy_course.root)
+    assert said.code == 2 and "belongs to the course itself; give a folder of its own" in said.err
+    assert sorted(toy_course.root.rglob("*")) == before
+    assert cli("release", toy_course.root / "week1", "--to", "plain", "--course", toy_course.root).code == 0
