@@ -5,8 +5,18 @@ import torch
 
 from autograder.testing import assert_close, per_rank
 
-# AdamW's first step moves every parameter by lr against the sign of its gradient, however large that is.
-HYPER = {"lr": 0.5, "weight_decay": 0.0}
+
+def hyper():
+    """A dict for each of two ranks.
+
+    AdamW's first step moves every parameter by lr against the sign of its gradient, however large that is.
+    """
+    return per_rank([{"lr": 0.5, "weight_decay": 0.0} for _ in range(2)])
+
+
+def no_states():
+    """A list for each of two ranks, with an entry for each of two layers: no step was taken yet."""
+    return per_rank([[None, None] for _ in range(2)])
 
 
 @pytest.mark.points(1)
@@ -32,7 +42,7 @@ def test_stage1_by_hand(ranks):
     """
     params = [torch.tensor([1.0, 2.0, 3.0]) for _ in range(2)]
     grads = [torch.tensor([4.0, -1.0, 0.5]), torch.tensor([-2.0, -1.0, 0.5])]  # the mean: 1, -1, 0.5
-    run = ranks(2, "stage1_step", per_rank(params), per_rank(grads), None, HYPER)
+    run = ranks(2, "stage1_step", per_rank(params), per_rank(grads), None, hyper())
     for rank, averages in enumerate([[0.1, -0.1], [0.05, 0.0]]):
         new_params, state = run.results[rank]
         assert_close(new_params, torch.tensor([0.5, 2.5, 2.5]), message=f"parameters on rank {rank}")
@@ -51,7 +61,7 @@ def test_stage2_by_hand(ranks):
         [torch.tensor([-1.0]), torch.tensor([-1.0, 0.0])],
     ]
     backward = [grads[0].__getitem__, grads[1].__getitem__]
-    run = ranks(2, "stage2_step", per_rank(layers), per_rank(backward), [None, None], HYPER)
+    run = ranks(2, "stage2_step", per_rank(layers), per_rank(backward), no_states(), hyper())
     for rank, averages in enumerate([([0.1], [-0.1]), ([0.0], [0.1])]):
         new_layers, states = run.results[rank]
         expected = [torch.tensor([0.5]), torch.tensor([2.5, 2.5])]
@@ -86,7 +96,7 @@ def test_stage3_by_hand(ranks):
         [torch.tensor([3.0, 0.0]), torch.tensor([-6.0, 0.0])],  # rank 1: the third, and padding
     ]
     x = [torch.tensor([1.0, 1.0, 1.0]), torch.tensor([3.0, 1.0, -2.0])]
-    run = ranks(2, "stage3_step", per_rank(shards), [3, 3], [None, None], Scale(), per_rank(x), HYPER)
+    run = ranks(2, "stage3_step", per_rank(shards), [3, 3], no_states(), Scale(), per_rank(x), hyper())
     # The mean input is 2, 1, -0.5. Times (4, 5, -6) it is the gradient of layer 0, times (2, -1, 3) of layer 1.
     expected = [
         ([[1.5, -1.5], [3.5, 5.5]], [[0.8, 0.5], [0.4, -0.1]]),
@@ -119,6 +129,6 @@ def test_costs_of_no_stage(student):
     """
     found = student.costs(4, 2, 2)
     assert_close(found, {"parameters": 8.0, "gradients": 4.0, "optimizer": 24.0, "sent": 8.0})
-    for stage, world_size in [(4, 2), (-1, 2), (1, 0)]:
+    for stage, world_size in [(4, 2), (-1, 2), (0, 0), (1, 0), (2, -1), (3, 0)]:
         with pytest.raises(ValueError):
             student.costs(4, world_size, stage)

@@ -104,7 +104,7 @@ check("rag/fixed_chunks")
 # A model's limit is in tokens, so count tokens. `tokenize` is the model's tokeniser: called **once**, on the
 # whole text, it gives the span `(start, end)` of each token in the text. The spans' starts never decrease,
 # but there may be **gaps** between spans (many tokenisers drop spaces), and several tokens may have the
-# **same** span (the bytes of one rare character, none of which is a character by itself).
+# **same** span (the bytes of one rare character, none of which is a character by itself) or an empty one.
 #
 # So that nothing is lost, token `k` *owns* the text from its start up to the start of token `k + 1`; the
 # first one also owns what lies before it, the last one what lies after it. A window of `size` tokens,
@@ -117,7 +117,7 @@ check("rag/fixed_chunks")
 # 模型的上限以 token 计，所以要数 token。`tokenize` 是模型的分词器：对整段文本**只调用一次**，
 # 返回每个 token 在文本中的区间 `(start, end)`。区间的起点不会后退，
 # 但区间之间可能有**空隙**（很多分词器会丢掉空格），几个 token 的区间也可能**相同**（一个生僻字的几个字节，
-# 单独哪一个都不成字）。
+# 单独哪一个都不成字），也可能是空的。
 #
 # 为了不丢任何内容，规定第 `k` 个 token **拥有**从自己的起点到第 `k + 1` 个 token 起点之间的文本；
 # 第一个还拥有它前面的全部文本，最后一个还拥有它后面的全部文本。一个窗口含 `size` 个 token，

@@ -65,7 +65,7 @@ def sequence_logps(logits: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         logits: [B, T, V] floating; logits[b, t] score the token at position t + 1.
-        labels: [B, T] int64; the token at each position, or -100 where it doesn't count. Don't change it.
+        labels: [B, T] int64; the token at each position, or -100 where it doesn't count. Change neither argument.
 
     Returns: [B], the dtype of `logits`.
 

@@ -96,17 +96,19 @@ def test_shift_by_one(student, reference, gradients):
     assert used[:, :-1].equal(labels[:, 1:] != IGNORED)
     assert not used[:, -1].any()
     assert_close(actual.arguments[0], expected.arguments[0])
-    # Labels that somebody shifted already, labels of fewer sequences, labels [T, B].
-    for wrong in (labels[:, 1:], labels[1:], labels.T):
+    # Shifted already, one too long, fewer or more sequences, a single row that broadcasts, [T, B], [B, T, 1], [T].
+    longer, more = torch.cat([labels, labels[:, -1:]], dim=1), torch.cat([labels, labels])
+    wrongs = (labels[:, 1:], longer, labels[1:], more, labels[1:2], labels.T, labels[..., None], labels[1])
+    for wrong in wrongs:
         with pytest.raises(ValueError):
             student.sequence_logps(logits.clone(), wrong.clone())
 
 
 @pytest.mark.points(1)
-def test_prompt_is_masked(student, reference):
-    """Only tokens whose own label isn't -100 count: a prompt, a gap and padding change nothing.
+def test_prompt_is_masked(student, reference, unchanged):
+    """Only tokens whose own label isn't -100 count: a prompt, a gap and padding change nothing; arguments stay as they are.
 
-    zh: 只计入自身标签不是 -100 的词元：提示词、中间的空缺和填充都不影响结果。
+    zh: 只计入自身标签不是 -100 的词元：提示词、中间的空缺和填充都不影响结果；传入的参数保持原样。
     """
     logits, labels = batch_of_sequences(5, 9, 6)
     labels[0, -3:] = IGNORED
@@ -118,6 +120,8 @@ def test_prompt_is_masked(student, reference):
     unused[:, :-1] = labels[:, 1:] == IGNORED
     logits[unused] = 5 * torch.randn(int(unused.sum()), 6)
     assert_close(student.sequence_logps(logits.clone(), labels.clone()), expected)
+    labels[1, 0] = 2  # a token that nothing predicts has a label to lose, too
+    assert unchanged(student.sequence_logps, logits.clone(), labels.clone()), "an argument is changed"
 
 
 @pytest.mark.points(1)
@@ -222,10 +226,10 @@ def test_reference_without_gradient(student, reference, gradients, function):
     ("batch", "beta", "dtype"),
     [(1, 0.5, torch.float32), (2, 0.1, torch.float64), (7, 1.7, torch.float32)],
 )
-def test_dpo_loss(student, reference, batch, beta, dtype):
-    """The loss is the mean of -log sigmoid(margin), in its dtype; exchanging the responses adds the mean margin.
+def test_dpo_loss(student, reference, gradients, batch, beta, dtype):
+    """The loss is the mean of -log sigmoid(margin), in its dtype, and at margin 0, where training starts, has its slope.
 
-    zh: 损失是 -log sigmoid(间隔) 的平均，dtype 不变；chosen 与 rejected 互换后，恰好增加间隔的平均值。
+    zh: 损失是 -log sigmoid(间隔) 的平均，dtype 不变；间隔为 0（训练的起点）时，斜率也正确。
     """
     pairs = batch_of_pairs(batch, dtype)
     policy_chosen, policy_rejected, reference_chosen, reference_rejected = pairs
@@ -233,21 +237,23 @@ def test_dpo_loss(student, reference, batch, beta, dtype):
     actual = student.dpo_loss(*copies(pairs), beta)
     assert_close(actual, expected)
 
+    # Exchanging the responses adds the mean margin.
     swapped = student.dpo_loss(policy_rejected, policy_chosen, reference_rejected, reference_chosen, beta)
     margins = beta * ((policy_chosen - reference_chosen) - (policy_rejected - reference_rejected))
     assert_close(swapped - actual, margins.mean(), rtol=1e-4)
     # A policy that has not moved from its reference.
-    unmoved = student.dpo_loss(
-        reference_chosen, reference_rejected, reference_chosen, reference_rejected, beta
-    )
-    assert_close(unmoved, torch.tensor(math.log(2), dtype=dtype))
+    start = (reference_chosen, reference_rejected, reference_chosen, reference_rejected)
+    unmoved = gradients(student.dpo_loss, *copies(start), beta)
+    assert_close(unmoved.output, torch.tensor(math.log(2), dtype=dtype))
+    slope = torch.full((batch,), beta / 2 / batch, dtype=dtype)
+    assert_close(unmoved.arguments[:2], [-slope, slope])
 
     halves = half_precision_pairs(batch)
     assert_close(student.dpo_loss(*copies(halves), 0.5), reference.dpo_loss(*copies(halves), 0.5))
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("margin", [-10_000.0, -200.0, -30.0, 25.0, 80.0, 10_000.0])
+@pytest.mark.parametrize("margin", [-10_000.0, -200.0, -30.0, 120.0, 300.0, 10_000.0])
 def test_large_margins(student, reference, gradients, margin):
     """The loss and its gradient are finite and right at margins far from zero, on both sides.
 
@@ -257,7 +263,7 @@ def test_large_margins(student, reference, gradients, margin):
     pair = tuple(torch.tensor([value]) for value in (-300.0, -30_000 - 2 * margin, -300.0, -30_000.0))
     expected = gradients(reference.dpo_loss, *copies(pair), 0.5, 0.0)
     actual = gradients(student.dpo_loss, *copies(pair), 0.5, 0.0)
-    assert_close(actual.output, expected.output, rtol=1e-4, atol=0.0)
+    assert_close(actual.output, expected.output, rtol=1e-4, atol=1e-6)
     assert_close(actual.arguments[:2], expected.arguments[:2], rtol=1e-4, atol=1e-6)
     # Beside a pair with margin 0, so that a loss stuck at zero is seen as well.
     both = [torch.cat([tensor, torch.tensor([-40.0])]) for tensor in pair]
@@ -293,7 +299,7 @@ def test_label_smoothing_range(student, reference, smoothing):
     zh: 平滑系数不在 [0, 0.5) 内要抛出 ValueError，在范围内则不能抛。
     """
     pairs = batch_of_pairs(3)
-    for valid in (0.0, 0.49):
+    for valid in (0, 0.0, 0.49):
         expected = reference.dpo_loss(*copies(pairs), 0.1, valid)
         assert_close(student.dpo_loss(*copies(pairs), 0.1, valid), expected)
     with pytest.raises(ValueError):
@@ -318,6 +324,8 @@ def test_ipo_loss(student, reference, gradients, batch, tau):
     assert_close(found.arguments[0], torch.zeros(batch), atol=1e-4)
     past = student.ipo_loss(at_target + 3, policy_rejected, reference_chosen, reference_rejected, tau)
     assert_close(past, torch.tensor(9.0), rtol=1e-4)
+    far = student.ipo_loss(at_target - 4096, policy_rejected, reference_chosen, reference_rejected, tau)
+    assert_close(far, torch.tensor(4096.0**2), rtol=1e-4)
 
     halves = half_precision_pairs(batch)
     assert_close(student.ipo_loss(*copies(halves), 0.25), reference.ipo_loss(*copies(halves), 0.25))

@@ -15,7 +15,7 @@
 #   A state is `None` before the first step, then what the step before returned. `hyper` holds keyword
 #   arguments of `adamw`, the same on every rank.
 # * Whatever the stage, a step gives the numbers that one process without any sharding would get.
-# * Results have the dtype of the inputs. No function changes its arguments.
+# * Results, and what the ranks send, have the dtype of the inputs. No function changes its arguments.
 #
 # `comm` in tests is either a connection between N real processes (or threads), or a stand-in that plays one
 # rank and writes down what you call. The module of PyTorch that turns parameters into a vector and back is
@@ -38,7 +38,7 @@
 # * 优化器是 AdamW，已经给出（`adamw`）：对任意扁平张量走一步，状态与该张量一样大。第一步之前状态是 `None`，
 #   之后就是上一步返回的状态。`hyper` 是传给 `adamw` 的关键字参数，各 rank 相同。
 # * 无论哪个阶段，走一步得到的数都要与完全不切分的单进程训练一致。
-# * 结果的 dtype 与输入相同；函数不得修改传入的参数。
+# * 结果和各 rank 发送的张量，dtype 都与输入相同；函数不得修改传入的参数。
 #
 # 测试中的 `comm` 有两种：一种连接 N 个真正的进程（或线程），另一种是替身，扮演其中一个 rank，并记下你的每次调用。
 # PyTorch 里把参数拼成向量、再拆回来的模块不许用，因为那正是第 1 题；`cat`、`split`、`view`、`pad` 和切片都可以用。

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+ALWAYS_ENDS, MAY_END, CLOSERS = "。！？…", ".!?", "”’」』）》〉】\"')]}"
 # Code points of one to four bytes, and sequences that look like one character but are several.
 MIXED = "aß中😀𠮷e\u0301👩‍👧 \u3000。…”.!?\n,;)"
 
@@ -85,6 +86,8 @@ def test_code_points(student):
     assert chunks_of(student.character_chunks(text, 2)) == cut(text, spans)
     assert chunks_of(student.character_chunks(text * 3, 30, 3)) == cut(text * 3, [(0, 30), (27, 33)])
     assert chunks_of(student.character_chunks("汉字" * 5, 7, 4)) == cut("汉字" * 5, [(0, 7), (3, 10)])
+    # A line end of two characters counts two, and stays.
+    assert chunks_of(student.character_chunks("a\r\nb\r\n", 4)) == [(0, 4, "a\r\nb"), (4, 6, "\r\n")]
 
 
 CALLS = {
@@ -131,6 +134,12 @@ def bytes_of_characters(text):
     return [(place, place + 1) for place, character in enumerate(text) for _ in character.encode()]
 
 
+def characters_and_nothing(text):
+    """As `bytes_of_characters`, but only a character's first byte has its span: those of the others are empty."""
+    starts = [(place, k) for place, character in enumerate(text) for k, _ in enumerate(character.encode())]
+    return [(place + 1, place + 1) if k else (place, place + 1) for place, k in starts]
+
+
 def owned(text, tokenize):
     """The text that each token owns, found character by character."""
     starts = [start for start, _ in tokenize(text)]
@@ -172,6 +181,8 @@ def test_token_windows(student):
         assert chunks == token_windows(text, words_and_spaces, size, overlap)
         assert calls == [text]
     assert chunks_of(student.token_chunks("", words_and_spaces, 3, 1)) == []
+    # Without an overlap given there is none.
+    assert chunks_of(student.token_chunks("a b", words_and_spaces, 2)) == [(0, 2, "a "), (2, 3, "b")]
 
 
 @pytest.mark.points(1)
@@ -200,9 +211,10 @@ def test_token_shared_spans(student):
     for size, overlap in GRID:
         for length in (1, 4, 11):
             text = "".join(rng.choices("aß中😀", k=length)) + "𠮷"
-            chunks = chunks_of(student.token_chunks(text, bytes_of_characters, size, overlap))
-            assert chunks == token_windows(text, bytes_of_characters, size, overlap)
-            assert all(part == text[start:end] != "" for start, end, part in chunks)
+            for tokenize in (bytes_of_characters, characters_and_nothing):
+                chunks = chunks_of(student.token_chunks(text, tokenize, size, overlap))
+                assert chunks == token_windows(text, tokenize, size, overlap)
+                assert all(part == text[start:end] != "" for start, end, part in chunks)
 
 
 def parts(text, spans):
@@ -216,11 +228,15 @@ def test_chinese_sentences(student):
     zh: 中文句子在 。！？… 处结束，并带上后面的引号和括号。
     """
     for sentences in [
+        ["well…", "then. ", "好.。", "a."],
         ["他说：“走吧！”", "然后就走了。", "真的吗？！", "真的……", "算了"],
         ["（见图一。）", "「好。」", "『好！』」。", "《题目？》", "嗯……？”", "后来呢"],
         ["版本3.14很好。", "网址是a.b/c?d=e！", "小数1.5；不断句，不断句：不断句。"],
         ["第一句。  ", "第二句！\u3000\n", "“第三句？”\n\n", "尾巴"],
-        ["well…", "then. ", "好.。", "a."],
+        # Opening marks begin the next sentence, and a tail may be a whole one; other marks end nothing.
+        ["他走了。", "“好。”", "（完。）", "《甲》。 ", "。", "a"],
+        ["…\n", "！ ", "？", "一；\u3000二：\u3000三，\u3000四．\u3000五。"],
+        *([f"一{mark}{closer}", "“二"] for mark in ALWAYS_ENDS for closer in CLOSERS),
     ]:
         text = "".join(sentences)
         assert parts(text, student.sentence_spans(text)) == sentences
@@ -237,6 +253,8 @@ def test_ascii_sentences(student):
         ["One...\n\n", "Two?! ", "Three.)\t", "e.g. ", "four.five"],
         ["  Leading space. ", "x=1.0.2 y"],
         [".hidden ...\u3000", "!"],
+        ["Wait...what?!x; y, z then?! ", "... ", "! ", "a"],
+        *([f"one{mark}{closer} ", "two"] for mark in MAY_END for closer in CLOSERS),
         ["'Well.'] ", '"Who?"} ', "me,"],
         # A no-break space, a line end of two characters, a wide space and a tab; a middle dot is no whitespace.
         ["Pi is 3.\u00a0", "One.\r\n", "Two.\u2003\v", "Ten.\u00b7a"],
@@ -258,6 +276,9 @@ def test_sentences_cover(student, reference):
         check_chunks(text, cut(text, spans))
         assert spans == reference.sentence_spans(text)
     assert list(student.sentence_spans("")) == []
+    # An accent that is a character of its own counts as one.
+    spans = [tuple(span) for span in student.sentence_spans("cafe\u0301。e\u0301. a")]
+    assert spans == [(0, 6), (6, 10), (10, 11)]
 
 
 def random_spans(rng, longest, number, begin):
@@ -292,6 +313,8 @@ def test_pack(student):
 
     zh: 用完整的片段把块装到上限；新块从重叠允许的片段开始。
     """
+    chunks = chunks_of(student.pack_spans("abcde", [(0, 3), (3, 4), (4, 5)], 4, 2))
+    assert chunks == [(0, 4, "abcd"), (3, 5, "de")]
     rng = random.Random(6)
     for size, overlap in [(4, 3), *GRID, (10, 8), (20, 11)]:
         for number in (1, 2, 9, 30):
@@ -301,6 +324,10 @@ def test_pack(student):
                 chunks = chunks_of(student.pack_spans(text, spans, size, overlap))
                 assert chunks == cut(text, packed(spans, size, overlap))
     assert chunks_of(student.pack_spans("abc", [], 3, 1)) == []
+    # Without an overlap given there is none; sentences are packed with the one given.
+    assert chunks_of(student.pack_spans("abc", [(0, 1), (1, 2), (2, 3)], 2)) == [(0, 2, "ab"), (2, 3, "c")]
+    chunks = chunks_of(student.sentence_chunks("一。二。三。", 4, 2))
+    assert chunks == [(0, 4, "一。二。"), (2, 6, "二。三。")]
 
 
 @pytest.mark.points(1)
@@ -349,12 +376,13 @@ def test_recursive_order(student):
 
 @pytest.mark.points(1)
 def test_recursive_random(student, reference):
-    """Over many sizes: offsets slice to the chunk, no chunk is over the limit, and nothing is lost.
+    """Over many sizes, and with the defaults: offsets slice to the chunk, no chunk is over the limit, nothing is lost.
 
-    zh: 在各种大小下：偏移能切出原块，没有块超限，内容不丢。
+    zh: 在各种大小下，以及使用默认参数时：偏移能切出原块，没有块超限，内容不丢。
     """
     rng = random.Random(8)
-    pieces = ["low", "lowest", " ", " ", "\n", "\n\n", "\n\n\n", ". ", "。", "，", "人工智能", "😀", "—" * 9]
+    marks = [" ", " ", "\n", "\r\n", "\n\n", "\n\n\n", ". ", "。", "，"]
+    pieces = [*marks, "low", "lowest", "人工智能", "😀", "—" * 9]
     for size, overlap in [*GRID, (20, 6), (40, 39)]:
         for number in (1, 8, 60):
             text = "".join(rng.choices(pieces, k=number))
@@ -366,3 +394,10 @@ def test_recursive_random(student, reference):
             check_chunks(text, chunks, size, overlap)
             assert chunks == reference.recursive_chunks(text, size, overlap, separators)
     assert chunks_of(student.recursive_chunks("", 5, 1)) == []
+    # Neither an overlap nor separators given: none, and those of the statement in their order.
+    assert chunks_of(student.recursive_chunks("abcdef", 4)) == [(0, 4, "abcd"), (4, 6, "ef")]
+    text = "a\n\nb\nc。d！e？f；g. h，i j"
+    for size in (3, 4):
+        for first in range(len(text)):
+            chunks = chunks_of(student.recursive_chunks(text[first:], size))
+            assert chunks == reference.recursive_chunks(text[first:], size)
