@@ -88,8 +88,9 @@ from torch import Tensor
 #
 # taken along one axis, each slice along that axis for itself.
 #
-# * Finite logits of any size give finite weights that sum to one: `[10000, 10001]` and `[-10001, -10000]`
-#   both give `[0.2689, 0.7311]`.
+# * Finite logits of any size give finite weights that sum to one, as accurate as the dtype allows:
+#   `[10000, 10001]` and `[-10001, -10000]` both give `[0.2689, 0.7311]`. (Near 10,000, neighbouring float32
+#   numbers lie 0.001 apart: what is rounded there is lost.)
 # * An entry of `-inf` gets the weight 0 exactly.
 # * A slice whose entries are all `-inf` gets zeros, and its gradient is zero: no NaN, forwards or
 #   backwards. (The library gives NaN there. Attention needs the zeros.)
@@ -102,8 +103,9 @@ from torch import Tensor
 #
 # 沿一个轴计算，该轴上的每一条切片各算各的。
 #
-# * 无论有限的 logits 有多大，权重都是有限值且和为 1：
+# * 无论有限的 logits 有多大，权重都是有限值且和为 1，并且达到该 dtype 应有的精度：
 #   `[10000, 10001]` 与 `[-10001, -10000]` 都得到 `[0.2689, 0.7311]`。
+#   （在 10000 附近，相邻的 float32 数相差约 0.001，在那里做舍入，精度就丢掉了。）
 # * `-inf` 的位置权重恰好为 0。
 # * 整条切片都是 `-inf` 时结果全为 0，梯度也为 0：前向、反向都不能出现 NaN。（库函数在这里给出 NaN，
 #   而注意力需要的是 0。）

@@ -21,14 +21,15 @@ def test_split_by_hand(student):
 
 @pytest.mark.points(1)
 def test_split_bad_width(student):
-    """Six channels make two or three heads, but not four: a ValueError.
+    """Six channels make two or three heads, but not four or twelve: a ValueError.
 
-    zh: 六个通道可以切成两个或三个头，切不成四个：抛出 ValueError。
+    zh: 六个通道可以切成两个或三个头，切不成四个，也切不成十二个：抛出 ValueError。
     """
     x = torch.arange(6.0).view(1, 1, 6)
     assert_close(student.split_heads(x, 3), torch.tensor([[[[0.0, 1.0]], [[2.0, 3.0]], [[4.0, 5.0]]]]))
-    with pytest.raises(ValueError):
-        student.split_heads(x, 4)
+    for num_heads in (4, 12):
+        with pytest.raises(ValueError):
+            student.split_heads(x, num_heads)
 
 
 @pytest.mark.points(1)

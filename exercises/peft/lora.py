@@ -106,11 +106,12 @@ check("peft/lora")
 #   Dropout acts on the **input of the adapter** (before `lora_A`), never on the base path, and only in
 #   training mode. Each number is dropped or kept by itself, and kept ones are scaled by $1/(1-p)$, as
 #   `nn.Dropout` does; p lies between 0 and 1, and p = 1 drops everything: the adapter then adds zero, not NaN.
-#   Merged: the base's output alone, without dropout.
+#   The input itself is left as it is. Merged: the base's output alone, without dropout.
 # * **merge()** adds the change to `base.weight` in place and sets `merged`. **unmerge()** takes it out again,
 #   so that the weight is the old one up to rounding. A second `merge()` in a row changes nothing, nor does
-#   `unmerge()` on a layer that isn't merged. Both return `None`, leave every `requires_grad` as it was, and
-#   record nothing for autograd. Neither happens by itself on `train()` or `eval()`.
+#   `unmerge()` on a layer that isn't merged. Both return `None`, leave every `requires_grad` and the mode
+#   (training or evaluation) as they were, and record nothing for autograd. Neither happens by itself on
+#   `train()` or `eval()`.
 # * Raise `ValueError` when `r` is below 1. A rank above the layer's width is allowed.
 
 # %% [markdown] lang="zh"
@@ -131,10 +132,10 @@ check("peft/lora")
 # * **前向。** 未合并时：base 的输出加上适配器的输出，输入前面可以有任意多个轴。
 #   dropout 作用在**适配器的输入**上（在 `lora_A` 之前），绝不作用于 base 这一路，并且只在训练模式下生效；
 #   每个数独立地决定去留，保留下来的乘以 $1/(1-p)$，与 `nn.Dropout` 一致；p 在 0 到 1 之间，p = 1 时全部丢弃：
-#   适配器的输出为 0，而不是 NaN。合并后：只有 base 的输出，没有 dropout。
+#   适配器的输出为 0，而不是 NaN。传入的张量本身不得改动。合并后：只有 base 的输出，没有 dropout。
 # * **merge()** 把改动就地加进 `base.weight`，并设置 `merged`。**unmerge()** 再把它取出来，
 #   权重恢复原样（允许舍入误差）。连续第二次 `merge()` 不起作用；对未合并的层调用 `unmerge()` 也一样。
-#   二者都返回 `None`，不改变任何 `requires_grad`，也不给自动微分留下记录。
+#   二者都返回 `None`，不改变任何 `requires_grad`，不切换训练或评估模式，也不给自动微分留下记录。
 #   调用 `train()` 或 `eval()` 时不会自动合并或取消合并。
 # * `r` 小于 1 时抛出 `ValueError`。秩可以大于这一层的宽度。
 
@@ -184,11 +185,11 @@ check("peft/lora")
 # fits by a `LoRALinear` around it, inside the model that was passed in. Modules of other types stay, whatever
 # their name.
 #
-# Freeze every parameter of the model, so that only the adapters train. Return the dotted names of the
-# replaced modules in the order of `model.named_modules()`, each once, however many targets fit it. Raise
-# `ValueError` when a target fits no `nn.Linear` of the model, and then change nothing. You may assume that the
-# model itself isn't an `nn.Linear`, that it has no adapters yet and no `nn.Linear` in two places, and that
-# `targets` isn't empty.
+# Freeze every parameter of the model, so that only the adapters train, and leave its mode as it is. Return the
+# dotted names of the replaced modules in the order of `model.named_modules()`, each once, however many targets
+# fit it. Raise `ValueError` when a target fits no `nn.Linear` of the model, and then change nothing. You may
+# assume that the model itself isn't an `nn.Linear`, that it has no adapters yet and no `nn.Linear` in two places,
+# and that `targets` isn't empty.
 
 # %% [markdown] lang="zh"
 # ## 3. 把适配器装进模型
@@ -198,8 +199,8 @@ check("peft/lora")
 # 但不匹配 `layers.0.xq_proj`，也不匹配 `layers.0.q_proj.scale`；`"0.q_proj"` 匹配 `layers.0.q_proj`。
 # 凡是有目标名匹配的 `nn.Linear`，都就地换成包着它的 `LoRALinear`。其他类型的模块，不管叫什么都不动。
 #
-# 冻结模型的全部参数，只留适配器可训练。按 `model.named_modules()` 的顺序返回被替换模块的点分全名；
-# 一个模块即使有多个目标名匹配，也只替换一次，只列一次。
+# 冻结模型的全部参数，只留适配器可训练；不切换模型的训练或评估模式。
+# 按 `model.named_modules()` 的顺序返回被替换模块的点分全名；一个模块即使有多个目标名匹配，也只替换一次，只列一次。
 # 如果某个目标名匹配不到任何 `nn.Linear`，抛出 `ValueError`，并且什么都不改。可以认为：
 # 模型本身不是 `nn.Linear`，还没有装过适配器，没有哪个 `nn.Linear` 同时出现在两处，`targets` 也不为空。
 

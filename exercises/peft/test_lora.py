@@ -18,14 +18,14 @@ def test_delta_by_hand(student):
 
 @pytest.mark.points(1)
 def test_ranks_that_disagree(student):
-    """Matrices of different rank are a ValueError; with rank 2 and alpha 3 the scale is 1.5.
+    """Matrices of different rank are a ValueError; with rank 2 and alpha 5 the scale is 2.5.
 
-    zh: 两个矩阵的秩不一致要抛出 ValueError；秩为 2、alpha 为 3 时缩放系数是 1.5。
+    zh: 两个矩阵的秩不一致要抛出 ValueError；秩为 2、alpha 为 5 时缩放系数是 2.5。
     """
-    delta = student.lora_delta(torch.ones(2, 3), torch.ones(1, 2), 3)
-    assert_close(delta, torch.full((1, 3), 3.0))
+    delta = student.lora_delta(torch.ones(2, 3), torch.ones(1, 2), 5)
+    assert_close(delta, torch.full((1, 3), 5.0))
     with pytest.raises(ValueError):
-        student.lora_delta(torch.ones(2, 3), torch.ones(4, 1), 3)
+        student.lora_delta(torch.ones(2, 3), torch.ones(4, 1), 5)
 
 
 @pytest.mark.points(1)

@@ -41,6 +41,7 @@ from autograder import check
 #   letters here; and `re` takes the control characters U+001C to U+001F for spaces. On all other characters
 #   that your Python's Unicode tables know, the two patterns cut alike.
 # * **Text** is a `str` without lone surrogates; it may be empty.
+# * No function changes its arguments.
 #
 # Sources: Gage 1994, "A new algorithm for data compression"; Sennrich et al. 2016 (arXiv 1508.07909),
 # algorithm 1; Radford et al. 2019 (GPT-2), section 2.2.
@@ -61,13 +62,14 @@ from autograder import check
 #   另外 `re` 把控制字符 U+001C 到 U+001F 算作空白。除此之外（以所用 Python 版本收录的 Unicode 字符为限），
 #   两者切法完全一致。
 # * **文本**是不含孤立代理码位的 `str`，可以为空。
+# * 函数不得修改传入的参数。
 #
 # 出处：Gage 1994；Sennrich 等 2016（arXiv 1508.07909）算法 1；Radford 等 2019（GPT-2）2.2 节。
 
 # %%
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 Pair = tuple[int, int]
@@ -102,7 +104,7 @@ def count_pairs(words: dict[tuple[int, ...], int]) -> dict[Pair, int]:
 
     Args:
         words: word -> frequency (>= 1). A word is a tuple of ids; it may be empty or have one id.
-    Returns: pair -> count, a plain dict without zeros.
+    Returns: pair -> count, a dict without zeros.
     Source: Sennrich et al. 2016, algorithm 1, `get_stats`.
     """
     raise NotImplementedError("count_pairs")
@@ -242,7 +244,7 @@ check("tokenizers/byte_pair_encoding")
 # 与 `bytes.decode("utf-8", errors="replace")` 一致。
 
 # %%
-def decode(ids: Iterable[int], merges: Sequence[Pair], special_tokens: dict[str, int] | None = None) -> str:
+def decode(ids: Sequence[int], merges: Sequence[Pair], special_tokens: dict[str, int] | None = None) -> str:
     """Ids to text.
 
     Args:

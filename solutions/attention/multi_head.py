@@ -9,9 +9,9 @@
 # * Axes: `B` batch, `H` heads (`num_heads`), `T` queries, `S` keys and values, `C` model width (`d_model`),
 #   `D = C / H` width of one head (`head_dim`).
 # * Head `h` owns the channels from `h * D` up to, not including, `(h + 1) * D`: neighbours stay together.
-# * A mask is boolean, **True means "may attend"**, and broadcasts to `[B, H, T, S]`: two axes `[T, S]` are one
-#   mask for all sequences and heads. A query that may attend to nothing gets weights of zero, so that its
-#   output is the bias of the last projection.
+# * A mask is boolean, **True means "may attend"**, has at least two axes, and broadcasts to `[B, H, T, S]`:
+#   two axes `[T, S]` are one mask for all sequences and heads. A query that may attend to nothing gets weights
+#   of zero, so that its output is the bias of the last projection.
 # * There is no dropout: training mode and evaluation mode give the same results. Inputs need not be contiguous
 #   in memory, and no function changes its arguments.
 #
@@ -32,7 +32,8 @@
 # * 轴：`B` 批大小，`H` 头数（`num_heads`），`T` 查询个数，`S` 键和值的个数，`C` 模型宽度（`d_model`），
 #   `D = C / H` 单个头的宽度（`head_dim`）。
 # * 第 `h` 个头拥有从 `h * D` 到 `(h + 1) * D`（不含）的通道：相邻的通道留在同一个头里。
-# * 掩码是布尔张量，**True 表示“可以看”**，可广播到 `[B, H, T, S]`：两个轴的 `[T, S]` 由所有序列、所有头共用。
+# * 掩码是布尔张量，**True 表示“可以看”**，至少有两个轴，可广播到 `[B, H, T, S]`：
+#   两个轴的 `[T, S]` 由所有序列、所有头共用。
 #   什么都不能看的查询，权重为 0，它的输出因此就是最后那个投影的偏置。
 # * 没有 dropout：训练模式和评估模式结果相同。输入在内存中不一定连续；函数不得修改传入的参数。
 #
@@ -55,7 +56,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float
         q: queries [B, H, T, D].
         k: keys [B, H, S, D].
         v: values [B, H, S, D].
-        mask: boolean tensor that broadcasts to [B, H, T, S], True = may attend; None hides nothing.
+        mask: boolean tensor of two axes or more that broadcasts to [B, H, T, S], True = may attend; None hides
+            nothing.
         scale: the factor that scores are multiplied by before the softmax.
 
     Returns:
@@ -268,7 +270,8 @@ class MultiHeadAttention(nn.Module):
         Args:
             query: float tensor [B, T, C].
             context: float tensor [B, S, C]; None stands for `query`.
-            mask: boolean tensor that broadcasts to [B, H, T, S], True = may attend; None hides nothing.
+            mask: boolean tensor of two axes or more that broadcasts to [B, H, T, S], True = may attend; None
+                hides nothing.
 
         Returns:
             The output [B, T, C] and the weights of every head [B, H, T, S].

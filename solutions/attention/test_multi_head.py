@@ -63,8 +63,9 @@ def test_merge_order(student):
     zh: 每个位置上各头的通道依次并排，第 0 个头在最前。
     """
     for B, H, T, D in [(2, 3, 5, 4), (1, 5, 7, 2), (3, 3, 3, 3), (2, 4, 1, 3), (2, 1, 6, 5), (1, 6, 4, 1)]:
-        heads = torch.randn(B, H, T, D)
-        assert_close(student.merge_heads(heads), torch.cat([heads[:, h] for h in range(H)], dim=-1))
+        for dtype in (torch.float32, torch.float64):
+            heads = torch.randn(B, H, T, D, dtype=dtype)
+            assert_close(student.merge_heads(heads), torch.cat([heads[:, h] for h in range(H)], dim=-1))
 
 
 @pytest.mark.points(1)
@@ -86,12 +87,14 @@ def test_non_contiguous(student, reference):
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize("causal", [False, True])
-def test_attention_mask(student, causal):
+def test_attention_mask(student, unchanged, causal):
     """A key is visible if it is a real token and, where causal, not later than the query.
 
     zh: 一个键可见，当且仅当它是真实词元，并且（因果时）不晚于查询。
     """
-    for is_token in (left_and_right_padded(), torch.rand(4, 11) < 0.6, torch.tensor([[True, False]])):
+    empty = torch.tensor([[False, False, False], [True, False, True]])  # the first is padding throughout
+    short = [torch.tensor([[True, False]]), torch.tensor([[True], [False]])]
+    for is_token in (left_and_right_padded(), torch.rand(4, 11) < 0.6, *short, empty):
         assert is_token.any() and not is_token.all()
         B, S = is_token.shape
         mask = student.attention_mask(is_token, causal)
@@ -100,6 +103,7 @@ def test_attention_mask(student, causal):
             for i in range(mask.shape[2]):
                 seen = [bool(is_token[b, j]) and (not causal or j <= i) for j in range(S)]
                 assert mask[b, 0, i].tolist() == seen
+    assert unchanged(student.attention_mask, empty, causal), "is_token is as it was"
 
 
 @pytest.mark.points(1)
@@ -154,10 +158,10 @@ def test_heads_are_independent(student, reference):
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize("T, S", [(3, 7), (5, 2), (1, 6), (4, 4)])
-def test_cross_attention(student, reference, T, S):
-    """Queries come from the first sequence, keys and values from the context, whatever their lengths.
+def test_cross_attention(student, reference, gradients, unchanged, T, S):
+    """Queries come from the first sequence, keys and values from this call's context, whatever their lengths.
 
-    zh: 查询来自第一条序列，键和值来自 context，两者长度可以不同。
+    zh: 查询来自第一条序列，键和值来自这一次调用的 context，两者长度可以不同。
     """
     module, expected, _ = modules(student, reference, 12, 3)
     x, context = torch.randn(2, T, 12), torch.randn(2, S, 12)
@@ -169,6 +173,15 @@ def test_cross_attention(student, reference, T, S):
     order = torch.arange(S).roll(1)
     output, weights = expected(x, context)
     assert_same(module(x, context[:, order]), (output, weights[..., order]))
+    assert_same(module(x), expected(x))  # nothing is left of the context before
+    modules(student, reference, 12, 4)
+    assert_same(module(x, context), (output, weights))  # nor does another module change this one
+    upstream = torch.randn(2, 3, T, S)
+    sides = [gradients(side, x, context, upstream=upstream, output=1) for side in (module, expected)]
+    assert_close(sides[0].arguments[:2], sides[1].arguments[:2])  # the weights depend on both sequences
+    mask = mask.clone()
+    mask[0] = False
+    assert unchanged(module, x, context, mask), "the sequences and the mask are as they were"
 
 
 @pytest.mark.points(1)
@@ -178,7 +191,8 @@ def test_masks(student, reference, shape):
 
     zh: 每条序列、每个头都遵守自己的掩码，或者共用的那一张；被遮住的内容没有任何影响。
     """
-    B, T, H, d_model = 6 if shape == "shared" else 3, 6, 2, 8
+    # "head": as many heads as sequences, so that a mask of three axes could be read as one for each sequence.
+    B, T, H, d_model = {"shared": 6, "head": 2}.get(shape, 3), 6, 2, 8
     module, expected, _ = modules(student, reference, d_model, H)
     x = torch.randn(B, T, d_model)
     is_token = left_and_right_padded()
@@ -194,7 +208,7 @@ def test_masks(student, reference, shape):
         assert not torch.equal(mask, mask.T) and not mask.all()
     full = mask.expand(B, H, T, T)
     assert mask.dim() == 2 or not torch.equal(full[0], full[1]) or not torch.equal(full[:, 0], full[:, 1])
-    output, weights = module(x, None, mask)
+    output, weights = module(x, None, mask.clone())
     assert (weights[~full] == 0).all()
     before = expected(x, None, mask)
     assert_same((output, weights), before)
@@ -215,13 +229,13 @@ def test_query_that_sees_nothing(student, reference, gradients):
     mask = left_and_right_padded()[:, None, None, :] & torch.ones(6, 6, dtype=torch.bool).tril()
     blind = ~mask.any(-1)[:, 0]
     assert blind.any() and not blind.all()
-    output, weights = module(x, None, mask)
+    output, weights = module(x, None, mask.clone())
     assert (weights.transpose(1, 2)[blind] == 0).all()
     assert_close(output[blind], parameters["out_proj.bias"].expand(int(blind.sum()), 12))
     assert_same((output, weights), expected(x, None, mask))
     upstream = torch.randn(3, 3, 6, 6)
-    actual = gradients(module, x, None, mask, upstream=upstream, output=1)
     wanted = gradients(expected, x, None, mask, upstream=upstream, output=1)
+    actual = gradients(module, x, None, mask.clone(), upstream=upstream, output=1)
     assert_close(actual.arguments[0], wanted.arguments[0])
     for name in ("q_proj.weight", "q_proj.bias", "k_proj.weight"):
         assert wanted.parameters[name].abs().max() > 0.1
@@ -239,28 +253,32 @@ def test_gradients(student, reference, gradients, kind):
     x, upstream = torch.randn(3, 6, 12), torch.randn(3, 6, 12)
     mask = left_and_right_padded()[:, None, None, :] & torch.ones(6, 6, dtype=torch.bool).tril()
     inputs = (x, None, mask) if kind == "self" else (x, torch.randn(3, 6, 12), mask)
-    actual = gradients(module, *inputs, upstream=upstream, output=0)
     wanted = gradients(expected, *inputs, upstream=upstream, output=0)
+    actual = gradients(module, *inputs, upstream=upstream, output=0)
     for name in NAMES:
         assert_close(actual.parameters[f"{name}.weight"], wanted.parameters[f"{name}.weight"])
     for name in ("q_proj", "v_proj", "out_proj"):  # the keys' bias shifts a row of scores: its gradient is 0
         assert_close(actual.parameters[f"{name}.bias"], wanted.parameters[f"{name}.bias"])
     assert wanted.parameters["k_proj.weight"].abs().max() > 0.1
-    for gradient, correct in zip(actual.arguments[:2], wanted.arguments[:2], strict=True):
-        assert_close(gradient, correct)
+    assert_close(actual.arguments[:2], wanted.arguments[:2])
 
 
 @pytest.mark.points(1)
 def test_constructor(student, reference):
-    """Without bias there are only the four weight matrices; a width that heads can't share is a ValueError.
+    """Without bias there are four weight matrices alone, of any dtype; a width heads can't share is a ValueError.
 
-    zh: 没有偏置时只有四个权重矩阵；宽度不能被头数整除时抛出 ValueError。
+    zh: 没有偏置时只有四个权重矩阵，dtype 可以转换；宽度不能被头数整除时抛出 ValueError。
     """
     weights = random_weights(10, bias=False)
     module, expected = (side.MultiHeadAttention(10, 5, bias=False) for side in (student, reference))
     module.load_state_dict(weights)
     expected.load_state_dict(weights)
     x, context = torch.randn(2, 3, 10), torch.randn(2, 4, 10)
+    assert_same(module(x, context), expected(x, context))
+    assert [name for name, _ in module.named_buffers()] == []
+    for side in (module, expected):
+        side.double()
+    x, context = x.double(), context.double()
     assert_same(module(x, context), expected(x, context))
     for d_model, num_heads in [(10, 3), (4, 8)]:
         with pytest.raises(ValueError):

@@ -13,7 +13,7 @@ SIZES = [(2, 3, 5, 7, 16, 6), (1, 1, 1, 11, 3, 2), (3, 2, 13, 2, 64, 1), (2, 5, 
 
 def random_qkv(sizes):
     B, H, T, S, d_k, d_v = sizes
-    assert d_k != d_v and d_k > 1, "the width of the values must not pass for the width of the keys"
+    assert d_k != d_v, "the width of the values must not pass for the width of the keys"
     return torch.randn(B, H, T, d_k), torch.randn(B, H, S, d_k), torch.randn(B, H, S, d_v)
 
 
@@ -34,20 +34,20 @@ def eighths(*shape):
 
 
 @pytest.mark.points(1)
-def test_softmax_axes(student, reference):
-    """Softmax runs along the axis it is told, and each slice along that axis sums to one by itself.
+def test_softmax_axes(student, reference, unchanged):
+    """Softmax runs along the axis it is told, and each slice along that axis sums to one by itself, in any dtype.
 
-    zh: softmax 沿指定的轴计算，该轴上的每一条切片各自和为 1。
+    zh: softmax 沿指定的轴计算，该轴上的每一条切片各自和为 1，各种浮点 dtype 都一样。
     """
-    largest = (2, 3, 4, 11)
-    cases = [(shape, torch.float32) for shape in [(5,), (3, 7), (2, 1, 5), largest]]
-    for shape, dtype in [*cases, (largest, torch.float64)]:
+    half, single, double = torch.float16, torch.float32, torch.float64
+    for shape, dtype in [((5,), single), ((3, 7), half), ((2, 1, 5), double), ((2, 3, 4, 11), single)]:
         x = 2 * torch.randn(shape, dtype=dtype)
         assert_close(student.softmax(x), reference.softmax(x, dim=-1))
         for dim in range(-len(shape), len(shape)):
             weights = student.softmax(x, dim)
             assert_close(weights, reference.softmax(x, dim))
             assert_close(weights.sum(dim), torch.ones_like(x.sum(dim)))
+    assert unchanged(student.softmax, torch.randn(2, 3)), "the logits are as they were"
 
 
 @pytest.mark.points(1)
@@ -67,6 +67,11 @@ def test_softmax_large(student, reference):
     assert_close(
         student.softmax(wide.mT.contiguous(), 0), reference.softmax(wide.double()).float().mT.contiguous()
     )
+    huge = torch.tensor(
+        [[-1e30, -1e30, -math.inf], [1e30, 1e30, 0.0], [-2e38, 2e38, -math.inf], [-1e10, -math.inf, -2e10]]
+    )
+    expected = torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    assert_close(student.softmax(huge), expected)
 
 
 @pytest.mark.points(1)
@@ -89,9 +94,9 @@ def test_softmax_minus_infinity(student, reference):
 
 @pytest.mark.points(1)
 def test_softmax_gradient(student, reference, gradients):
-    """The gradient of softmax is right, and finite where logits are -inf.
+    """The gradient of softmax is right, along whatever axis, and finite where logits are -inf.
 
-    zh: softmax 的梯度正确；logits 为 -inf 的地方梯度也是有限值。
+    zh: 无论沿哪个轴，softmax 的梯度都正确；logits 为 -inf 的地方梯度也是有限值。
     """
     x, upstream = torch.randn(5, 7), torch.randn(5, 7)
     x[1, 3:] = -math.inf
@@ -101,6 +106,8 @@ def test_softmax_gradient(student, reference, gradients):
     actual = gradients(student.softmax, x, upstream=upstream)
     assert expected[0].abs().max() > 0.05
     assert_close(actual.arguments[0], expected)
+    actual = gradients(student.softmax, x.mT.contiguous(), 0, upstream=upstream.mT.contiguous())
+    assert_close(actual.arguments[0], expected.mT.contiguous())
 
 
 @pytest.mark.points(1)
@@ -119,8 +126,8 @@ def test_causal_mask(student, reference):
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int32])
-def test_padding_mask(student, dtype):
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int16, torch.uint8])
+def test_padding_mask(student, unchanged, dtype):
     """Exactly the first `length` keys of each sequence may be seen, by every head and every query.
 
     zh: 每条序列恰好前 length 个键可见，对所有头、所有查询都一样。
@@ -130,20 +137,27 @@ def test_padding_mask(student, dtype):
         assert mask.shape == (len(lengths), 1, 1, S) and mask.dtype == torch.bool
         for row, length in zip(mask, lengths, strict=True):
             assert row.flatten().tolist() == [True] * length + [False] * (S - length)
+    assert unchanged(student.padding_mask, torch.tensor([2, 0], dtype=dtype), 3), (
+        "the lengths are as they were"
+    )
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("d_k, d_v", [(5, 3), (64, 7), (512, 32)])
+@pytest.mark.parametrize("d_k, d_v", [(1, 3), (64, 8), (512, 32)])
 def test_scale(student, reference, d_k, d_v):
-    """Scores are divided by the square root of the key dimension.
+    """Scores are divided by the square root of the key dimension, and results have the dtype of the inputs.
 
-    zh: 分数要除以键维度的平方根。
+    zh: 分数要除以键维度的平方根；结果的 dtype 与输入相同。
     """
     q, k, v = random_qkv((2, 3, 5, 7, d_k, d_v))
     output, weights = student.scaled_dot_product_attention(q, k, v)
     expected_output, expected_weights = reference.scaled_dot_product_attention(q, k, v)
     assert_close(weights, expected_weights)
     assert_close(output, expected_output)
+    narrow = [each.half() for each in (q, k, v)]
+    output, weights = student.scaled_dot_product_attention(*narrow)
+    assert_close(weights, reference.scaled_dot_product_attention(*narrow)[1])
+    assert output.dtype == torch.float16
     # Four times the width, filled up with zeros, halves the scores; twice the query doubles them again.
     wide_q, wide_k = torch.cat([2 * q, *3 * [0 * q]], -1), torch.cat([k, *3 * [0 * k]], -1)
     assert_close(student.scaled_dot_product_attention(wide_q, wide_k, v)[1], expected_weights)
@@ -192,7 +206,7 @@ def test_mask_before_softmax(student, reference, sizes):
 
 
 @pytest.mark.points(1)
-def test_fully_masked_row(student, reference):
+def test_fully_masked_row(student, reference, unchanged):
     """A query that may attend to nothing gets zero weights and a zero output; its neighbours are untouched.
 
     zh: 什么都不能看的查询，权重和输出全为 0；旁边的查询不受影响。
@@ -209,6 +223,9 @@ def test_fully_masked_row(student, reference):
     expected_output, expected_weights = reference.scaled_dot_product_attention(q, k, v, mask)
     assert_close(weights, expected_weights)
     assert_close(output, expected_output)
+    assert unchanged(student.scaled_dot_product_attention, q, k, v, mask), (
+        "queries, keys, values, mask are as before"
+    )
 
 
 @pytest.mark.points(1)
@@ -272,7 +289,8 @@ def test_mask_type(student, reference):
     output, _ = student.scaled_dot_product_attention(q, k, v, mask)
     assert_close(output, reference.scaled_dot_product_attention(q, k, v, mask)[0])
     additive = torch.zeros(5, 7).masked_fill(~mask, -math.inf)
-    for wrong in (mask.long(), mask.to(torch.uint8), mask.float(), additive):
+    numbers = [mask.to(dtype) for dtype in (torch.int64, torch.uint8, torch.float32, torch.float64)]
+    for wrong in (*numbers, torch.ones(5, 7), additive):
         with pytest.raises(TypeError):
             student.scaled_dot_product_attention(q, k, v, wrong)
 

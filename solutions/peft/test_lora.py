@@ -47,9 +47,9 @@ def expected_output(x, state, scale, prefix=""):
     ("r", "inputs", "outputs", "alpha"), [(1, 3, 1, 2.5), (3, 7, 11, 16), (5, 2, 13, 1), (8, 31, 17, 4.0)]
 )
 def test_delta(student, reference, r, inputs, outputs, alpha):
-    """The change is alpha / r times B A: of the weight's shape, of rank r at most, in proportion to alpha.
+    """The change is alpha / r times B A: of the weight's shape and the matrices' dtype, in proportion to alpha.
 
-    zh: 改动量是 (alpha / r) B A：形状与权重相同，秩不超过 r，与 alpha 成正比。
+    zh: 改动量是 (alpha / r) B A：形状与权重相同，dtype 与两个矩阵相同，大小与 alpha 成正比。
     """
     lora_A, lora_B = torch.randn(r, inputs), torch.randn(outputs, r)
     delta = student.lora_delta(lora_A, lora_B, alpha)
@@ -59,15 +59,18 @@ def test_delta(student, reference, r, inputs, outputs, alpha):
     # Twice the rank with the same matrices stacked: the sum doubles and the scale halves.
     doubled = student.lora_delta(torch.cat([lora_A, lora_A]), torch.cat([lora_B, lora_B], dim=1), alpha)
     assert_close(doubled, delta)
+    for dtype in (torch.float64, torch.float16):
+        A, B = lora_A.to(dtype), lora_B.to(dtype)
+        assert_close(student.lora_delta(A, B, alpha), reference.lora_delta(A, B, alpha))
     with pytest.raises(ValueError):
         student.lora_delta(lora_A, torch.randn(outputs, r + 1), alpha)
 
 
 @pytest.mark.points(1)
 def test_initialisation(student, build):
-    """A is uniform within 1 / sqrt(in) of 0, B is 0, both have the base's dtype and device; r is at least 1.
+    """Each layer draws its own A, uniform within 1 / sqrt(in) of 0; B is 0; dtype and device are the base's; r >= 1.
 
-    zh: A 在零附近 1 / sqrt(in) 的范围内均匀分布，B 为零，二者的 dtype、device 与 base 一致；秩至少为 1。
+    zh: 每一层各自抽取 A，在零附近 1 / sqrt(in) 的范围内均匀分布；B 为零；dtype、device 与 base 一致；秩至少为 1。
     """
     for inputs, outputs, r in [(251, 7, 16), (64, 3, 48)]:
         base = build("torch.nn.Linear", inputs, outputs, dtype=torch.float64)
@@ -81,6 +84,9 @@ def test_initialisation(student, build):
         assert 0.98 * bound < lora_A.abs().max() <= bound * (1 + 1e-6)
         assert lora_A.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
         assert lora_A.mean().abs() < 0.1 * bound
+        assert torch.linalg.matrix_rank(lora_A) == min(r, inputs), "the rows are drawn apart from one another"
+        again = snapshot(student.LoRALinear(base, r, 4.0))["lora_A"]
+        assert not torch.equal(again, lora_A), "the next layer starts from numbers of its own"
         # The layer that was initialised like this computes with what it holds.
         state["lora_B"] = torch.randn(outputs, r, dtype=torch.float64)
         layer.load_state_dict(state)
@@ -106,7 +112,7 @@ def test_identity_at_initialisation(student, build):
     before = base(x)
     for mode in (True, False):
         layer.train(mode)
-        assert_close(layer(x), before)
+        assert_close(layer(x.clone()), before)
     state = snapshot(layer)
     state["lora_B"] = torch.randn(5, 3)
     layer.load_state_dict(state)
@@ -163,15 +169,15 @@ def test_dropout_only_on_the_adapter_path(student, build):
     layer.eval()
     assert_close(layer(x), expected_output(x, state, 4.0))
     layer.train()
-    assert_close(layer(x), F.linear(x, state["base.weight"], state["base.bias"]))
+    assert_close(layer(x.clone()), F.linear(x, state["base.weight"], state["base.bias"]))
     assert_close(base(x), F.linear(x, state["base.weight"], state["base.bias"]))
 
 
 @pytest.mark.points(1)
-def test_dropout_acts_on_the_input(student, build):
-    """Each input is dropped by itself, with its whole contribution; a kept one is scaled by 1 / (1 - p).
+def test_dropout_acts_on_the_input(student, build, unchanged):
+    """At each call each input is dropped by itself, with all it contributes; a kept one is scaled by 1 / (1 - p).
 
-    zh: 每个输入独立地决定是否丢弃，丢弃时它的全部贡献随之消失；保留下来的乘以 1 / (1 - p)。
+    zh: 每次调用时，每个输入都独立地决定是否丢弃，丢弃时它的全部贡献随之消失；保留下来的乘以 1 / (1 - p)。
     """
     # One input feature: a row's adapter output is dropped whole or kept whole, whatever the rank.
     layer, _, state = adapted(student, build, (1, 5), 3, 12.0, dropout=0.75)
@@ -197,6 +203,8 @@ def test_dropout_acts_on_the_input(student, build):
     for pattern in ([False, False], [False, True], [True, False], [True, True]):
         count = (kept == torch.tensor(pattern)).all(dim=1).sum()
         assert 20 < count < 90, "about a quarter of the rows shows each pattern"
+    assert not torch.equal(layer(x), output), "the next call decides afresh"
+    assert unchanged(layer, x), "the input itself is not what is dropped: other layers read it, too"
 
 
 @pytest.mark.points(1)
@@ -204,15 +212,19 @@ def test_dropout_acts_on_the_input(student, build):
     ("features", "r", "alpha", "bias"), [((7, 5), 3, 12.0, True), ((2, 13), 4, 1.0, False)]
 )
 def test_merge_is_exact(student, build, features, r, alpha, bias):
-    """A merged layer gives the same outputs from the base's weight alone, which has the change in it.
+    """A merged layer gives the same outputs from the base's weight alone; other layers are as they were.
 
-    zh: 合并后的层只用 base 的权重就给出相同的输出，改动已经在权重里面。
+    zh: 合并后的层只用 base 的权重就给出相同的输出；别的层保持原样。
     """
     layer, base, state = adapted(
         student, build, features, r, alpha, dropout=0.5, bias=bias, dtype=torch.float64
     )
+    other, _, other_state = adapted(student, build, features, r + 1, 3 * alpha + 0.5, dtype=torch.float64)
     x = torch.randn(3, features[0], dtype=torch.float64)
     expected = expected_output(x, state, alpha / r)
+    layer.eval()
+    assert_close(layer(x), expected)
+    layer.train()
     assert layer.merged is False
     assert layer.merge() is None
     assert layer.merged is True
@@ -224,9 +236,37 @@ def test_merge_is_exact(student, build, features, r, alpha, bias):
     merged["base.weight"] = state["base.weight"] + alpha / r * state["lora_B"] @ state["lora_A"]
     assert_close(snapshot(layer), merged)
     assert trainable(layer) == {name: name.startswith("lora_") for name in state}
+    assert other.merged is False
+    assert_close(other(x), expected_output(x, other_state, (3 * alpha + 0.5) / (r + 1)))
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(0.5)
+def test_merge_in_place(student, build):
+    """Merging and unmerging change the base's own weight by the adapter as it is now, and no flag or mode.
+
+    zh: 合并与取消合并改动的是 base 原有的那个权重，加减的是适配器当前的值；requires_grad 和模式都不变。
+    """
+    base = build("torch.nn.Linear", 7, 5)
+    held = build(
+        "torch.nn.ParameterList", base.parameters()
+    )  # as an optimiser or a tied layer would hold them
+    layer = student.LoRALinear(base, 3, 12.0)
+    assert trainable(layer) == {name: name.startswith("lora_") for name in snapshot(layer)}
+    for train in (True, False):  # each time with another adapter
+        state = {name: torch.randn_like(value) for name, value in snapshot(layer).items()}
+        layer.load_state_dict({name: value.clone() for name, value in state.items()})
+        layer.requires_grad_(train)
+        layer.train(train)
+        merged = state["base.weight"] + 4.0 * state["lora_B"] @ state["lora_A"]
+        for change, weight in [(layer.merge, merged), (layer.unmerge, state["base.weight"])]:
+            change()
+            assert_close(base.state_dict()["weight"], weight)
+            assert_close(held.state_dict(), {"0": weight, "1": state["base.bias"]})
+            assert set(trainable(layer).values()) == {train}
+            assert layer.training is train
+
+
+@pytest.mark.points(0.5)
 def test_unmerge_restores(student, build, gradients):
     """Unmerging restores the old weight and outputs, also after many rounds, and the adapter trains on.
 
@@ -256,10 +296,10 @@ def test_double_merge(student, build):
     """
     layer, _, state = adapted(student, build, (5, 7), 2, 5.0)
     x = torch.randn(3, 5)
-    layer.unmerge()
+    assert layer.unmerge() is None
     assert_close(snapshot(layer), state)
     layer.merge()
-    layer.merge()
+    assert layer.merge() is None
     assert_close(layer(x), expected_output(x, state, 2.5))
     layer.unmerge()
     assert_close(snapshot(layer), state)
@@ -315,7 +355,7 @@ def randomised(module, names):
 @pytest.mark.parametrize(
     ("targets", "names"),
     [
-        (["q_proj"], ["layers.0.q_proj", "layers.1.q_proj"]),
+        (["o_proj", "q_proj"], [f"layers.{block}.{name}_proj" for block in (0, 1) for name in "qo"]),
         (["1.o_proj", "q_proj", "0.q_proj"], ["layers.0.q_proj", "layers.1.q_proj", "layers.1.o_proj"]),
         (["xq_proj", "layers.0.o_proj"], ["xq_proj", "layers.0.o_proj"]),
     ],
@@ -329,14 +369,14 @@ def test_inject_by_name(student, build, targets, names):
     x = torch.randn(3, 6)
     before, output = snapshot(model), model(x).detach()
     assert student.inject_lora(model, targets, 3, 6.0, 1.0) == names
-    assert_close(model(x), output)
+    assert_close(model(x.clone()), output)
     after = snapshot(model)
     kept = {name.replace(".base.", "."): value for name, value in after.items() if "lora_" not in name}
     assert_close(kept, before)
     assert sorted({name.rpartition(".")[0] for name in after if "lora_" in name}) == sorted(names)
     state = randomised(model, names)
     model.train()
-    assert_close(model(x), output)  # a dropout of 1 leaves nothing of the adapters
+    assert_close(model(x.clone()), output)  # a dropout of 1 leaves nothing of the adapters
     model.eval()
     assert_close(model(x), named_model_output(x, state, 2.0, names))
 
@@ -349,6 +389,7 @@ def test_inject_trains_only_adapters(student, build, gradients):
     """
     model = named_model(build)
     names = student.inject_lora(model, ["0.o_proj", "1.o_proj"], 2, 5.0)
+    assert model.training, "a model in training mode stays in it"
     state = randomised(model, names)
     x = torch.randn(4, 6)
     # Not ones: the sum of a layer norm's outputs hardly depends on what goes in.
@@ -385,9 +426,9 @@ def test_inject_unknown_name(student, build, missing):
 
 @pytest.mark.points(1)
 def test_count_parameters(student, build):
-    """Numbers are counted, not tensors; a shared parameter counts once and a buffer not at all.
+    """Numbers are counted, not tensors, whichever module holds them; a shared parameter counts once, a buffer never.
 
-    zh: 数的是参数里的数，不是张量个数；共享的参数只算一次，缓冲区不算。
+    zh: 数的是参数里的数，不是张量个数，不管参数放在哪一级模块里；共享的参数只算一次，缓冲区不算。
     """
     frozen = build("torch.nn.Linear", 5, 3)
     frozen.requires_grad_(False)
@@ -406,3 +447,12 @@ def test_count_parameters(student, build):
     shared.requires_grad_(True)
     assert_close(student.count_parameters(model), (12, 57))
     assert_close(student.count_parameters(build("torch.nn.ReLU")), (0, 0))
+    # A module that has submodules and parameters of its own, and a parameter with three axes.
+    assert_close(student.count_parameters(build("torch.nn.MultiheadAttention", 8, 2)), (288, 288))
+    assert_close(student.count_parameters(build("torch.nn.Conv1d", 3, 5, 7)), (110, 110))
+    # Two different modules that hold the same parameters; then two layers that are equal, but not the same.
+    base = build("torch.nn.Linear", 5, 3)
+    tied = build("torch.nn.Sequential", build("torch.nn.ParameterList", base.parameters()), base)
+    assert_close(student.count_parameters(tied), (18, 18))
+    norms = [build("torch.nn.LayerNorm", 3) for _ in range(2)]
+    assert_close(student.count_parameters(build("torch.nn.Sequential", *norms)), (12, 12))
