@@ -176,7 +176,7 @@ def test_versions_agree() -> None:
 # Each room knows only those after it.
 ROOMS = (
     "cli", "release", "audit", "learn", "grading", "gradebook", "testing", "sandbox", "authoring", "course", "student",
-    "results", "lang", "errors",
+    "errors", "results", "lang",
 )  # fmt: skip
 
 
@@ -196,3 +196,28 @@ def test_the_readme_lists_the_rooms_in_their_order() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert [row for row in rows if row in ROOMS] == [room for room in ROOMS if room in rows]
     assert len(rows) >= 10
+
+
+def test_every_user_error_is_written_in_both_languages() -> None:
+    trees = {
+        path: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "autograder").rglob("*.py")
+    }
+    nodes = [(path, node) for path, tree in trees.items() for node in ast.walk(tree)]
+    bases = {
+        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for _, node in nodes
+        if isinstance(node, ast.ClassDef)
+    }
+    errors = {"UserError"}
+    while more := {name for name, above in bases.items() if above & errors} - errors:
+        errors |= more
+    assert {"CourseError", "GradebookError", "ScriptError"} <= errors
+    found = 0
+    for path, node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in errors:
+            found += 1
+            place = f"{path.relative_to(ROOT)}:{node.lineno}"
+            assert len(node.args) == 2 and not node.keywords, f"{place}: give both texts, English and Chinese"
+            second = ast.unparse(node.args[1])
+            assert re.search(r"[一-鿿]|\.zh\b", second), f"{place}: the second text is to be Chinese"
+    assert found > 60

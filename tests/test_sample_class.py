@@ -6,7 +6,10 @@ new recording.
 
 from __future__ import annotations
 
+import html
+import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from autograder.cli.common import Speaker
+from autograder.cli.tables import grade_table
 from autograder.course import Course
 from autograder.gradebook import Gradebook
 
@@ -136,3 +142,24 @@ def test_one_exercise_alone(
     assert said.code == 0, said.err
     alone = {place: row for place, row in first.rows.items() if place[1] == exercise}
     assert run_of(said.out, said.err).rows == alone
+
+
+def test_the_picture_in_the_readme(first: Run, gradebook: Path) -> None:
+    """What `make demo` shows, as it is now: every line of the table, and every mistake by name."""
+    picture = (ROOT / "docs/demo.svg").read_text(encoding="utf-8")
+    places: dict[float, list[tuple[float, str]]] = {}
+    for x, y, text in re.findall(
+        r'<text class="[^"]*" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>', picture
+    ):
+        places.setdefault(float(y), []).append((float(x), html.unescape(text)))
+    # Without blanks, which a picture leaves out.
+    drawn = {"".join("".join(text for _, text in sorted(line)).split()) for line in places.values()}
+    course = Course.load(ROOT, authoring=True)
+    with Gradebook(str(gradebook)) as book:
+        table = grade_table(book, course, list(course), STUDENTS, Speaker("en"))
+    console = Console(width=80, file=io.StringIO(), highlight=False)
+    console.print(table)
+    shown = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [line for line in shown if "".join(line.split()) not in drawn] == []
+    named = {name for row in first.rows.values() for test in row["tests"] if (name := test["diagnosis"])}
+    assert [name for name in named if not any(name in line for line in drawn)] == []

@@ -92,7 +92,8 @@ def skeleton_text(exercise: Exercise, solution: str, spec: ExerciseSpec) -> str:
     if survivors:
         raise ScriptError(
             f"{path}: the solution line {survivors[0]!r} also stands outside the markers, so it would reach students; "
-            "reword one of the two"
+            "reword one of the two",
+            f"{path}：答案中的 {survivors[0]!r} 一行在标记之外也出现，会泄露给学生；请改写其中一处",
         )
     return text
 

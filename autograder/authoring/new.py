@@ -166,13 +166,18 @@ def new_exercise(course: Course, name: str) -> list[Path]:
     """Write the files of exercise `UNIT/TOPIC` and list it in course.toml. Nothing that exists is overwritten."""
     match = re.fullmatch(r"([a-z][a-z0-9_]*)/([a-z][a-z0-9_]*)", name)
     if not match:
-        raise CourseError(f"{name!r} is no exercise name; write UNIT/TOPIC in lower case, as rag/my_topic")
+        raise CourseError(
+            f"{name!r} is no exercise name; write UNIT/TOPIC in lower case, as rag/my_topic",
+            f"{name!r} 不是合法的练习名；请用小写写成 UNIT/TOPIC，例如 rag/my_topic",
+        )
     exercise = Exercise(course.root, *match.groups())
     contents = _contents(exercise)
     existing = [path for path in contents if path.exists()]
     if existing or exercise.id in course.exercises:
+        there = existing[0] if existing else exercise.id
         raise CourseError(
-            f"{existing[0] if existing else exercise.id} exists already; choose another name or edit it"
+            f"{there} exists already; choose another name or edit it",
+            f"{there} 已存在；请另取名字，或直接编辑它",
         )
     course_file = course.root / COURSE_FILE
     listed = _with_exercise(course, exercise, course_file)  # before anything is written: it may refuse
@@ -202,7 +207,8 @@ def _with_exercise(course: Course, exercise: Exercise, path: Path) -> str:
     if not found:
         raise CourseError(
             f"{path}: the list of unit {exercise.unit!r} is not on one line; add {exercise.topic!r} to it by hand, "
-            "put it on one line, or choose another unit"
+            "put it on one line, or choose another unit",
+            f"{path}：单元 {exercise.unit!r} 的列表不在同一行上；请手动加入 {exercise.topic!r}，或把列表写成一行，或换一个单元",
         )
     return text
 

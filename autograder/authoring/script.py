@@ -66,7 +66,8 @@ def split_cells(source: str, path: str) -> list[Cell]:
         if line.startswith("# %%"):
             if not HEADER.match(line):
                 raise ScriptError(
-                    f'{path}:{number}: cell header {line!r}; write `# %%`, `# %% [markdown]` or `# %% [markdown] lang="zh"`'
+                    f'{path}:{number}: cell header {line!r}; write `# %%`, `# %% [markdown]` or `# %% [markdown] lang="zh"`',
+                    f'{path}:{number}：单元格标题 {line!r} 有误；请写成 `# %%`、`# %% [markdown]` 或 `# %% [markdown] lang="zh"`',
                 )
             if header is not None:
                 cells.append(Cell(header, "\n".join(body).strip("\n") + "\n"))
@@ -74,12 +75,16 @@ def split_cells(source: str, path: str) -> list[Cell]:
         elif header is None:
             if line.strip():
                 raise ScriptError(
-                    f"{path}:{number}: text before the first cell; begin the file with `# %% [markdown]`"
+                    f"{path}:{number}: text before the first cell; begin the file with `# %% [markdown]`",
+                    f"{path}:{number}：第一个单元格之前有文本；请让文件以 `# %% [markdown]` 开头",
                 )
         else:
             body.append(line)
     if header is None:
-        raise ScriptError(f"{path}: no cells; begin the file with `# %% [markdown]`")
+        raise ScriptError(
+            f"{path}: no cells; begin the file with `# %% [markdown]`",
+            f"{path}：没有单元格；请让文件以 `# %% [markdown]` 开头",
+        )
     cells.append(Cell(header, "\n".join(body).strip("\n") + "\n"))
     return cells
 
@@ -100,7 +105,10 @@ def find_blocks(source: str, path: str) -> list[Block]:
     try:
         functions = _functions(ast.parse(source))
     except SyntaxError as error:
-        raise ScriptError(f"{path}:{error.lineno}: {error.msg}; the solution must be valid Python") from None
+        raise ScriptError(
+            f"{path}:{error.lineno}: {error.msg}; the solution must be valid Python",
+            f"{path}:{error.lineno}：{error.msg}；答案必须是有效的 Python",
+        ) from None
     blocks: list[Block] = []
     begin: int | None = None
     for number, line in enumerate(source.splitlines(), 1):
@@ -108,22 +116,33 @@ def find_blocks(source: str, path: str) -> list[Block]:
         if stripped == BEGIN:
             if begin is not None:
                 raise ScriptError(
-                    f"{path}:{number}: `{BEGIN}` inside the block begun in line {begin}; end that one first"
+                    f"{path}:{number}: `{BEGIN}` inside the block begun in line {begin}; end that one first",
+                    f"{path}:{number}：`{BEGIN}` 出现在第 {begin} 行开始的块内；请先结束那个块",
                 )
             begin = number
         elif stripped == END:
             if begin is None:
-                raise ScriptError(f"{path}:{number}: `{END}` without a `{BEGIN}` before it")
+                raise ScriptError(
+                    f"{path}:{number}: `{END}` without a `{BEGIN}` before it",
+                    f"{path}:{number}：`{END}` 之前没有 `{BEGIN}`",
+                )
             blocks.append(Block(begin, number, _owner(functions, begin, number, path)))
             begin = None
         elif "BEGIN SOLUTION" in line or "END SOLUTION" in line:
             raise ScriptError(
-                f"{path}:{number}: a marker must stand alone on its line, as `{BEGIN}` or `{END}`"
+                f"{path}:{number}: a marker must stand alone on its line, as `{BEGIN}` or `{END}`",
+                f"{path}:{number}：标记须独占一行，写成 `{BEGIN}` 或 `{END}`",
             )
     if begin is not None:
-        raise ScriptError(f"{path}:{begin}: `{BEGIN}` is never ended; add `{END}`")
+        raise ScriptError(
+            f"{path}:{begin}: `{BEGIN}` is never ended; add `{END}`",
+            f"{path}:{begin}：`{BEGIN}` 没有结束；请补上 `{END}`",
+        )
     if not blocks:
-        raise ScriptError(f"{path}: no `{BEGIN}`; mark what the student is to write")
+        raise ScriptError(
+            f"{path}: no `{BEGIN}`; mark what the student is to write",
+            f"{path}：没有 `{BEGIN}`；请标出要由学生编写的部分",
+        )
     return blocks
 
 
@@ -134,7 +153,8 @@ def _owner(
         if node.lineno < begin and end <= (node.end_lineno or 0) + 1 and _indent_fits(node, begin):
             return qualname
     raise ScriptError(
-        f"{path}:{begin}: a solution block must lie inside one function's body, after its docstring"
+        f"{path}:{begin}: a solution block must lie inside one function's body, after its docstring",
+        f"{path}:{begin}：答案块必须位于同一个函数的函数体内、文档字符串之后",
     )
 
 
@@ -162,7 +182,8 @@ def strip_solutions(source: str, path: str) -> str:
         ast.parse(stripped)
     except SyntaxError as error:
         raise ScriptError(
-            f"{path}: without its solutions the file is not valid Python ({error.msg}, line {error.lineno})"
+            f"{path}: without its solutions the file is not valid Python ({error.msg}, line {error.lineno})",
+            f"{path}：去掉答案后，该文件不是有效的 Python（{error.msg}，第 {error.lineno} 行）",
         ) from None
     return stripped
 

@@ -35,6 +35,7 @@ GradebookOption = Annotated[
     str, typer.Option("--gradebook", help="A file name (SQLite) or a database URL (postgresql://...).")
 ]
 DEFAULT_GRADEBOOK = "gradebook.db"
+INTERRUPTED = 130  # the exit status of what Ctrl-C ended, as shells have it
 WRITTEN = Text("{rows} rows written to {path}.", "已将 {rows} 行写入 {path}。")
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON on standard output and nothing else there.")
@@ -73,7 +74,10 @@ def write_file(path: Path, content: bytes, mode: str = "wb") -> None:
         with path.open(mode) as file:
             file.write(content)
     except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror}); choose another place") from None
+        raise UserError(
+            f"{path} can't be written ({error.strerror}); choose another place",
+            f"{path} 无法写入（{error.strerror}）；请另选位置",
+        ) from None
 
 
 def print_json(value: Any) -> None:

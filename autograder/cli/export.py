@@ -95,7 +95,10 @@ def export(
     say = Speaker(lang)
     platform = format in (Format.CANVAS, Format.MOODLE)
     if (template or only) and not platform:
-        raise UserError(f"--template and --only go with --format canvas or moodle, not with {format.value}")
+        raise UserError(
+            f"--template and --only go with --format canvas or moodle, not with {format.value}",
+            f"--template 和 --only 须与 --format canvas 或 moodle 同用，不能与 {format.value} 同用",
+        )
     with Gradebook(gradebook) as book:
         root = open_course(course)
         if platform:

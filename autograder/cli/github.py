@@ -59,7 +59,8 @@ def parse_deadline(text: str | None) -> datetime | None:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise UserError(
-            f"--deadline {text!r}: write date, time and time zone, as 2026-10-01T23:59+08:00 or ...T15:59Z"
+            f"--deadline {text!r}: write date, time and time zone, as 2026-10-01T23:59+08:00 or ...T15:59Z",
+            f"--deadline {text!r}：请写明日期、时间和时区，例如 2026-10-01T23:59+08:00 或 ...T15:59Z",
         )
     return moment
 

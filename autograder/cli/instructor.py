@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
+import re
 import sys
-from contextlib import ExitStack, nullcontext, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from autograder.cli.common import (
     DEFAULT_GRADEBOOK,
+    INTERRUPTED,
     CourseOption,
     GradebookOption,
     JsonOption,
@@ -26,6 +31,11 @@ from autograder.cli.github import DeadlineOption, GithubOption, GradesOption, op
 from autograder.cli.nbgrader import NbgraderOption, opened, sync, write_out
 from autograder.errors import UserError
 from autograder.results import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autograder.gradebook import Score
 
 UNSAFE = Text(
     "UNSAFE: submissions run inside this process, with your rights, next to the answers. Every result is marked unsafe.",
@@ -45,23 +55,71 @@ NEXT = Text(
     "Next: autograder gradebook show --gradebook {name} --student NAME, or autograder gradebook export grades.csv --gradebook {name}",
     "接下来：autograder gradebook show --gradebook {name} --student 姓名，或 autograder gradebook export grades.csv --gradebook {name}",
 )
-ADJUSTED = Text(
-    "{student}, {exercise}: {points:+g} points, recorded.", "{student}，{exercise}：{points:+g} 分，已记录。"
+STOPPED = Text(
+    "Stopped. What is graded is recorded in {name}; run the same command to go on.",
+    "已停止。已评分的结果记录在 {name} 中；再次运行同一命令即可继续。",
 )
+ADJUSTED = Text(
+    "{student}, {exercise}: {before} -> {after} of {most}",
+    "{student}，{exercise}：{before} -> {after}，满分 {most}",
+)
+ABOVE_MAXIMUM = Text(
+    "That is above the maximum. It counts as it stands; to take it back, adjust by as much the other way.",
+    "已超过满分，并将照此计入。如需撤回，请反向调整同样的分数。",
+)
+BELOW_ZERO = Text(
+    "The sum is {points}, below 0, and counts as 0. To take it back, adjust by as much the other way.",
+    "合计为 {points}，低于 0，按 0 分计。如需撤回，请反向调整同样的分数。",
+)
+WAITING = Text(
+    "{student}, {exercise}: {points:+g} recorded. Nothing of it is graded yet; the points count as soon as something is.",
+    "{student}，{exercise}：{points:+g} 分已记录。该练习尚无评分结果，评分后计入。",
+)
+
+NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan).*", re.IGNORECASE)
 
 gradebook_app = typer.Typer(
     help="Show, export, adjust and synchronise what is recorded.", no_args_is_help=True
 )
-gradebook_app.command()(sync)
-gradebook_app.command()(export)
-gradebook_app.command()(roster)
 
 
 def register(app: typer.Typer) -> None:
-    """Add this group's commands."""
-    app.command()(grade)
+    """Add this group's commands, in the order in which help lists them."""
+    app.command(short_help="Grade submissions into the gradebook.")(grade)
+    of_gradebook = gradebook_app.command
+    of_gradebook()(_of_existing(show))
+    of_gradebook(short_help="Write the gradebook for a spreadsheet, a platform or a machine.")(
+        _of_existing(export)
+    )
+    of_gradebook(cls=TakesNegatives)(_of_existing(adjust))
+    # A roster may come first: grading clones looks up in it whose they are.
+    of_gradebook(short_help="Take over what Canvas, Moodle and GitHub call our students.")(roster)
+    of_gradebook(short_help="Take people's scores from nbgrader, and write new results to it.")(
+        _of_existing(sync)
+    )
     app.add_typer(gradebook_app, name="gradebook")
-    app.command()(doctor)
+    app.command(short_help="Prove each layer of the isolation by attempting a violation.")(doctor)
+
+
+class TakesNegatives(TyperCommand):
+    """A command to which -1 is a number. A misspelt option beside it is still an error: one argument too many."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.ignore_unknown_options = any(map(NEGATIVE.fullmatch, args))
+        return super().parse_args(ctx, args)
+
+
+def _of_existing(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, for a gradebook that is there: one made by a mistyped name would be an empty answer."""
+
+    @functools.wraps(command)
+    def checked(*arguments: Any, gradebook: str, **more: Any) -> None:
+        from autograder.gradebook.store import must_exist
+
+        must_exist(gradebook)
+        command(*arguments, gradebook=gradebook, **more)
+
+    return checked
 
 
 def grade(
@@ -87,9 +145,10 @@ def grade(
     lang: LangOption = None,
 ) -> None:
     """Grade a folder of submissions, an nbgrader course's, or a folder of clones, into the gradebook."""
-    from autograder.cli.tables import Tally, diagnosis_table, fault_lines, grade_table, result_json
+    from autograder.cli.tables import Tally, diagnosis_table, fault_lines, grade_table, unreadable_lines
     from autograder.cli.watch import with_progress
     from autograder.gradebook import Gradebook
+    from autograder.gradebook.machine import result_json
     from autograder.grading.nbgrader import rounds
     from autograder.grading.run import Grader, Mode, Round
     from autograder.grading.submissions import students_of
@@ -97,10 +156,14 @@ def grade(
     say, remarks = Speaker(lang), console(stderr=True)
     if [submissions, nbgrader, github].count(None) != 2:
         raise UserError(
-            "give a folder of submissions, or --nbgrader COURSE_DIR, or --github CLONES_DIR, and no two"
+            "give a folder of submissions, or --nbgrader COURSE_DIR, or --github CLONES_DIR, and no two",
+            "请给出提交文件夹、--nbgrader COURSE_DIR、--github CLONES_DIR 三者之一，且只给一个",
         )
     if github is None and (deadline or grades_csv):
-        raise UserError("--deadline and --grades-csv go with --github CLONES_DIR")
+        raise UserError(
+            "--deadline and --grades-csv go with --github CLONES_DIR",
+            "--deadline 和 --grades-csv 须与 --github CLONES_DIR 同用",
+        )
     root = open_course(course, authoring=True)
     exercises = root.select(only or [])
     root.check_files(exercises)
@@ -108,6 +171,7 @@ def grade(
         remarks.print(say(UNSAFE), style="bold white on red")
     with ExitStack() as stack:
         book = stack.enter_context(Gradebook(gradebook))
+        stack.enter_context(_resumable(book.name, remarks, say))
         synchroniser, classroom = None, None
         if nbgrader is not None:
             synchroniser = stack.enter_context(opened(nbgrader, root, exercises, book))
@@ -156,21 +220,33 @@ def grade(
                 DONE,
                 new=tally.new,
                 cached=tally.cached,
-                invalid=tally.invalid,
+                invalid=len(tally.unreadable),
                 ungraded=tally.ungraded,
                 name=book.name,
-            )
+            ),
+            markup=False,
         )
+        for line in unreadable_lines(tally, say):
+            remarks.print(line, style="yellow", markup=False)
         if not json:
-            remarks.print(say(NEXT, name=book.name), style="dim")
+            remarks.print(say(NEXT, name=book.name), style="dim", markup=False)
     if tally.ungraded:
-        for line in fault_lines(tally):
+        for line in fault_lines(tally, say):
             remarks.print(line, style="yellow", markup=False)
         remarks.print(say(AGAIN), style="yellow")
         raise typer.Exit(1)
 
 
-@gradebook_app.command()
+@contextmanager
+def _resumable(name: str, remarks: Console, say: Speaker) -> Iterator[None]:
+    """On Ctrl-C, say what is left of the work, and how it goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        remarks.print(say(STOPPED, name=name), markup=False)
+        raise typer.Exit(INTERRUPTED) from None
+
+
 def show(
     gradebook: GradebookOption = DEFAULT_GRADEBOOK,
     student: Annotated[str | None, typer.Option(help="One student, test by test.")] = None,
@@ -179,26 +255,28 @@ def show(
     lang: LangOption = None,
 ) -> None:
     """Show the grade table, or one student's results test by test."""
-    from autograder.cli.tables import grade_table, result_json, student_table
+    from autograder.cli.tables import grade_table, student_table
     from autograder.gradebook import Gradebook
+    from autograder.gradebook.export import standing
+    from autograder.gradebook.machine import recorded_json
 
     say = Speaker(lang)
     root = open_course(course)
     with Gradebook(gradebook) as book:
         if json:
             results = [history[-1].result for history in book.attempts().values()]
-            print_json(result_json([r for r in results if student in (None, r.student)]))
+            chosen = [result for result in results if student in (None, result.student)]
+            print_json(recorded_json(chosen, standing(book, root.policy), book.adjustments()))
         elif student is not None:
             console().print(student_table(book, root, student, say))
         else:
             console().print(grade_table(book, root, list(root), book.students(), say))
 
 
-@gradebook_app.command()
 def adjust(
     student: Annotated[str, typer.Argument(help="Whose points.")],
     exercise: Annotated[str, typer.Argument(help="On which exercise.")],
-    points: Annotated[float, typer.Argument(help="How many to add; put -- before a negative number.")],
+    points: Annotated[float, typer.Argument(help="How many to add; a negative number takes them.")],
     reason: Annotated[str, typer.Option(help="Why; kept with the adjustment.")],
     who: Annotated[str | None, typer.Option(help="Who decided (the login name by default).")] = None,
     gradebook: GradebookOption = DEFAULT_GRADEBOOK,
@@ -207,11 +285,34 @@ def adjust(
 ) -> None:
     """Give or take points by hand. The attempts stay as they are."""
     from autograder.gradebook import Gradebook
+    from autograder.gradebook.export import standing
+    from autograder.testing.progress import number
 
-    name = open_course(course).exercise(exercise).id
+    say = Speaker(lang)
+    root = open_course(course)
+    name = root.exercise(exercise).id
     with Gradebook(gradebook) as book:
+        before = standing(book, root.policy).get((student, name))
         book.adjust(student, name, points, reason=reason, who=who or getpass.getuser())
-    console().print(Speaker(lang)(ADJUSTED, student=student, exercise=name, points=points))
+        after = standing(book, root.policy).get((student, name))
+    if before is None or after is None or before.score is None or after.score is None:
+        said = say(WAITING, student=student, exercise=name, points=points)
+        console().print(said, style="yellow", markup=False)
+        return
+    numbers = {"before": before.score, "after": after.score, "most": after.max_score}
+    said = say(ADJUSTED, student=student, exercise=name, **{key: number(n) for key, n in numbers.items()})
+    console().print(said, markup=False)
+    warning = _out_of_range(after, say)
+    if warning:
+        console(stderr=True).print(warning, style="yellow")
+
+
+def _out_of_range(score: Score, say: Speaker) -> str:
+    """What to say of points that no attempt alone could give; "" of all others."""
+    if score.score is not None and score.score > score.max_score + 1e-6:
+        return say(ABOVE_MAXIMUM)
+    whole = (score.result.score or 0.0) + score.adjusted
+    return say(BELOW_ZERO, points=f"{whole:g}") if whole < -1e-6 else ""
 
 
 def doctor(json: JsonOption = False, lang: LangOption = None) -> None:

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from autograder.cli.common import CourseOption, JsonOption, LangOption, console, open_course, print_json
+from autograder.cli.common import (
+    INTERRUPTED,
+    CourseOption,
+    JsonOption,
+    LangOption,
+    console,
+    open_course,
+    print_json,
+)
 from autograder.lang import language
 
 
@@ -19,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    name: Annotated[str, typer.Argument(help="An exercise, as attention/multi_head.")],
+    name: Annotated[str, typer.Argument(help="An exercise, as attention/multi_head, or its file.")],
     hidden: Annotated[
         bool, typer.Option("--hidden", help="Run the hidden tests, too, where solutions are at hand.")
     ] = False,
@@ -28,13 +36,19 @@ def check(
     lang: LangOption = None,
 ) -> None:
     """Test your file for one exercise and say what failed and why."""
-    from autograder.learn.check import check_file
+    from autograder.learn.check import Interrupted, check_file
+    from autograder.learn.chosen import one_exercise
     from autograder.learn.hidden import check_hidden
+    from autograder.learn.report import print_report
 
-    exercise = open_course(course, authoring=True).exercise(name)
+    exercise = one_exercise(open_course(course, authoring=True), name)
     # What the learner's file prints is not the answer: with --json, standard output holds the document alone.
     with redirect_stdout(sys.stderr) if json else nullcontext():
-        report = (check_hidden if hidden else check_file)(exercise, language(lang))
+        try:
+            report = (check_hidden if hidden else check_file)(exercise, language(lang))
+        except Interrupted as stop:
+            typer.echo(f"autograder: {stop}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
     if json:
         print_json(
             {
@@ -45,19 +59,22 @@ def check(
             }
         )
     else:
-        console().print(str(report), markup=False)
+        print_report(console(), str(report))
     if not report.complete:
         raise typer.Exit(1)
 
 
 def learn(
     name: Annotated[
-        str | None, typer.Argument(help="Where to begin; the first unfinished exercise by default.")
+        str | None, typer.Argument(help="Where to begin: an exercise, its file, or a unit.")
     ] = None,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
     """Work through the course: tests run on every save, hints come in steps."""
+    from autograder.learn.chosen import first_exercise
     from autograder.learn.loop import Loop
 
-    Loop(open_course(course, authoring=True), language(lang), console()).run(name)
+    opened = open_course(course, authoring=True)
+    first = first_exercise(opened, name).id if name else None
+    Loop(opened, language(lang), console()).run(first)

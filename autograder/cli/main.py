@@ -1,23 +1,49 @@
 """`autograder`: the commands, and what an error looks like.
 
 Exit status: 0 when all is well, 1 when the answer is no (an audit is red, points are missing, something stayed ungraded),
-2 when something the user gave is wrong. Nothing heavy is imported here: a command loads what it needs when it runs.
+2 when something the user gave is wrong, 130 after Ctrl-C. Nothing heavy is imported here: a command loads what it needs when it runs.
 """
 
 from __future__ import annotations
 
+import io
+import itertools
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from autograder import __version__
 from autograder.cli import author, instructor, learner
 from autograder.cli import release as releasing
 from autograder.cli import report as reporting
+from autograder.cli.common import INTERRUPTED
 from autograder.errors import UserError
+from autograder.lang import language
+from autograder.results import Text
 from autograder.sandbox.errors import SandboxUnavailable
 
+STOPPED = Text("Stopped.", "已停止。")
+NO_SANDBOX = Text(
+    "`autograder doctor` shows each layer; --unsafe grades without isolation.",
+    "`autograder doctor` 显示每一层的情况；--unsafe 会在没有隔离的情况下评分。",
+)
+
+
+class Commands(TyperGroup):
+    """All commands. Typer itself would end one in silence on Ctrl-C; what was interrupted may have more to say."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            typer.echo(str(stop) or STOPPED.pick(_spoken()), err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
 app = typer.Typer(
+    cls=Commands,
     name="autograder",
     help="Build, check and grade a course on large language models.  构建、检查、批改大语言模型课程。",
     no_args_is_help=True,
@@ -49,16 +75,35 @@ def _options(
 
 def run() -> None:
     """The console script."""
+    _print_what_can_be()
     try:
         app()
     except UserError as error:
-        typer.secho(f"autograder: {error}", err=True, fg="red")
+        typer.secho(f"autograder: {error.text.pick(_spoken())}", err=True, fg="red")
         sys.exit(2)
     except SandboxUnavailable as error:
-        typer.secho(f"autograder: {error}", err=True, fg="red")
-        typer.secho(
-            "autograder: `autograder doctor` shows each layer; --unsafe grades without isolation.", err=True
-        )
+        typer.secho(f"autograder: {error.text.pick(_spoken())}", err=True, fg="red")
+        typer.secho(f"autograder: {NO_SANDBOX.pick(_spoken())}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)
+
+
+def _spoken() -> str:
+    """The language that `--lang` asks for, whichever command it belongs to; else the environment's."""
+    given = None
+    for option, value in itertools.pairwise([*sys.argv[1:], ""]):
+        if option == "--":
+            break
+        if option == "--lang":
+            given = value
+        elif option.startswith("--lang="):
+            given = option.removeprefix("--lang=")
+    return language(given)
+
+
+def _print_what_can_be() -> None:
+    """A terminal that has no ✓ gets a question mark in its place, not the end of the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            stream.reconfigure(errors="replace")

@@ -32,7 +32,10 @@ def _refuse_inside(root: Path, out: Path) -> None:
     place = out.resolve()
     for tree in (root / name for name in OURS):
         if place.is_relative_to(tree) or root.is_relative_to(place):
-            raise UserError(f"{out} belongs to the course itself; give a folder of its own, as release/week1")
+            raise UserError(
+                f"{out} belongs to the course itself; give a folder of its own, as release/week1",
+                f"{out} 属于课程本身；请给出单独的文件夹，例如 release/week1",
+            )
 
 
 def release(

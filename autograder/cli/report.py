@@ -38,7 +38,8 @@ def report(
 
     if not github and classroom50 is None:
         raise UserError(
-            "say for whom: --github, or --classroom50 result.json (for yourself: autograder check)"
+            "say for whom: --github, or --classroom50 result.json (for yourself: autograder check)",
+            "请说明给谁看：--github，或 --classroom50 result.json（给自己看：autograder check）",
         )
     spoken = language(lang)
     root = open_course(course, authoring=True)

@@ -1,12 +1,15 @@
-"""Results as people look at them: rich tables, and the documented JSON."""
+"""Results as people look at them: rich tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Group
-from rich.markup import escape
+from rich.markup import escape, render
 from rich.table import Table
 
 from autograder.errors import UserError
@@ -16,10 +19,12 @@ from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestR
 from autograder.testing.progress import number
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+
     from autograder.audit import ExerciseAudit
     from autograder.cli.common import Speaker
     from autograder.course import Course, Exercise
-    from autograder.gradebook import Gradebook, Score
+    from autograder.gradebook import Adjustment, Gradebook, Score
     from autograder.sandbox.doctor import Report
 
 STUDENT = Text("student", "学生")
@@ -46,31 +51,138 @@ ATTEMPTED, SEEN, REMEDY = (
     Text("seen", "实际结果"),
     Text("remedy", "补救办法"),
 )
-FAULTS_SHOWN, STUDENTS_SHOWN = 10, 5  # of the list after a run; `gradebook show` has them all
+MORE = Text("  and {n} more", "  另有 {n} 条")
+MORE_FOUND = Text(
+    "and {n} more: autograder gradebook export FILE --per test has them all",
+    "另有 {n} 条，全部见：autograder gradebook export 文件 --per test",
+)
+NOTHING = Text("{student} has handed in nothing.", "{student} 没有提交任何练习。")
+NOT_HANDED_IN = Text(
+    "not handed in; points given by hand count beside an attempt only",
+    "未提交；人工给分只在有提交时计入",
+)
+FOUND_SHOWN = 50  # misconceptions after a run: all that a class of ordinary size makes
+SHOWN, STUDENTS_SHOWN = 10, 5  # of the lists after a run; `gradebook show` has them all
+NAME_WIDTH = 10  # longer names are folded to it before the exercises are spread over several tables
+GAP = "   "  # between the items of the legend
+SHARE = Text(" ({n} of {all})", "（{all} 个中 {n} 个）")
+CHINESE: dict[Outcome | Status | Isolation, str] = {
+    Outcome.PASSED: "通过",
+    Outcome.FAILED: "未通过",
+    Outcome.NOT_IMPLEMENTED: "尚未实现",
+    Outcome.ERROR: "出错",
+    Outcome.TIMEOUT: "超时",
+    Outcome.MEMORY: "内存超限",
+    Outcome.CRASHED: "崩溃",
+    Outcome.BLOCKED: "被拦截",
+    Outcome.UNGRADED: "尚未评分",
+    Status.GRADED: "已评分",
+    Status.NOT_BEGUN: "未动笔",
+    Status.INVALID: "无法读取",
+    Status.MISSING: "未提交",
+    Status.UNGRADED: "尚未评分",
+    Isolation.FULL: "完全隔离",
+    Isolation.STANDARD: "标准隔离",
+    Isolation.UNSAFE: "不安全模式",
+    Isolation.NONE: "未运行",
+}
 COLOURS = {Outcome.PASSED: "green", Outcome.NOT_IMPLEMENTED: "dim", Outcome.UNGRADED: "yellow"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """Numbers below a head, as rich markup."""
+
+    head: str
+    cells: Sequence[str]
+    style: str = ""
+
+    @property
+    def width(self) -> int:
+        lines = [line for cell in (self.head, *self.cells) for line in render(cell).plain.split("\n")]
+        return max(map(cell_len, lines))
+
+
+@dataclass(frozen=True)
+class GradeTable:
+    """Students x columns. No number is ever cut: names are folded, then columns go to further tables below."""
+
+    head: str
+    students: Sequence[str]
+    columns: Sequence[Column]
+    names: Sequence[str]
+    legend: str
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Table | str]:
+        for part in self._parts(options.max_width):
+            table = Table()
+            table.add_column(self.head, overflow="fold")
+            for column in part:
+                table.add_column(column.head, justify="right", style=column.style, no_wrap=True)
+            for row, student in enumerate(self.students):
+                table.add_row(escape(student), *(column.cells[row] for column in part))
+            yield table
+        yield from self.names
+        for line in _flowed(self.legend.split(GAP), options.max_width):
+            yield f"[dim]{line}[/]"
+
+    def _parts(self, width: int) -> list[list[Column]]:
+        """The columns, as many side by side as fit beside the students."""
+        frame = 3  # two blanks and a line for each column, and one line more
+        longest = max(map(cell_len, (self.head, *self.students)))
+        room = width - 1 - frame - min(longest, NAME_WIDTH)
+        parts: list[list[Column]] = [[]]
+        left = room
+        for column in self.columns:
+            if parts[-1] and left < column.width + frame:
+                parts.append([])
+                left = room
+            parts[-1].append(column)
+            left -= column.width + frame
+        return parts
+
+
+def _flowed(items: Sequence[str], width: int) -> list[str]:
+    """Lines of whole items. By hand, because rich breaks lines at no-break spaces, too."""
+    lines = [items[0]]
+    for item in items[1:]:
+        longer = lines[-1] + GAP + item
+        if cell_len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(item)
+    return lines
 
 
 def grade_table(
     book: Gradebook, course: Course, exercises: Sequence[Exercise], students: Sequence[str], say: Speaker
-) -> Group:
+) -> GradeTable:
     """Students x exercises, with totals. Exercises are numbered columns, named below: their ids are long."""
     scores = standing(book, course.policy)
-    highest: dict[str, float] = {}
-    for (_, name), score in scores.items():
-        highest[name] = max(highest.get(name, 0.0), score.max_score)
-    table = Table()
-    table.add_column(say(STUDENT), no_wrap=True)
+    highest = _highest(exercises, scores)
+    columns, totals = [], dict.fromkeys(students, 0.0)
     for column, exercise in enumerate(exercises, 1):
-        table.add_column(f"{column}\n/{number(highest.get(exercise.id, 0.0))}", justify="right", no_wrap=True)
-    table.add_column(
-        f"{say(TOTAL)}\n/{number(total(highest.values()))}", justify="right", style="bold", no_wrap=True
-    )
-    for student in students:
-        row = [scores.get((student, exercise.id)) for exercise in exercises]
-        whole = total(score.score or 0.0 for score in row if score is not None)
-        table.add_row(escape(student), *(_cell(score) for score in row), number(whole))
+        known = [scores.get((student, exercise.id)) for student in students]
+        most = highest[exercise.id]
+        head = f"{column}\n/{'–' if most is None else number(most)}"
+        columns.append(Column(head, [_cell(score) for score in known]))
+        for student, score in zip(students, known, strict=True):
+            totals[student] = total((totals[student], (score.score or 0.0) if score else 0.0))
+    head = f"{say(TOTAL)}\n/{number(total(most or 0.0 for most in highest.values()))}"
+    columns.append(Column(head, [number(points) for points in totals.values()], style="bold"))
     names = [f"{column:>3}  {exercise.id}" for column, exercise in enumerate(exercises, 1)]
-    return Group(table, *names, f"[dim]{say(LEGEND)}[/]")
+    return GradeTable(say(STUDENT), students, columns, names, say(LEGEND))
+
+
+def _highest(
+    exercises: Sequence[Exercise], scores: Mapping[tuple[str, str], Score]
+) -> dict[str, float | None]:
+    """Exercise -> the points that can be had; None where nobody handed in: to read its tests would take seconds."""
+    highest: dict[str, float | None] = dict.fromkeys(exercise.id for exercise in exercises)
+    for (_, name), score in scores.items():
+        if name in highest:
+            highest[name] = max(highest[name] or 0.0, score.max_score)
+    return highest
 
 
 def _cell(score: Score | None) -> str:
@@ -91,7 +203,8 @@ class Tally:
     """What a run amounts to, kept while its results stream by."""
 
     def __init__(self) -> None:
-        self.new = self.cached = self.invalid = self.ungraded = 0
+        self.new = self.cached = self.ungraded = 0
+        self.unreadable: list[ExerciseResult] = []
         self.diagnosed: dict[tuple[str, str], list[str]] = {}  # (exercise, misconception) -> students
         self.faults: dict[tuple[str, str], list[str]] = {}  # (exercise, why it stayed ungraded) -> students
 
@@ -99,7 +212,7 @@ class Tally:
         if cached:
             self.cached += 1
         elif result.status is Status.INVALID:
-            self.invalid += 1
+            self.unreadable.append(result)
         elif result.status is Status.UNGRADED:
             self.ungraded += 1
             why = result.detail.partition("\n")[0]
@@ -110,66 +223,105 @@ class Tally:
             self.diagnosed.setdefault((result.exercise, name), []).append(result.student)
 
 
-def diagnosis_table(tally: Tally, say: Speaker) -> Table | None:
-    """Which misconceptions were found, and in whose work; None if none was."""
+def diagnosis_table(tally: Tally, say: Speaker) -> Group | None:
+    """Which misconceptions were found most, and in whose work; None if none was."""
     if not tally.diagnosed:
         return None
     table = Table(title=say(FOUND), title_justify="left", title_style="bold")
     for column in (EXERCISE, MISTAKE, STUDENTS):
-        table.add_column(say(column))
-    for (exercise, name), students in sorted(tally.diagnosed.items(), key=lambda entry: -len(entry[1])):
+        table.add_column(say(column), overflow="fold")
+    ordered = sorted(tally.diagnosed.items(), key=lambda entry: -len(entry[1]))
+    for (exercise, name), students in ordered[:FOUND_SHOWN]:
         table.add_row(exercise, name, escape(", ".join(students)))
-    return table
+    more = len(ordered) - FOUND_SHOWN
+    return Group(table, *([say(MORE_FOUND, n=more)] if more > 0 else []))
 
 
-def fault_lines(tally: Tally) -> list[str]:
+def unreadable_lines(tally: Tally, say: Speaker) -> list[str]:
+    """One line for each submission that could not be read: whose, of what, and why."""
+    lines = []
+    for result in tally.unreadable[:SHOWN]:
+        why = result.message.pick(say.lang).partition("\n")[0]
+        lines.append(f"  {result.student}  {result.exercise}: {why}")
+    return lines + _more(len(tally.unreadable), say)
+
+
+def fault_lines(tally: Tally, say: Speaker) -> list[str]:
     """One line for each reason why something stayed ungraded, most frequent first: whose work, and why."""
     ordered = sorted(tally.faults.items(), key=lambda entry: -len(entry[1]))
     lines = []
-    for (exercise, why), students in ordered[:FAULTS_SHOWN]:
+    for (exercise, why), students in ordered[:SHOWN]:
         more = f" +{len(students) - STUDENTS_SHOWN}" if len(students) > STUDENTS_SHOWN else ""
         lines.append(f"  {exercise}  {', '.join(students[:STUDENTS_SHOWN])}{more}: {why}")
-    return lines + ["  ..."] * (len(ordered) > FAULTS_SHOWN)
+    return lines + _more(len(ordered), say)
+
+
+def _more(n: int, say: Speaker) -> list[str]:
+    return [say(MORE, n=n - SHOWN)] if n > SHOWN else []
 
 
 def student_table(book: Gradebook, course: Course, student: str, say: Speaker) -> Group:
     """One student's results, test by test."""
     if student not in book.students():
-        raise UserError(f"{book.name} has no student {student!r}; `autograder gradebook show` lists them")
+        raise UserError(
+            f"{book.name} has no student {student!r}; `autograder gradebook show` lists them",
+            f"{book.name} 中没有学生 {student!r}；`autograder gradebook show` 会列出所有学生",
+        )
     scores, attempts = standing(book, course.policy), book.attempts()
-    tables: list[Table | str] = []
+    adjustments = book.adjustments()
+    parts: list[Table | str] = []
     for exercise in course:
         score = scores.get((student, exercise.id))
-        if score is None:
-            continue
-        result = score.result
-        shown = "?" if score.score is None else number(score.score)
-        title = f"{exercise.id}  {shown}/{number(score.max_score)}  {result.status.value}  ({result.isolation.value})"
-        table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left")
-        if result.message.en:
-            table.caption = escape(result.message.pick(say.lang))
-        for column in (TEST, OUTCOME, POINTS, MESSAGE):
-            table.add_column(say(column))
-        told: set[str] = set()
-        for name, tests in grouped(result.tests):
-            failing = [test for test in tests if test.outcome is not Outcome.PASSED]
-            worst = failing[0] if failing else tests[0]
-            share = f" ({len(failing)} of {len(tests)})" if failing and len(tests) > 1 else ""
-            message = f"{worst.diagnosis}: " if worst.diagnosis else ""
-            message += worst.message.pick(say.lang)
-            table.add_row(
-                escape(name),
-                f"[{COLOURS.get(worst.outcome, 'red')}]{worst.outcome.value}{share}[/]",
-                f"{number(total(test.score for test in tests))}/{number(total(test.max_score for test in tests))}",
-                say(ABOVE) if message in told else escape(message),
-            )
-            told |= {message} if message else set()
-        tables.append(table)
-        # Also where an earlier attempt counts until the last one can be graded.
-        last = attempts[student, exercise.id][-1].result
-        if last.detail:
-            tables.append(f"[yellow]{last.status.value}: {escape(last.detail)}[/]")
-    return Group(*tables)
+        given = [_adjustment(one) for one in adjustments.get((student, exercise.id), ())]
+        if score is not None:
+            parts += _exercise_parts(exercise.id, score, say)
+            # Also where an earlier attempt counts until the last one can be graded.
+            last = attempts[student, exercise.id][-1].result
+            if last.detail:
+                parts.append(f"[yellow]{_word(last.status, say)}: {escape(last.detail)}[/]")
+        elif given:
+            parts.append(f"[bold]{exercise.id}[/]  {say(NOT_HANDED_IN)}")
+        parts += given
+    return Group(*(parts or [escape(say(NOTHING, student=student))]))
+
+
+def _exercise_parts(name: str, score: Score, say: Speaker) -> list[Table | str]:
+    """One exercise's points and message, and its tests where any were run."""
+    result = score.result
+    shown = "?" if score.score is None else number(score.score)
+    state = f"{_word(result.status, say)}  ({_word(result.isolation, say)})"
+    title = f"{name}  {shown}/{number(score.max_score)}  {state}"
+    message = escape(result.message.pick(say.lang))
+    if not result.tests:
+        return [f"[bold]{title}[/]", *([message] if message else [])]
+    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left")
+    table.caption = message or None
+    for column in (TEST, OUTCOME, POINTS, MESSAGE):
+        table.add_column(say(column), overflow="fold", no_wrap=column is POINTS)
+    told: set[str] = set()
+    for test_name, tests in grouped(result.tests):
+        failing = [test for test in tests if test.outcome is not Outcome.PASSED]
+        worst = failing[0] if failing else tests[0]
+        share = say(SHARE, n=len(failing), all=len(tests)) if failing and len(tests) > 1 else ""
+        message = f"{worst.diagnosis}: " if worst.diagnosis else ""
+        message += worst.message.pick(say.lang)
+        table.add_row(
+            escape(test_name),
+            f"[{COLOURS.get(worst.outcome, 'red')}]{_word(worst.outcome, say)}{share}[/]",
+            f"{number(total(test.score for test in tests))}/{number(total(test.max_score for test in tests))}",
+            say(ABOVE) if message in told else escape(message),
+        )
+        told |= {message} if message else set()
+    return [table]
+
+
+def _word(value: Outcome | Status | Isolation, say: Speaker) -> str:
+    return say(Text(value.value, CHINESE[value]))
+
+
+def _adjustment(given: Adjustment) -> str:
+    day = given.recorded_at.replace(tzinfo=UTC).astimezone().date()
+    return escape(f'  {given.points:+g}  {given.who}  {day}  "{given.reason}"')
 
 
 def grouped(tests: Sequence[TestResult]) -> list[tuple[str, list[TestResult]]]:
@@ -180,43 +332,6 @@ def grouped(tests: Sequence[TestResult]) -> list[tuple[str, list[TestResult]]]:
     return list(groups.items())
 
 
-def result_json(results: Sequence[ExerciseResult]) -> dict[str, Any]:
-    """The document that `--json` prints."""
-    return {
-        "results": [
-            {
-                "student": result.student,
-                "exercise": result.exercise,
-                "status": result.status.value,
-                "score": result.score,
-                "max_score": result.max_score,
-                "isolation": result.isolation.value,
-                "file": result.path,
-                "message": result.message,
-                "detail": result.detail,
-                "tests": [
-                    {
-                        "name": test.name,
-                        "visibility": test.visibility.value,
-                        "outcome": test.outcome.value,
-                        "score": test.score,
-                        "max_score": test.max_score,
-                        "diagnosis": test.diagnosis,
-                        "message": test.message,
-                    }
-                    for test in result.tests
-                ],
-            }
-            for result in results
-        ],
-        "summary": {
-            "students": len({result.student for result in results}),
-            "results": len(results),
-            **{status.value: sum(result.status is status for result in results) for status in Status},
-        },
-    }
-
-
 def audit_table(report: ExerciseAudit, say: Speaker) -> Table:
     """One exercise's audit, point by point."""
     mark = "[green]✓[/]" if report.green else "[red]✗[/]"
@@ -225,7 +340,7 @@ def audit_table(report: ExerciseAudit, say: Speaker) -> Table:
     )
     table.add_column(justify="right")
     table.add_column()
-    table.add_column()
+    table.add_column(overflow="fold")
     for point in report.points:
         detail = "\n".join(escape(problem) for problem in point.problems) or escape(point.summary)
         table.add_row(
@@ -241,7 +356,7 @@ def doctor_table(report: Report, say: Speaker) -> Group:
     level = report.level.value.upper() if report.level else "REFUSE"
     table = Table(title=f"{say(ISOLATION)}: {level}", title_justify="left", title_style="bold")
     for column in (LAYER, STOPPED, ATTEMPTED, SEEN, REMEDY):
-        table.add_column(say(column))
+        table.add_column(say(column), overflow="fold")
     for check in report.checks:
         works = "[green]✓[/]" if check.works else "[red]✗[/]"
         table.add_row(check.layer, works, *map(escape, (check.attempted, check.seen, check.remedy)))

@@ -17,9 +17,16 @@ from msgspec import Meta, Struct
 
 from autograder.course.errors import CourseError, read_toml
 from autograder.course.spec import BothLanguages, ExerciseSpec, Name, PublicSpec
-from autograder.results import Policy
+from autograder.results import Policy, Text
 
 COURSE_FILE = Path("course") / "course.toml"
+IN_ASSIGNMENT = Text("{path}, assignment {name!r}", "{path}，作业 {name!r}")
+# What to do about a file that is missing.
+BUILD, WRITE, TAKE_BACK = (
+    Text("run `autograder build`", "请运行 `autograder build`"),
+    Text("write it", "请编写它"),
+    Text("take it back from what was given to you", "请从发给你的文件中恢复它"),
+)
 
 
 class Unit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,7 +117,10 @@ class Exercise:
         spec = read_toml(self.spec_file, ExerciseSpec)
         repeated = [name for name, n in Counter(m.name for m in spec.misconception).items() if n > 1]
         if repeated:
-            raise CourseError(f"{self.spec_file}: misconception {repeated[0]!r} is named twice; rename one")
+            raise CourseError(
+                f"{self.spec_file}: misconception {repeated[0]!r} is named twice; rename one",
+                f"{self.spec_file}：误解 {repeated[0]!r} 重名；请给其中一个改名",
+            )
         return spec
 
 
@@ -140,18 +150,24 @@ class Course:
             for topic in unit.exercises:
                 exercise = Exercise(root, unit.id, topic)
                 if exercise.id in exercises:
-                    raise CourseError(f"{path}: exercise {exercise.id!r} is listed twice; take one entry out")
+                    raise CourseError(
+                        f"{path}: exercise {exercise.id!r} is listed twice; take one entry out",
+                        f"{path}：练习 {exercise.id!r} 列了两次；请去掉一处",
+                    )
                 exercises[exercise.id] = exercise
         for kind, ids in (
-            ("unit", [u.id for u in data.unit]),
-            ("assignment", [a.id for a in data.assignment]),
+            (Text("unit", "单元"), [u.id for u in data.unit]),
+            (Text("assignment", "作业"), [a.id for a in data.assignment]),
         ):
             twice = [name for name, n in Counter(ids).items() if n > 1]
             if twice:
-                raise CourseError(f"{path}: {kind} {twice[0]!r} is defined twice; rename one or merge them")
+                raise CourseError(
+                    f"{path}: {kind.en} {twice[0]!r} is defined twice; rename one or merge them",
+                    f"{path}：{kind.zh} {twice[0]!r} 定义了两次；请给其中一个改名，或合并二者",
+                )
         course = cls(root, data.title, data.unit, exercises, data.assignment, data.policy)
         for assignment in data.assignment:
-            course.select(assignment.exercises, where=f"{path}, assignment {assignment.id!r}")
+            course.select(assignment.exercises, where=IN_ASSIGNMENT.format(path=path, name=assignment.id))
         if not authoring:
             course.check_files(course)
         return course
@@ -173,11 +189,13 @@ class Course:
             return by_topic[0]
         if by_topic:
             raise CourseError(
-                f"{name!r} is a topic of {', '.join(e.id for e in by_topic)}; write one of these in full"
+                f"{name!r} is a topic of {', '.join(e.id for e in by_topic)}; write one of these in full",
+                f"{name!r} 可指 {'、'.join(e.id for e in by_topic)}；请写出其中一个的全名",
             )
-        raise CourseError(f"there is no exercise {name!r}; {_nearest(name, self.exercises)}")
+        hint = _nearest(name, self.exercises)
+        raise CourseError(f"there is no exercise {name!r}; {hint.en}", f"没有练习 {name!r}；{hint.zh}")
 
-    def select(self, names: Iterable[str], where: str = "") -> list[Exercise]:
+    def select(self, names: Iterable[str], where: Text | None = None) -> list[Exercise]:
         """The exercises meant by names of exercises, units or assignments, in course order. Empty names: all."""
         wanted: set[str] = set()
         names = list(names)
@@ -193,7 +211,11 @@ class Course:
                 try:
                     wanted.add(self.exercise(name).id)
                 except CourseError as error:
-                    raise CourseError(f"{where}: {error}" if where else str(error)) from None
+                    if where is None:
+                        raise
+                    raise CourseError(
+                        f"{where.en}: {error.text.en}", f"{where.zh}：{error.text.zh}"
+                    ) from None
         return [e for e in self if e.id in wanted or not names]
 
     def check_files(self, exercises: Iterable[Exercise]) -> None:
@@ -206,23 +228,29 @@ class Course:
                 by_hand += [exercise.solution, exercise.spec_file, exercise.hidden_tests]
             for path in generated + by_hand:
                 if not path.is_file():
-                    remedy = "run `autograder build`" if path in generated else "write it"
-                    raise CourseError(f"{path} is missing: {course_file} lists {exercise.id}; {remedy}")
+                    remedy = BUILD if path in generated else WRITE
+                    raise CourseError(
+                        f"{path} is missing: {course_file} lists {exercise.id}; {remedy.en}",
+                        f"缺少 {path}：{course_file} 列有 {exercise.id}；{remedy.zh}",
+                    )
         listed = {exercise.skeleton for exercise in self}
         for path in sorted((self.root / "exercises").glob("*/*.py")):
             if path not in listed and not path.name.startswith(("test_", "conftest")):
                 name = f"{path.parent.name}/{path.stem}"
                 raise CourseError(
-                    f"{path} belongs to no exercise; list {name!r} in {course_file} or remove it"
+                    f"{path} belongs to no exercise; list {name!r} in {course_file} or remove it",
+                    f"{path} 不属于任何练习；请在 {course_file} 中列出 {name!r}，或删除该文件",
                 )
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def _nearest(name: str, known: Iterable[str]) -> Text:
     import difflib
 
     known = list(known)
     near = difflib.get_close_matches(name, known + [k.split("/")[-1] for k in known], n=1)
-    return f"did you mean {near[0]!r}?" if near else f"the course has {', '.join(known)}"
+    if near:
+        return Text(f"did you mean {near[0]!r}?", f"你要找的是不是 {near[0]!r}？")
+    return Text(f"the course has {', '.join(known)}", f"课程里有：{'、'.join(known)}")
 
 
 def find_course(start: Path | None = None, given: Path | None = None) -> Path:
@@ -230,7 +258,8 @@ def find_course(start: Path | None = None, given: Path | None = None) -> Path:
     if given is not None:
         if not (given / COURSE_FILE).is_file():
             raise CourseError(
-                f"{given} holds no {COURSE_FILE}; give the folder that has the course/ directory"
+                f"{given} holds no {COURSE_FILE}; give the folder that has the course/ directory",
+                f"{given} 里没有 {COURSE_FILE}；请给出 course/ 目录所在的文件夹",
             )
         return given.resolve()
     here = (start or Path.cwd()).resolve()
@@ -238,7 +267,8 @@ def find_course(start: Path | None = None, given: Path | None = None) -> Path:
         if (folder / COURSE_FILE).is_file():
             return folder
     raise CourseError(
-        f"no {COURSE_FILE} at or above {here}; go to the course's folder or give it with --course DIR"
+        f"no {COURSE_FILE} at or above {here}; go to the course's folder or give it with --course DIR",
+        f"{here} 及其上级目录里没有 {COURSE_FILE}；请进入课程的文件夹，或用 --course DIR 指明",
     )
 
 

@@ -22,12 +22,19 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise CourseError(
-            f"{path} is missing; create it or take its exercise out of course/course.toml"
+            f"{path} is missing; create it or take its exercise out of course/course.toml",
+            f"缺少 {path}；请创建它，或从 course/course.toml 中去掉对应的练习",
         ) from None
     except OSError as error:
-        raise CourseError(f"{path} can't be read ({error.strerror}); check its permissions") from None
+        raise CourseError(
+            f"{path} can't be read ({error.strerror}); check its permissions",
+            f"{path} 无法读取（{error.strerror}）；请检查文件权限",
+        ) from None
     except UnicodeDecodeError as error:
-        raise CourseError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        raise CourseError(
+            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8",
+            f"{path} 不是 UTF-8 文本（第 {error.start} 字节）；请以 UTF-8 编码保存",
+        ) from None
 
 
 def read_toml(path: Path, kind: type[T]) -> T:
@@ -37,7 +44,10 @@ def read_toml(path: Path, kind: type[T]) -> T:
         return msgspec.toml.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at ")
-        where = place.strip("`").replace("$.", "").replace("$", "") or "the top level"
-        raise CourseError(f"{path}: {problem} (at {where}); correct that key") from None
+        where = place.strip("`").replace("$.", "").replace("$", "")
+        raise CourseError(
+            f"{path}: {problem} (at {where or 'the top level'}); correct that key",
+            f"{path}：{problem}（位置：{where or '顶层'}）；请改正这个键",
+        ) from None
     except msgspec.DecodeError as error:
-        raise CourseError(f"{path} is not valid TOML: {error}") from None
+        raise CourseError(f"{path} is not valid TOML: {error}", f"{path} 不是有效的 TOML：{error}") from None

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # What a formula may begin with; in East Asian locales the wide forms as well.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
+PER_EXERCISE = ("student", "exercise", "status", "score", "max_score", "adjusted", "isolation", "file")
+PER_TEST = ("student", "exercise", "test", "visibility", "outcome", "score", "max_score", "diagnosis")
+
 
 def standing(book: Gradebook, policy: Policy) -> dict[tuple[str, str], Score]:
     """(student, exercise) -> score, for everything that was handed in."""
@@ -34,9 +37,13 @@ def table(book: Gradebook, exercises: Sequence[str], policy: Policy, per: str) -
 
     makers = {"student": _per_student, "exercise": _per_exercise, "test": _per_test}
     if per not in makers:
-        raise UserError(f"--per {per!r}: choose student, exercise or test")
+        raise UserError(
+            f"--per {per!r}: choose student, exercise or test",
+            f"--per {per!r}：请选择 student、exercise 或 test",
+        )
     rows = makers[per](standing(book, policy), book.students(), exercises)
-    frame = pd.DataFrame(rows)
+    heads = {"student": ("student", *exercises, "total"), "exercise": PER_EXERCISE, "test": PER_TEST}
+    frame = pd.DataFrame(rows, columns=pd.Index(heads[per]))  # named, because no rows would leave no head
     text = frame.select_dtypes(include=["object", "str"]).columns
     frame[text] = frame[text].map(inert)
     return frame

@@ -1,13 +1,13 @@
-"""Results for machines: JUnit XML and CTRF JSON, one suite for each student and exercise.
+"""Results for machines: our own JSON, JUnit XML and CTRF JSON, the latter with a suite for each student and exercise.
 
-For instructors: both name hidden tests and say which misconception was found.
+For instructors: all of them name hidden tests and say which misconception was found.
 """
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +15,9 @@ import msgspec
 
 from autograder import __version__
 from autograder.gradebook.export import standing
+from autograder.gradebook.policy import Score
 from autograder.gradebook.sheet import number
-from autograder.gradebook.store import Gradebook
+from autograder.gradebook.store import Adjustment, Gradebook
 from autograder.results import ExerciseResult, Outcome, Policy, Status, TestResult, Visibility
 
 # What XML 1.0 can't hold, not even escaped.
@@ -37,6 +38,62 @@ def counting(book: Gradebook, policy: Policy, exercises: Sequence[str]) -> list[
         for place in places
         for result in [scores[place].result]
     ]
+
+
+def result_json(results: Sequence[ExerciseResult]) -> dict[str, Any]:
+    """The document that `grade --json` prints: what was just found."""
+    return {"results": [_result_json(result) for result in results], "summary": _summary(results)}
+
+
+def recorded_json(
+    results: Sequence[ExerciseResult],
+    scores: Mapping[tuple[str, str], Score],
+    adjustments: Mapping[tuple[str, str], Sequence[Adjustment]],
+) -> dict[str, Any]:
+    """The document that `gradebook show --json` prints: the same, with what people added and what it comes to."""
+    rows = []
+    for result in results:
+        place = result.student, result.exercise
+        given = [
+            {"points": a.points, "who": a.who, "when": a.recorded_at.replace(tzinfo=UTC), "reason": a.reason}
+            for a in adjustments.get(place, ())
+        ]
+        rows.append({**_result_json(result), "standing": scores[place].score, "adjustments": given})
+    return {"results": rows, "summary": _summary(results)}
+
+
+def _result_json(result: ExerciseResult) -> dict[str, Any]:
+    return {
+        "student": result.student,
+        "exercise": result.exercise,
+        "status": result.status.value,
+        "score": result.score,
+        "max_score": result.max_score,
+        "isolation": result.isolation.value,
+        "file": result.path,
+        "message": result.message,
+        "detail": result.detail,
+        "tests": [
+            {
+                "name": test.name,
+                "visibility": test.visibility.value,
+                "outcome": test.outcome.value,
+                "score": test.score,
+                "max_score": test.max_score,
+                "diagnosis": test.diagnosis,
+                "message": test.message,
+            }
+            for test in result.tests
+        ],
+    }
+
+
+def _summary(results: Sequence[ExerciseResult]) -> dict[str, int]:
+    return {
+        "students": len({result.student for result in results}),
+        "results": len(results),
+        **{status.value: sum(result.status is status for result in results) for status in Status},
+    }
 
 
 def junit(results: Sequence[Graded], lang: str = "en") -> bytes:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from autograder.gradebook.nbgrader_rows import Cell, Entry, Writer, Written
 from autograder.gradebook.store import BUSY_SECONDS, GradebookError, closed_on_failure
+from autograder.results import Text
 
 MODELS = (
     "Assignment", "Notebook", "BaseCell", "GradeCell", "TaskCell", "Student", "SubmittedAssignment",
@@ -35,6 +36,22 @@ class Decision(NamedTuple):
     manual: float | None
     extra: float | None
     comment: str
+
+
+# What to do about a database that can't be used.
+GENERATE = Text(
+    "run `nbgrader generate_assignment NAME` in the course's folder first",
+    "请先在课程的文件夹里运行 `nbgrader generate_assignment NAME`",
+)
+READONLY = Text("check that you may write to it", "请检查你是否有权写入")
+HELD = Text(
+    "another program holds it; run the same command again when it has finished",
+    "另一个程序正占用它；请等它结束后再运行同一条命令",
+)
+RUNNING = Text(
+    "check that the database is running and that c.CourseDirectory.db_url is right",
+    "请检查数据库是否在运行、c.CourseDirectory.db_url 是否正确",
+)
 
 
 class NbgraderDatabase:
@@ -56,7 +73,8 @@ class NbgraderDatabase:
             self._engine = sa.create_engine(parsed, connect_args=arguments)
         except (SQLAlchemyError, ImportError) as error:
             raise GradebookError(
-                f"{self.name}: {error}; correct c.CourseDirectory.db_url in nbgrader_config.py"
+                f"{self.name}: {error}; correct c.CourseDirectory.db_url in nbgrader_config.py",
+                f"{self.name}：{error}；请改正 nbgrader_config.py 中的 c.CourseDirectory.db_url",
             ) from None
         if sqlite:
             sa.event.listen(self._engine, "begin", _write_at_once)
@@ -74,14 +92,16 @@ class NbgraderDatabase:
         inspector = sa.inspect(self._engine)
         if not inspector.has_table("submitted_notebook"):
             raise GradebookError(
-                f"{self.name} is no database of nbgrader's; run `nbgrader generate_assignment NAME` first"
+                f"{self.name} is no database of nbgrader's; run `nbgrader generate_assignment NAME` first",
+                f"{self.name} 不是 nbgrader 的数据库；请先运行 `nbgrader generate_assignment NAME`",
             )
         for model in MODELS:
             table = self._table(model)
             present = {column["name"] for column in inspector.get_columns(table.name)}
             if {column.name for column in table.columns} - present:
                 raise GradebookError(
-                    f"{self.name} was made by another version of nbgrader; back it up and run `nbgrader db upgrade`"
+                    f"{self.name} was made by another version of nbgrader; back it up and run `nbgrader db upgrade`",
+                    f"{self.name} 由另一版本的 nbgrader 生成；请先备份，再运行 `nbgrader db upgrade`",
                 )
 
     @contextmanager
@@ -92,18 +112,21 @@ class NbgraderDatabase:
         except OperationalError as error:
             problem = str(error.orig).strip().splitlines()[0]
             if "unable to open" in problem:
-                remedy = "run `nbgrader generate_assignment NAME` in the course's folder first"
+                remedy = GENERATE
             elif "readonly" in problem:
-                remedy = "check that you may write to it"
+                remedy = READONLY
             elif "locked" in problem:
-                remedy = "another program holds it; run the same command again when it has finished"
+                remedy = HELD
             else:
-                remedy = "check that the database is running and that c.CourseDirectory.db_url is right"
-            raise GradebookError(f"{self.name}: {problem}; {remedy}") from None
+                remedy = RUNNING
+            raise GradebookError(
+                f"{self.name}: {problem}; {remedy.en}", f"{self.name}：{problem}；{remedy.zh}"
+            ) from None
         except IntegrityError as error:
             problem = str(error.orig).strip().splitlines()[0]
             raise GradebookError(
-                f"{self.name}: {problem}; somebody wrote at the same moment: run the same command again"
+                f"{self.name}: {problem}; somebody wrote at the same moment: run the same command again",
+                f"{self.name}：{problem}；有人同时写入：请再运行一次同一条命令",
             ) from None
 
     def _table(self, model: str) -> sa.Table:

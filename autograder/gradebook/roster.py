@@ -51,23 +51,36 @@ def read_csv(path: Path) -> tuple[list[list[str]], str]:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UserError(f"{path} can't be read ({error.strerror}); give a CSV file") from None
+        raise UserError(
+            f"{path} can't be read ({error.strerror}); give a CSV file",
+            f"{path} 无法读取（{error.strerror}）；请给出 CSV 文件",
+        ) from None
     if len(raw) > MAX_BYTES:
-        raise UserError(f"{path} is larger than {MAX_BYTES >> 20} MiB; give a CSV file of one class")
+        raise UserError(
+            f"{path} is larger than {MAX_BYTES >> 20} MiB; give a CSV file of one class",
+            f"{path} 超过 {MAX_BYTES >> 20} MiB；请给出一个班级的 CSV 文件",
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{path} is not UTF-8 text (byte {error.start}); export it as CSV, in UTF-8"
+            f"{path} is not UTF-8 text (byte {error.start}); export it as CSV, in UTF-8",
+            f"{path} 不是 UTF-8 文本（第 {error.start} 字节）；请以 UTF-8 编码导出为 CSV",
         ) from None
     first = text.partition("\n")[0]
     separator = max((",", ";", "\t"), key=first.count)
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
-        raise UserError(f"{path} is not a CSV file ({error}); export it again") from None
+        raise UserError(
+            f"{path} is not a CSV file ({error}); export it again",
+            f"{path} 不是 CSV 文件（{error}）；请重新导出",
+        ) from None
     if not rows:
-        raise UserError(f"{path} is empty; give a CSV file with a head and a row for each student")
+        raise UserError(
+            f"{path} is empty; give a CSV file with a head and a row for each student",
+            f"{path} 是空文件；请给出带表头、每个学生一行的 CSV 文件",
+        )
     return rows, separator
 
 
@@ -85,9 +98,11 @@ def read_roster(path: Path, key: str = KEY) -> list[Person]:
     try:
         place = heads.index(key)
     except ValueError:
+        named = [repr(head) for head in heads if head]
         raise UserError(
             f"{path} has no column {key!r}; name the one that holds the gradebook's student names with --key: "
-            f"{', '.join(repr(head) for head in heads if head)}"
+            f"{', '.join(named)}",
+            f"{path} 没有 {key!r} 列；请用 --key 指明哪一列是成绩册中的学生名：{'、'.join(named)}",
         ) from None
     columns = {name: _column(heads, known) for name, known in HEADS.items()}
     if columns["name"] == place:
@@ -101,14 +116,18 @@ def read_roster(path: Path, key: str = KEY) -> list[Person]:
             continue  # Canvas's own second row, or an empty line
         if student in people:
             raise UserError(
-                f"{path}, row {number}: {student!r} is in it twice; keep one row for each student"
+                f"{path}, row {number}: {student!r} is in it twice; keep one row for each student",
+                f"{path} 第 {number} 行：{student!r} 重复出现；每个学生请只保留一行",
             )
         found = {name: cells[column] for name, column in columns.items() if column is not None}
         if not found.get("name") and first is not None and last is not None:
             found["name"] = f"{cells[first]} {cells[last]}".strip()
         people[student] = Person(student=student, **found)
     if not people:
-        raise UserError(f"{path} names nobody in its column {key!r}; give a row for each student")
+        raise UserError(
+            f"{path} names nobody in its column {key!r}; give a row for each student",
+            f"{path} 的 {key!r} 列里一个人也没有；请为每个学生写一行",
+        )
     _check_unique(path, people.values())
     return list(people.values())
 
@@ -126,7 +145,8 @@ def _check_unique(path: Path, people: Iterable[Person]) -> None:
             other = owners.setdefault((name, value), person.student)
             if value and other != person.student:
                 raise UserError(
-                    f"{path}: {name} {value!r} belongs to {other!r} and to {person.student!r}; correct one of them"
+                    f"{path}: {name} {value!r} belongs to {other!r} and to {person.student!r}; correct one of them",
+                    f"{path}：{name} {value!r} 同时属于 {other!r} 和 {person.student!r}；请改正其中一个",
                 )
 
 

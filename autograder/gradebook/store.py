@@ -7,6 +7,7 @@ transaction, so a grader that is killed leaves whole results only.
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -109,6 +110,24 @@ _roster = sa.Table(
 )
 
 
+# What to do about a database that can't be used.
+URL_OR_FILE = Text(
+    "write postgresql://user@host/name or a file name", "请写 postgresql://user@host/name 或文件名"
+)
+EXTRA = Text(
+    "install the instructor extra, or use a file name for SQLite",
+    "请安装 instructor 附加依赖，或改用文件名（SQLite）",
+)
+HELD = Text(
+    "another program holds it; close that program or wait, then run the same command again",
+    "另一个程序正占用它；请关闭该程序或稍候，再运行同一条命令",
+)
+FOLDER = Text("check that its folder exists and may be written to", "请检查它所在的文件夹是否存在、能否写入")
+RUNNING = Text(
+    "check that the database is running and that the URL is right", "请检查数据库是否在运行、URL 是否正确"
+)
+
+
 class GradebookError(UserError):
     """The gradebook can't be opened, read or written. Nothing that was recorded is lost."""
 
@@ -139,9 +158,21 @@ def database_url(place: str) -> sa.URL:
         url = sa.make_url(place)
     except (SQLAlchemyError, ValueError):  # ValueError: a port that is no number
         raise GradebookError(
-            f"{place!r} is no database URL; write postgresql://user@host/name or a file name"
+            f"{place!r} is no database URL; write postgresql://user@host/name or a file name",
+            f"{place!r} 不是数据库 URL；{URL_OR_FILE.zh}",
         ) from None
     return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+
+
+def must_exist(place: str) -> None:
+    """GradebookError for a file that is not there: opening it would create it, and a slip of the pen goes unseen."""
+    url = database_url(place)
+    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    if is_file and "uri" not in url.query and not Path(str(url.database)).exists():
+        raise GradebookError(
+            f"{url.database} does not exist; `autograder grade` creates it, or name another one with --gradebook",
+            f"{url.database} 不存在；`autograder grade` 会创建它，也可用 --gradebook 指定另一个",
+        )
 
 
 class Gradebook:
@@ -154,14 +185,20 @@ class Gradebook:
             GradebookError: it can't be opened, or it is somebody else's database.
         """
         url = database_url(place)
-        self.name = url.database if url.drivername == "sqlite" else url.render_as_string(hide_password=True)
+        self.name = _shown(place)
         try:
             options = {"connect_args": {"timeout": BUSY_SECONDS}} if url.drivername == "sqlite" else {}
             self._engine = sa.create_engine(url, **options)
-        except (NoSuchModuleError, ImportError) as error:
+        except NoSuchModuleError:
             raise GradebookError(
-                f"{self.name}: no driver for this database ({error}); install the instructor extra, "
-                "or use a file name for SQLite"
+                f"{self.name}: no kind of database is called {url.drivername!r}; {URL_OR_FILE.en}",
+                f"{self.name}：没有名为 {url.drivername!r} 的数据库类型；{URL_OR_FILE.zh}",
+            ) from None
+        except ImportError as error:
+            remedy = EXTRA if url.get_backend_name() == "postgresql" else URL_OR_FILE
+            raise GradebookError(
+                f"{self.name}: no driver for this database ({error}); {remedy.en}",
+                f"{self.name}：没有这种数据库的驱动（{error}）；{remedy.zh}",
             ) from None
         if url.drivername == "sqlite":
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
@@ -196,7 +233,8 @@ class Gradebook:
         if present and _settings.name not in present:
             raise GradebookError(
                 f"{self.name} is a database of something else (it has a table {min(present)!r}); "
-                "choose another file or URL"
+                "choose another file or URL",
+                f"{self.name} 是别的程序的数据库（其中有表 {min(present)!r}）；请另选文件或 URL",
             )
         with self._writer.begin() as connection:  # one transaction: killed half-way, it leaves nothing
             metadata.create_all(connection)
@@ -205,9 +243,11 @@ class Gradebook:
                 rows = [{"name": "application", "value": APPLICATION}, {"name": "schema", "value": SCHEMA}]
                 connection.execute(sa.insert(_settings), rows)
             elif settings.get("application") != APPLICATION or settings.get("schema") != SCHEMA:
+                schema = settings.get("schema")
                 raise GradebookError(
-                    f"{self.name} was written by another version (schema {settings.get('schema')}, "
-                    f"this one reads {SCHEMA}); use the version that wrote it, or begin a new gradebook"
+                    f"{self.name} was written by another version (schema {schema}, "
+                    f"this one reads {SCHEMA}); use the version that wrote it, or begin a new gradebook",
+                    f"{self.name} 由另一版本写成（schema {schema}，本版本读取 {SCHEMA}）；请使用写成它的版本，或另建成绩册",
                 )
 
     @contextlib.contextmanager
@@ -218,18 +258,19 @@ class Gradebook:
         except OperationalError as error:
             problem = str(error.orig).strip().splitlines()[0]
             if "locked" in problem:
-                remedy = (
-                    "another program holds it; close that program or wait, then run the same command again"
-                )
+                remedy = HELD
             elif "unable to open" in problem or "readonly" in problem or "read-only" in problem:
-                remedy = "check that its folder exists and may be written to"
+                remedy = FOLDER
             else:
-                remedy = "check that the database is running and that the URL is right"
-            raise GradebookError(f"{self.name}: {problem}; {remedy}") from None
+                remedy = RUNNING
+            raise GradebookError(
+                f"{self.name}: {problem}; {remedy.en}", f"{self.name}：{problem}；{remedy.zh}"
+            ) from None
         except DatabaseError as error:
             problem = str(error.orig).strip().splitlines()[0]
             raise GradebookError(
-                f"{self.name}: {problem}; choose another file or URL for the gradebook"
+                f"{self.name}: {problem}; choose another file or URL for the gradebook",
+                f"{self.name}：{problem}；请为成绩册另选文件或 URL",
             ) from None
 
     # ------------------------------------------------------------------------------------------ writing
@@ -282,6 +323,8 @@ class Gradebook:
 
     def adjust_all(self, given: Sequence[tuple[str, str, float, str]], *, who: str) -> None:
         """(student, exercise, points, reason) of many adjustments by one person; all of them are made, or none."""
+        for row in given:
+            _check_adjustment(*row)
         now = datetime.now(UTC).replace(tzinfo=None)
         columns = ("student", "exercise", "points", "reason")
         rows = [{**dict(zip(columns, row, strict=True)), "who": who, "recorded_at": now} for row in given]
@@ -290,7 +333,8 @@ class Gradebook:
             unknown = next((row["student"] for row in rows if row["student"] not in known), None)
             if unknown is not None:
                 raise GradebookError(
-                    f"{self.name} has no student {unknown!r}; `autograder gradebook show` lists them"
+                    f"{self.name} has no student {unknown!r}; `autograder gradebook show` lists them",
+                    f"{self.name} 中没有学生 {unknown!r}；`autograder gradebook show` 会列出所有学生",
                 )
             if rows:
                 connection.execute(sa.insert(_adjustments), rows)
@@ -367,6 +411,30 @@ def closed_on_failure(engine: sa.Engine) -> Iterator[None]:
     except BaseException:
         engine.dispose()
         raise
+
+
+def _shown(place: str) -> str:
+    """A gradebook's name as it was typed, but for the password."""
+    if "://" not in place:
+        return str(Path(place))
+    url = sa.make_url(place)
+    if url.drivername == "sqlite" and url.database:
+        return url.database
+    return url.render_as_string(hide_password=True)
+
+
+def _check_adjustment(student: str, exercise: str, points: float, reason: str) -> None:
+    """What is recorded here stays: nothing that no score can be made of, and nothing that nobody can explain."""
+    if not math.isfinite(points):
+        raise GradebookError(
+            f"{student}, {exercise}: {points} is no number of points; give one, as 1.5 or -1",
+            f"{student}，{exercise}：{points} 不是分数；请给出数字，例如 1.5 或 -1",
+        )
+    if not reason.strip():
+        raise GradebookError(
+            f"{student}, {exercise}: the reason is blank; say in a few words why points are given or taken",
+            f"{student}，{exercise}：没有写理由；请用几个字说明为什么加分或扣分",
+        )
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -41,7 +41,8 @@ def bundle_of(exercise: Exercise) -> Bundle:
             contents.append(path.read_bytes())
         except OSError as error:
             raise CourseError(
-                f"{path} can't be read ({error.strerror}); grading needs the solutions: use the instructor's tree"
+                f"{path} can't be read ({error.strerror}); grading needs the solutions: use the instructor's tree",
+                f"{path} 无法读取（{error.strerror}）；评分需要答案：请使用教师的目录树",
             ) from None
     return Bundle(exercise.id, exercise.spec, *contents)
 

@@ -91,10 +91,13 @@ def opened_clones(
         ClonesError: there is nothing in the folder to read.
     """
     if not folder.is_dir():
-        raise ClonesError(f"{folder} is not a folder; give the folder that holds the clones")
+        raise ClonesError(
+            f"{folder} is not a folder; give the folder that holds the clones",
+            f"{folder} 不是文件夹；请给出存放各个克隆的文件夹",
+        )
     places = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and p.is_dir()]
     if not places:
-        raise ClonesError(f"{folder} holds no clone; expected {folder}/ASSIGNMENT-LOGIN/.git and so on")
+        raise _no_clone(folder)
     slugs = {spelling: a for a in course.assignments for spelling in (a.id, a.id.replace("_", "-"))}
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
         out = Path(scratch) / "files"
@@ -108,8 +111,15 @@ def opened_clones(
             git.mkdir()
             clones.append(_read(clone, due, git, out / place.name, {exercise.topic for exercise in course}))
         if all(clone.problem == NO_CLONE for clone in clones):
-            raise ClonesError(f"{folder} holds no clone; expected {folder}/ASSIGNMENT-LOGIN/.git and so on")
+            raise _no_clone(folder)
         yield out, clones
+
+
+def _no_clone(folder: Path) -> ClonesError:
+    return ClonesError(
+        f"{folder} holds no clone; expected {folder}/ASSIGNMENT-LOGIN/.git and so on",
+        f"{folder} 里没有克隆；应当有 {folder}/ASSIGNMENT-LOGIN/.git 这样的目录",
+    )
 
 
 def entries(clones: Sequence[Clone], files: Path) -> dict[str, list[Path]]:

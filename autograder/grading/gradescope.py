@@ -39,9 +39,10 @@ HELD_MB = 576
 LEAST_MB = 64
 MEMORY_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
-GONE = (
+GONE = Text(
     "{path} can't be read ({reason}). The first run in a container deletes it, so that no submission can read it; "
-    "start a fresh container, as Gradescope does for each submission"
+    "start a fresh container, as Gradescope does for each submission",
+    "{path} 无法读取（{reason}）。容器第一次运行时会删除它，使提交读不到它；请像 Gradescope 对每份提交那样启动新的容器",
 )
 
 
@@ -73,7 +74,8 @@ def take(path: Path) -> Payload:
         packed = path.read_bytes()
         path.unlink()
     except OSError as error:
-        raise UserError(GONE.format(path=path, reason=error.strerror)) from None
+        gone = GONE.format(path=path, reason=error.strerror)
+        raise UserError(gone.en, gone.zh) from None
     return msgspec.msgpack.decode(zlib.decompress(packed), type=Payload)
 
 

@@ -60,7 +60,8 @@ class HandedIn:
             paths = sorted(path for path in self.folder.iterdir() if path.suffix in (".ipynb", ".py"))
         except OSError as error:
             raise NbgraderError(
-                f"{self.folder} can't be read ({error.strerror}); check its permissions"
+                f"{self.folder} can't be read ({error.strerror}); check its permissions",
+                f"{self.folder} 无法读取（{error.strerror}）；请检查文件夹权限",
             ) from None
         notebooks = {path.stem for path in paths if path.suffix == ".ipynb"}
         return [
@@ -77,19 +78,26 @@ class NbgraderCourse:
     def __init__(self, root: Path) -> None:
         """Raises NbgraderError where there is no such folder, no nbgrader, or a configuration that can't be loaded."""
         if not root.is_dir():
-            raise NbgraderError(f"{root} is not a folder; give the nbgrader course's own folder")
+            raise NbgraderError(
+                f"{root} is not a folder; give the nbgrader course's own folder",
+                f"{root} 不是文件夹；请给出 nbgrader 课程自己的文件夹",
+            )
         try:
             from nbgrader.apps import NbGrader  # type: ignore[import-untyped]
         except ImportError:
             raise NbgraderError(
-                "nbgrader is not installed; install the extra: pip install 'llm-autograder[nbgrader]'"
+                "nbgrader is not installed; install the extra: pip install 'llm-autograder[nbgrader]'",
+                "未安装 nbgrader；请安装附加依赖：pip install 'llm-autograder[nbgrader]'",
             ) from None
         app = NbGrader(raise_config_file_errors=True, log_level="ERROR")
         app.load_cwd_config = False
         try:
             app.initialize([], root=str(root.resolve()))
         except (Exception, SystemExit) as error:
-            raise NbgraderError(f"{root / 'nbgrader_config.py'} can't be loaded ({error}); mend it") from None
+            config = root / "nbgrader_config.py"
+            raise NbgraderError(
+                f"{config} can't be loaded ({error}); mend it", f"{config} 无法加载（{error}）；请修正它"
+            ) from None
         self._directory = app.coursedir
         self.root = Path(app.coursedir.root)
         self.database: str = app.coursedir.db_url
@@ -112,11 +120,16 @@ class NbgraderCourse:
             try:
                 found.append(Released(path.parent.name, course.exercise(name), path, notebook))
             except CourseError as error:
-                raise NbgraderError(f"{path}: {error}; give this notebook's course with --course") from None
+                raise NbgraderError(
+                    f"{path}: {error.text.en}; give this notebook's course with --course",
+                    f"{path}：{error.text.zh}；请用 --course 指明这个 notebook 所属的课程",
+                ) from None
         if not found:
             raise NbgraderError(
                 f"{pattern} holds no notebook of this course; write the sources with "
-                f"`autograder release {self.root} --to nbgrader`, then run `nbgrader generate_assignment NAME` there"
+                f"`autograder release {self.root} --to nbgrader`, then run `nbgrader generate_assignment NAME` there",
+                f"{pattern} 里没有本课程的 notebook；请用 `autograder release {self.root} --to nbgrader` 写出源文件，"
+                "再在那里运行 `nbgrader generate_assignment NAME`",
             )
         order = {exercise.id: place for place, exercise in enumerate(course)}
         return sorted(found, key=lambda item: (item.assignment, order[item.exercise.id]))
@@ -173,9 +186,10 @@ def _read(path: Path) -> dict[str, Any]:
         notebook = json.loads(path.read_bytes())
         return {**notebook, "cells": list(notebook["cells"]), "metadata": dict(notebook["metadata"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
+        again = f"nbgrader generate_assignment {path.parent.name} --force"
         raise NbgraderError(
-            f"{path} is no notebook that can be read ({error}); make it again: "
-            f"nbgrader generate_assignment {path.parent.name} --force"
+            f"{path} is no notebook that can be read ({error}); make it again: {again}",
+            f"{path} 不是可读取的 notebook（{error}）；请重新生成：{again}",
         ) from None
 
 

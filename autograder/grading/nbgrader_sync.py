@@ -80,10 +80,13 @@ class NbgraderSync:
     def _checked(self) -> Iterator[Sheet]:
         known = self.database.cells()
         for item in self.released:
-            again = f"`nbgrader generate_assignment {item.assignment} --force` in {self.place.root}"
+            again = f"`nbgrader generate_assignment {item.assignment} --force`"
+            root = self.place.root
             if (item.assignment, item.name) not in known:
                 raise NbgraderError(
-                    f"{self.database.name} has no notebook {item.name!r} in an assignment {item.assignment!r}; run {again}"
+                    f"{self.database.name} has no notebook {item.name!r} in an assignment {item.assignment!r}; "
+                    f"run {again} in {root}",
+                    f"{self.database.name} 的作业 {item.assignment!r} 中没有 notebook {item.name!r}；请在 {root} 中运行 {again}",
                 )
             outline = outline_of(item.exercise)
             cells = _cells(item, outline)
@@ -92,11 +95,16 @@ class NbgraderSync:
             for cell, asked in cells.items():
                 theirs = points.get(cell + POINTS_SUFFIX)
                 if theirs is None or abs(theirs - sheet.points(cell)) > 1e-6:
-                    said = "no cell" if theirs is None else f"{theirs:g} points"
+                    name = cell + POINTS_SUFFIX
+                    en = "no cell" if theirs is None else f"{theirs:g} points"
+                    zh = "没有单元格" if theirs is None else f"的分值是 {theirs:g} 分"
+                    release = f"`autograder release {root} --to nbgrader --force`"
                     raise NbgraderError(
                         f"{item.path}: question {asked[0]!r} is worth {sheet.points(cell):g} points, and nbgrader has "
-                        f"{said} under {cell + POINTS_SUFFIX!r}: a cell was renamed, or the course has changed since the "
-                        f"release; run `autograder release {self.place.root} --to nbgrader --force`, then {again}"
+                        f"{en} under {name!r}: a cell was renamed, or the course has changed since the release; "
+                        f"run {release}, then {again} in {root}",
+                        f"{item.path}：题目 {asked[0]!r} 值 {sheet.points(cell):g} 分，而 nbgrader 在 {name!r} 下{zh}："
+                        f"有单元格改了名，或课程在发布之后有改动；请运行 {release}，再在 {root} 中运行 {again}",
                     )
             yield sheet
 

@@ -261,7 +261,8 @@ class _OnDask:
             from distributed import Client, LocalCluster
         except ImportError:
             raise UserError(
-                "more than one worker needs Dask; install the instructor extra: pip install 'llm-autograder[instructor]'"
+                "more than one worker needs Dask; install the instructor extra: pip install 'llm-autograder[instructor]'",
+                "使用多个工作进程需要 Dask；请安装 instructor 附加依赖：pip install 'llm-autograder[instructor]'",
             ) from None
         self.mode = mode
         self.record = record
@@ -280,7 +281,8 @@ class _OnDask:
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{scheduler}: no Dask scheduler answers there ({type(error).__name__}); start one with "
-                "`dask scheduler`, or correct the address"
+                "`dask scheduler`, or correct the address",
+                f"{scheduler}：该地址没有 Dask 调度器应答（{type(error).__name__}）；请用 `dask scheduler` 启动一个，或改正地址",
             ) from None
 
     def __enter__(self) -> _OnDask:

@@ -139,7 +139,8 @@ def students_of(folder: Path) -> dict[str, list[Path]]:
     """Student -> their folder, their zip file, or both; sorted. SubmissionsError where there is none."""
     if not folder.is_dir():
         raise SubmissionsError(
-            f"{folder} is not a folder; give the folder that holds one folder for each student"
+            f"{folder} is not a folder; give the folder that holds one folder for each student",
+            f"{folder} 不是文件夹；请给出存放所有学生提交的文件夹（每个学生一个子文件夹）",
         )
     students: dict[str, list[Path]] = {}
     for entry in sorted(folder.iterdir()):
@@ -151,7 +152,8 @@ def students_of(folder: Path) -> dict[str, list[Path]]:
             students.setdefault(visible(entry.stem), []).append(entry)
     if not students:
         raise SubmissionsError(
-            f"{folder} holds no student's folder or zip file; expected {folder}/s001/... and so on"
+            f"{folder} holds no student's folder or zip file; expected {folder}/s001/... and so on",
+            f"{folder} 里没有学生的文件夹或 zip 文件；应当有 {folder}/s001/... 这样的内容",
         )
     return students
 

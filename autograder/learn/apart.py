@@ -42,7 +42,7 @@ class Said(msgspec.Struct):
     path: str
     points: float = 0.0
     tests: list[TestResult] = []
-    problem: str = ""
+    problem: Text | None = None
 
 
 def reports(course: Course, exercises: Sequence[Exercise], lang: str) -> list[Report]:
@@ -61,7 +61,10 @@ def _forms(course: Course, exercise: Exercise) -> list[Path]:
     notebook = course.root / "notebooks" / exercise.unit / f"{exercise.topic}.ipynb"
     found = [path for path in (exercise.skeleton, notebook) if path.is_file()]
     if not found:
-        raise CourseError(f"{exercise.skeleton} is missing; take it back from what was given to you")
+        raise CourseError(
+            f"{exercise.skeleton} is missing; take it back from what was given to you",
+            f"缺少 {exercise.skeleton}；请从发给你的文件中恢复它",
+        )
     return found
 
 
@@ -116,7 +119,7 @@ def _run(course: Course, wanted: Sequence[tuple[str, Path]], lang: str) -> dict[
             for said in _answers(answers):
                 path = Path(said.path)
                 points[path] = said.points
-                if said.problem:
+                if said.problem is not None:
                     exercise = course.exercise(names[path])
                     found[path] = [_whole(exercise, said.points, BROKEN.format(reason=said.problem))]
                 elif said.tests:
@@ -160,7 +163,7 @@ def serve() -> None:
                 say(Said(path, worth))
                 say(Said(path, worth, list(check_file(exercise, lang, Path(path)).tests)))
             except CourseError as error:
-                say(Said(path, worth, problem=str(error)))
+                say(Said(path, worth, problem=error.text))
     os._exit(0)  # threads and exit handlers of the learner's are not waited for
 
 

@@ -17,6 +17,7 @@ from autograder.course import Course, CourseError, Exercise, find_course
 from autograder.lang import language
 from autograder.learn.report import Report
 from autograder.results import Limits, Outcome, TestResult, Text, Visibility
+from autograder.testing.progress import encodable
 
 if TYPE_CHECKING:
     from autograder.testing.run import Ending
@@ -25,28 +26,65 @@ if TYPE_CHECKING:
 
 # In a notebook a name is absent because its cell comes later, or was changed and not run.
 NOT_RUN = Text("not run yet", "尚未运行")
+NO_COURSE = Text(
+    'There is no course at or above {here}; say where it is: check({name}, course="DIR")',
+    '{here} 及其上级目录里没有课程；请指明课程的位置：check({name}, course="DIR")',
+)
+NO_NAME = Text(
+    'check() does not know the exercise here; write check("UNIT/TOPIC")',
+    'check() 不知道这里是哪道题；请写成 check("UNIT/TOPIC")',
+)
+INTERRUPTED = Text(
+    "interrupted in {test}, line {line} of {file}: {source}",
+    "在 {test} 中被中断，{file} 第 {line} 行：{source}",
+)
+INTERRUPTED_ELSEWHERE = Text("interrupted in {test}", "在 {test} 中被中断")
 
 
-def check(exercise: str | None = None, *, lang: str | None = None) -> None:
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a test; the message says in which, and where in the student's file."""
+
+
+def check(exercise: str | None = None, *, lang: str | None = None, course: str | Path | None = None) -> None:
     """Test the caller's definitions against the public tests of `exercise` and show a small table.
+
+    What keeps it from doing so (no course here, no such exercise) is said where the table would be.
 
     Args:
         exercise: `UNIT/TOPIC`. May be left out in a file of that name.
         lang: "en" or "zh"; the locale's by default.
-
-    Raises:
-        CourseError: if the course or the exercise can't be found from the working folder.
+        course: the course's folder; by default the one at or above the file, or the working folder.
     """
     caller = sys._getframe(1)
     namespace = caller.f_globals
     if namespace.get("__name__") != "__main__":
         return  # the file is being imported, by a test run or by another file
+    lang = language(lang)
+    try:
+        report = _report(exercise, namespace, lang, course)
+    except CourseError as error:
+        print(encodable(error.text.pick(lang), sys.stdout.encoding))
+    else:
+        show(report)
+
+
+def _report(
+    exercise: str | None, namespace: Mapping[str, Any], lang: str, course: str | Path | None
+) -> Report:
     file = namespace.get("__file__")
-    course = Course.load(find_course(Path(file).parent if file else None), authoring=True)
     name = exercise or (f"{Path(file).parent.name}/{Path(file).stem}" if file else "")
+    start = Path(file).parent if file else Path.cwd()
+    try:
+        root = find_course(start, Path(course) if course is not None else None)
+    except CourseError as error:
+        if course is not None:
+            raise
+        shown = f'"{exercise}"' if exercise else '"UNIT/TOPIC"'
+        told = NO_COURSE.format(here=start.resolve(), name=shown)
+        raise CourseError(told.en, told.zh) from error
     if not name:
-        raise CourseError('check() does not know the exercise here; write check("UNIT/TOPIC")')
-    show(check_namespace(course.exercise(name), namespace, language(lang)))
+        raise CourseError(NO_NAME.en, NO_NAME.zh)
+    return check_namespace(Course.load(root, authoring=True).exercise(name), namespace, lang)
 
 
 def require(exercise: str, test: str, namespace: Mapping[str, Any], *, lang: str | None = None) -> None:
@@ -66,7 +104,8 @@ def require(exercise: str, test: str, namespace: Mapping[str, Any], *, lang: str
     report = check_namespace(course.exercise(exercise), namespace, language(lang), only=test)
     if not report.tests:
         raise CourseError(
-            f"{course.exercise(exercise).public_tests} has no test {test!r}; take its present name"
+            f"{course.exercise(exercise).public_tests} has no test {test!r}; take its present name",
+            f"{course.exercise(exercise).public_tests} 里没有测试 {test!r}；请使用它现在的名字",
         )
     told: dict[str, None] = {}
     for outcome, name, message in report.lines():
@@ -108,8 +147,10 @@ def check_file(exercise: Exercise, lang: str, path: Path | None = None) -> Repor
 
     try:
         side = local_side(path, exercise)
-    except KeyboardInterrupt:
+    except CourseError:
         raise
+    except KeyboardInterrupt as stop:
+        raise _interrupted(stop, path.name, is_student, lang) from None
     except BaseException as error:  # the file may raise anything, SystemExit included
         return _not_loaded(exercise, error, is_student, lang)
     return run_public(exercise, side, is_student, lang)
@@ -136,12 +177,31 @@ def run_public(
     for case in collect(exercise.public_tests, Visibility.PUBLIC):
         if only not in (None, case.function_name):
             continue
-        ending = run_case(case, side, None, limits)
+        try:
+            ending = run_case(case, side, None, limits)
+        except KeyboardInterrupt as stop:
+            raise _interrupted(stop, case.name, is_student, lang) from None
         result = _result(case, ending, is_student, limits)
         if absent is not None and result.question and isinstance(ending.error, AttributeError):
             result = replace(result, message=absent)
         tests.append(result)
     return Report(exercise.id, exercise.public.title.text.pick(lang), tests, lang)
+
+
+def _interrupted(
+    stop: KeyboardInterrupt, test: str, is_student: Callable[[str], bool], lang: str
+) -> Interrupted:
+    from autograder.testing.explain import frames_of
+
+    frames = frames_of(stop, is_student)
+    if not frames:
+        return Interrupted(INTERRUPTED_ELSEWHERE.pick(lang).format(test=test))
+    last = frames[-1]
+    return Interrupted(
+        INTERRUPTED.pick(lang).format(
+            test=test, line=last.line, file=Path(last.filename).name, source=last.source
+        )
+    )
 
 
 def _result(case: Any, ending: Ending, is_student: Callable[[str], bool], limits: Limits) -> TestResult:
@@ -163,11 +223,13 @@ def _not_loaded(
     exercise: Exercise, error: BaseException, is_student: Callable[[str], bool], lang: str
 ) -> Report:
     """Every test fails for the same reason, so the reason is said once."""
+    from autograder.sandbox.errors import TimedOut
     from autograder.testing.cases import collect
     from autograder.testing.run import Ending
 
     cases = collect(exercise.public_tests, Visibility.PUBLIC)
-    first = _result(cases[0], Ending(Outcome.ERROR, error), is_student, exercise.public.limits)
+    outcome = Outcome.TIMEOUT if isinstance(error, TimedOut) else Outcome.ERROR
+    first = _result(cases[0], Ending(outcome, error), is_student, exercise.public.limits)
     whole = replace(first, name=exercise.skeleton.name, max_score=sum(case.points for case in cases))
     return Report(exercise.id, exercise.public.title.text.pick(lang), [whole], lang)
 
@@ -179,4 +241,4 @@ def show(report: Report) -> None:
 
         display(report)
     else:
-        print(report)
+        print(encodable(str(report), sys.stdout.encoding))

@@ -15,13 +15,16 @@ def check_hidden(exercise: Exercise, lang: str) -> Report:
     """
     if not exercise.hidden_tests.is_file():
         raise CourseError(
-            f"{exercise.hidden_tests} is not here: this tree was released without hidden tests; leave out --hidden"
+            f"{exercise.hidden_tests} is not here: this tree was released without hidden tests; leave out --hidden",
+            f"没有 {exercise.hidden_tests}：发放的文件里不含隐藏测试；请去掉 --hidden",
         )
     from autograder.grading.bundle import bundle_of
     from autograder.grading.run import Mode, Worker
     from autograder.grading.submissions import Submission
+    from autograder.testing.sides import require_file
 
     path = exercise.skeleton
+    require_file(path, exercise)
     files = {path.name: path.read_bytes()}
     files |= {
         p.name: p.read_bytes()
@@ -39,4 +42,4 @@ def check_hidden(exercise: Exercise, lang: str) -> Report:
         result = worker.grade(bundle, submission)
     finally:
         worker.close()
-    return Report(exercise.id, exercise.spec.title.text.pick(lang), result.tests, lang)
+    return Report(exercise.id, exercise.spec.title.text.pick(lang), result.tests, lang, shares=True)

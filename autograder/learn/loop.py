@@ -5,6 +5,7 @@ Saves are noticed by looking at the file twice a second, which works the same on
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING
 
 from autograder.course import Course, Exercise
+from autograder.learn.report import print_report
 from autograder.results import Text
 
 if TYPE_CHECKING:
@@ -44,7 +46,15 @@ def run_check(exercise: Exercise, lang: str) -> tuple[str, bool]:
         lang,
     ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
+        # On Windows its output would otherwise be in the system's encoding, which may lack the table's marks.
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=120,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        )
     except subprocess.TimeoutExpired:
         return Text("The tests did not end within two minutes.", "测试在两分钟内没有结束。").pick(lang), False
     return (done.stdout or done.stderr).rstrip(), done.returncode == 0
@@ -78,16 +88,22 @@ class Loop:
 
     def _one(self, exercise: Exercise, keys: Queue[str]) -> bool:
         """Stay with one exercise. True to go on with the next, False to quit."""
+        from autograder.testing.sides import require_file
+
         self.hints_given = 0
+        require_file(exercise.skeleton, exercise)
         for _ in self._saves(exercise, keys):
             text, complete = self.check(exercise, self.lang)
-            self.console.print(text, markup=False)
+            print_report(self.console, text)
             if complete:
                 self.console.print(COMPLETE.pick(self.lang).format(exercise=exercise.id), style="green")
                 return True
-            path = exercise.skeleton.relative_to(self.course.root)
-            self.console.print(HELP.pick(self.lang).format(path=path), style="dim")
+            self._show_keys(exercise)
         return self._wants_next
+
+    def _show_keys(self, exercise: Exercise) -> None:
+        path = exercise.skeleton.relative_to(self.course.root)
+        self.console.print(HELP.pick(self.lang).format(path=path), style="dim")
 
     def _saves(self, exercise: Exercise, keys: Queue[str]) -> Iterator[None]:
         """Once at the start, and again after every save; ends when the learner asks for the next, or to quit."""
@@ -108,6 +124,8 @@ class Loop:
                 self.console.print(self.next_hint(exercise), markup=False)
             elif key == "l":
                 self.console.print(str(exercise.lesson(self.lang)), markup=False)
+            else:
+                self._show_keys(exercise)
 
     _wants_next = False
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from autograder.results import Outcome, TestResult, Text, total
-from autograder.testing.progress import number
+from autograder.testing.progress import NOT_IMPLEMENTED, encodable, number
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 POINTS = Text("{score} of {max_score} points", "得分 {score} / {max_score}")
 ABOVE = Text("as above", "同上")
 SYMBOLS = {Outcome.PASSED: "✓", Outcome.NOT_IMPLEMENTED: "·"}
 COLOURS = {Outcome.PASSED: "#1a7f37", Outcome.NOT_IMPLEMENTED: "#6e7781"}
+NARROWEST = 20  # columns for a line's text, whatever the terminal has
 FAILED_SYMBOL, FAILED_COLOUR = "✗", "#cf222e"
 
 
@@ -24,6 +29,7 @@ class Report:
     title: str
     tests: Sequence[TestResult]
     lang: str
+    shares: bool = False  # whether to say what each line is worth
 
     @property
     def score(self) -> float:
@@ -46,8 +52,7 @@ class Report:
         shown: dict[str, tuple[Outcome, str, str]] = {}
         told: set[str] = set()
         for test in self.tests:
-            unanswered = test.outcome is Outcome.NOT_IMPLEMENTED and test.question
-            name = test.question.split(".")[0] if unanswered and test.question else test.name.split("[")[0]
+            name = _name(test)
             if name in shown and (shown[name][0] is not Outcome.PASSED or test.outcome is Outcome.PASSED):
                 continue  # the first parameter set that fails speaks for its function
             message = test.message.pick(self.lang)
@@ -55,13 +60,20 @@ class Report:
             told |= {message} if message else set()
         return list(shown.values())
 
+    def share_of(self, name: str) -> str:
+        """The points of one of the lines, all parameter sets together."""
+        tests = [test for test in self.tests if _name(test) == name]
+        return f"{number(total(t.score for t in tests))}/{number(total(t.max_score for t in tests))}"
+
     def __str__(self) -> str:
         lines = [f"{self.exercise}  {self.points}"]
         for outcome, name, message in self.lines():
-            lines.append(f"  {SYMBOLS.get(outcome, FAILED_SYMBOL)} {name}")
-            lines += [
-                f"      {line}" for line in message.splitlines() if outcome is not Outcome.NOT_IMPLEMENTED
-            ]
+            unanswered = outcome is Outcome.NOT_IMPLEMENTED
+            words = [f"  {SYMBOLS.get(outcome, FAILED_SYMBOL)} {name}"]
+            words += [self.share_of(name)] if self.shares else []
+            words += [NOT_IMPLEMENTED.pick(self.lang)] if unanswered else []
+            lines.append("  ".join(words))
+            lines += [f"      {line}" for line in message.splitlines() if not unanswered]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -81,3 +93,22 @@ class Report:
             f'<thead><tr><th colspan="3" style="text-align:left">{html.escape(self.title)} · {self.points}</th></tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table>"
         )
+
+
+def _name(test: TestResult) -> str:
+    """The line that a test belongs to: its question's while that is unanswered, else its function's."""
+    unanswered = test.outcome is Outcome.NOT_IMPLEMENTED and test.question
+    return test.question.split(".")[0] if unanswered and test.question else test.name.split("[")[0]
+
+
+def print_report(console: Console, report: str) -> None:
+    """A report's text. Where a terminal is too narrow, the rest of a line stands below its beginning."""
+    from rich.text import Text as Words
+
+    for line in encodable(report, console.encoding).splitlines():
+        said = line.lstrip(" ")
+        indent = " " * (len(line) - len(said))
+        room = max(console.width - len(indent), NARROWEST)
+        parts = Words(said).wrap(console, room) if console.is_terminal else [Words(said)]
+        for part in parts or [Words()]:
+            console.print(Words(indent + part.plain.rstrip()), soft_wrap=True)

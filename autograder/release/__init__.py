@@ -56,7 +56,8 @@ def _merge(staged: Path, out: Path, *, force: bool) -> list[Path]:
     if taken and not force:
         raise ReleaseError(
             f"{out / taken[0]} is there already and differs ({len(taken)} such files); "
-            "choose another folder, or replace them with --force"
+            "choose another folder, or replace them with --force",
+            f"{out / taken[0]} 已存在且内容不同（这样的文件共 {len(taken)} 个）；请另选文件夹，或用 --force 覆盖",
         )
     for name in fresh:
         (out / name).parent.mkdir(parents=True, exist_ok=True)

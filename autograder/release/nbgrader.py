@@ -75,7 +75,9 @@ def _write_source(part: Parcel, folder: Path) -> None:
     if times > 1:
         raise CourseError(
             f"assignment {part.assignment!r} has {times} exercises called {topic!r}, and nbgrader knows a notebook by "
-            "that name alone; put them into different assignments in course/course.toml"
+            "that name alone; put them into different assignments in course/course.toml",
+            f"作业 {part.assignment!r} 中有 {times} 道名为 {topic!r} 的练习，而 nbgrader 只按这个名字区分 notebook；"
+            "请在 course/course.toml 中把它们分到不同的作业里",
         )
     released = write_course(part, folder)
     for exercise, given in zip(part.exercises, released, strict=True):

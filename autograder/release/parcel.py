@@ -112,7 +112,8 @@ def _student_files(exercise: Exercise) -> dict[Path, str]:
     if holds_work(exercise):
         raise CourseError(
             f"{exercise.skeleton} was filled in, and there is no solution to generate it from; "
-            "release from a tree that has solutions/, or restore the skeleton"
+            "release from a tree that has solutions/, or restore the skeleton",
+            f"{exercise.skeleton} 已经填写过，而这里没有可用来生成它的答案；请在含有 solutions/ 的目录树中发布，或恢复骨架文件",
         )
     return {path: path.read_text(encoding="utf-8") for path in (exercise.skeleton, exercise.public_spec_file)}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from autograder.results import Limits
+from autograder.results import Limits, Text
 from autograder.sandbox.child import Child
 from autograder.sandbox.errors import (
     Ended,
@@ -173,18 +173,18 @@ def _try(layer: str, attempts: list[_Attempt]) -> list[Check]:
         with Sandbox(without=[other for other in LAYERS if other != layer]) as sandbox:
             reason = sandbox.missing.get(layer, "")
             if reason:
-                return [Check(layer, "putting it on", reason, False, REMEDIES[layer])]
+                return [Check(layer, "putting it on", reason, False, REMEDIES[layer].en)]
             return [_attempt(sandbox, attempt) for attempt in attempts]
     except (SandboxFault, SandboxUnavailable) as error:
-        return [Check(layer, "putting it on", str(error), False, REMEDIES[layer])]
+        return [Check(layer, "putting it on", str(error), False, REMEDIES[layer].en)]
 
 
 def _attempt(sandbox: Sandbox, attempt: _Attempt) -> Check:
     with sandbox.open({"violation.py": SOURCE.encode()}, "violation.py", limits=LIMITS) as child:
         child.load()
         works, seen = _outcome(child, attempt)
-    remedy = "" if works else REMEDIES.get(attempt.layer, "report this kernel's version to the maintainers")
-    return Check(attempt.layer, attempt.attempted, seen, works, remedy)
+    remedy = REMEDIES.get(attempt.layer, Text("report this kernel's version to the maintainers"))
+    return Check(attempt.layer, attempt.attempted, seen, works, "" if works else remedy.en)
 
 
 def _outcome(child: Child, attempt: _Attempt) -> tuple[bool, str]:

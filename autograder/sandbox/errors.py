@@ -13,6 +13,8 @@ from functools import cache
 
 from msgspec import Struct
 
+from autograder.results import Text
+
 NAME_LIMIT = 80
 MESSAGE_LIMIT = 2000
 MRO_LIMIT = 32
@@ -84,6 +86,13 @@ class Blocked(Ended):
 
 class SandboxUnavailable(Exception):
     """This machine can't confine a submission as asked. The message names what is missing and the remedies."""
+
+    def __init__(self, en: str, zh: str = "") -> None:
+        super().__init__(en, zh)  # both, so that it survives the way between processes
+        self.text = Text(en, zh)
+
+    def __str__(self) -> str:
+        return self.text.en
 
 
 class SandboxFault(Exception):

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import msgspec
 
-from autograder.results import Limits
+from autograder.results import Limits, Text
 from autograder.sandbox.child import Child
 from autograder.sandbox.errors import SandboxFault, SandboxUnavailable
 from autograder.sandbox.messages import CONTROL_MESSAGE, OWN_USER, Findings, Opening, Ready, Settings
@@ -29,11 +29,22 @@ STOP_SECONDS = 5.0
 LAYERS = ("namespaces", "landlock", "seccomp")
 
 REMEDIES = {
-    "namespaces": "start the grader as root, or allow unprivileged user namespaces (on Ubuntu: sysctl "
-    "kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --security-opt seccomp=unconfined "
-    "--security-opt apparmor=unconfined)",
-    "landlock": "use a kernel of 5.13 or later with landlock in its `lsm=` list",
-    "seccomp": "use x86_64 or aarch64 Linux with CONFIG_SECCOMP_FILTER",
+    "namespaces": Text(
+        "start the grader as root, or allow unprivileged user namespaces (on Ubuntu: sysctl "
+        "kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --security-opt seccomp=unconfined "
+        "--security-opt apparmor=unconfined)",
+        "以 root 启动评分程序，或允许非特权用户命名空间（Ubuntu 上：sysctl "
+        "kernel.apparmor_restrict_unprivileged_userns=0；Docker 中：--security-opt seccomp=unconfined "
+        "--security-opt apparmor=unconfined）",
+    ),
+    "landlock": Text(
+        "use a kernel of 5.13 or later with landlock in its `lsm=` list",
+        "使用 5.13 或更新的内核，并在其 `lsm=` 列表中启用 landlock",
+    ),
+    "seccomp": Text(
+        "use x86_64 or aarch64 Linux with CONFIG_SECCOMP_FILTER",
+        "使用启用了 CONFIG_SECCOMP_FILTER 的 x86_64 或 aarch64 Linux",
+    ),
 }
 
 _ENVIRONMENT = {
@@ -101,7 +112,9 @@ class Sandbox:
         if platform.system() != "Linux" or platform.machine() not in NUMBERS:
             raise SandboxUnavailable(
                 f"submissions can't be confined on {platform.system()} {platform.machine()}: "
-                "run the grader on Linux (x86_64 or aarch64), in WSL2 or in Docker"
+                "run the grader on Linux (x86_64 or aarch64), in WSL2 or in Docker",
+                f"在 {platform.system()} {platform.machine()} 上无法隔离提交："
+                "请在 Linux（x86_64 或 aarch64）、WSL2 或 Docker 中运行评分程序",
             )
         self._wanted = level
         self._bare = bare
@@ -116,7 +129,7 @@ class Sandbox:
         """The level that was proven when the zygote started."""
         level = level_of(self._zygote.findings, self._bare)
         if level is None:
-            raise SandboxUnavailable(_explain(self._zygote.findings, Level.STANDARD))
+            raise _unavailable(self._zygote.findings, Level.STANDARD)
         return level
 
     @property
@@ -209,18 +222,20 @@ class Sandbox:
         wanted = self._wanted or Level.STANDARD
         if not self._without and (found is None or (wanted is Level.FULL and found is not Level.FULL)):
             zygote.close()
-            raise SandboxUnavailable(_explain(zygote.findings, wanted))
+            raise _unavailable(zygote.findings, wanted)
         zygote.await_ready()
         return zygote
 
 
-def _explain(findings: Findings, wanted: Level) -> str:
-    lines = [f"level {wanted.value!r} can't be reached on this machine:"]
+def _unavailable(findings: Findings, wanted: Level) -> SandboxUnavailable:
+    en = [f"level {wanted.value!r} can't be reached on this machine:"]
+    zh = [f"这台机器达不到隔离级别 {wanted.value!r}："]
     for layer in LAYERS:
         reason = getattr(findings, layer)
         if reason:
-            lines.append(f"  {layer}: {reason}. Remedy: {REMEDIES[layer]}.")
-    return "\n".join(lines)
+            en.append(f"  {layer}: {reason}. Remedy: {REMEDIES[layer].en}.")
+            zh.append(f"  {layer}：{reason}。补救办法：{REMEDIES[layer].zh}。")
+    return SandboxUnavailable("\n".join(en), "\n".join(zh))
 
 
 class Zygote:

@@ -82,7 +82,10 @@ def points_of(item: pytest.Item) -> float:
     if marker is None:
         return 1.0
     if len(marker.args) != 1 or not isinstance(marker.args[0], int | float) or marker.args[0] < 0:
-        raise CourseError(f"{item.nodeid}: write the points as @pytest.mark.points(2)")
+        raise CourseError(
+            f"{item.nodeid}: write the points as @pytest.mark.points(2)",
+            f"{item.nodeid}：请把分值写成 @pytest.mark.points(2)",
+        )
     return float(marker.args[0])
 
 
@@ -93,8 +96,10 @@ def limits_of(item: pytest.Item) -> dict[str, float]:
         return {}
     unknown = set(marker.kwargs) - {"seconds", "memory_mb"}
     if marker.args or unknown:
+        wrong = sorted(unknown) or marker.args
         raise CourseError(
-            f"{item.nodeid}: limits takes seconds=... and memory_mb=..., not {sorted(unknown) or marker.args}"
+            f"{item.nodeid}: limits takes seconds=... and memory_mb=..., not {wrong}",
+            f"{item.nodeid}：limits 只接受 seconds=... 和 memory_mb=...，不接受 {wrong}",
         )
     return dict(marker.kwargs)
 
@@ -141,9 +146,15 @@ def collect(path: Path, visibility: Visibility) -> list[TestCase]:
         if options is not None:
             os.environ["PYTEST_ADDOPTS"] = options
     if collector.errors:
-        raise CourseError(f"{path} can't be collected:\n{collector.errors[0]}")
+        raise CourseError(
+            f"{path} can't be collected:\n{collector.errors[0]}",
+            f"无法从 {path} 中收集测试：\n{collector.errors[0]}",
+        )
     if not collector.items:
-        raise CourseError(f"{path} holds no tests; write at least one function called test_...")
+        raise CourseError(
+            f"{path} holds no tests; write at least one function called test_...",
+            f"{path} 里没有测试；请至少写一个名为 test_... 的函数",
+        )
     source = read_text(path)
     questions, uses = _used(source), _uses(source)
     return [_case(item, collector.items, visibility, questions, uses) for item in collector.items]
@@ -185,13 +196,17 @@ def _case(
     uses: Mapping[str, frozenset[str]],
 ) -> TestCase:
     if not isinstance(item, pytest.Function) or item.cls is not None:
-        raise CourseError(f"{item.nodeid}: tests of an exercise are plain functions")
+        raise CourseError(
+            f"{item.nodeid}: tests of an exercise are plain functions",
+            f"{item.nodeid}：练习的测试必须是普通函数",
+        )
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     names = [name for name in inspect.signature(item.obj).parameters if name not in parameters]
     unknown = [name for name in (*names, *_used_fixtures(item)) if name not in FIXTURES]
     if unknown:
         raise CourseError(
-            f"{item.nodeid} asks for the fixture {unknown[0]!r}; it may use {', '.join(FIXTURES)}"
+            f"{item.nodeid} asks for the fixture {unknown[0]!r}; it may use {', '.join(FIXTURES)}",
+            f"{item.nodeid} 要用 fixture {unknown[0]!r}；可用的只有 {'、'.join(FIXTURES)}",
         )
     siblings = sum(1 for other in items if isinstance(other, pytest.Function) and other.obj is item.obj)
     return TestCase(

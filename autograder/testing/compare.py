@@ -23,6 +23,7 @@ RELATIVE = {
 SCALE_FLOOR = (
     0.1  # expected values that are all about zero still allow this much times the relative tolerance
 )
+SHOWN_ELEMENTS = 10  # of a tensor that is not as expected
 
 
 def tolerance(dtype: torch.dtype) -> float:
@@ -92,14 +93,35 @@ def _tensors_differ(actual: Any, expected: Tensor, rtol: float | None, atol: flo
         torch.testing.assert_close(actual, expected, rtol=relative, atol=atol)
     except AssertionError as error:
         if actual.dtype.is_floating_point and bool(torch.isnan(actual).any()):
-            return f"{where} contains NaN"
+            return f"{where} contains NaN{_both(actual, expected)}"
         details = [
             line
             for line in str(error).splitlines()
             if line.startswith(("Mismatched", "Greatest", "Expected"))
         ]
-        return f"{where} is not close to the expected values ({'; '.join(details[:2])})"
+        said = f"{where} is not close to the expected values ({'; '.join(details[:2])})"
+        # Of a tensor without axes torch has said what it is.
+        return (
+            said if any(line.startswith("Expected") for line in details) else said + _both(actual, expected)
+        )
     return ""
+
+
+def _both(actual: Tensor, expected: Tensor) -> str:
+    """What came and what should have, where both are small enough to be looked at."""
+    if not 0 < expected.numel() <= SHOWN_ELEMENTS or expected.layout != torch.strided:
+        return ""
+    values = actual.tolist(), expected.tolist()
+    got, wanted = (_written(value, "{:.6g}") for value in values)
+    if got == wanted:  # they differ further back
+        got, wanted = (_written(value, "{!r}") for value in values)
+    return f": got {got}, expected {wanted}"
+
+
+def _written(value: Any, form: str) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_written(item, form) for item in value)}]"
+    return form.format(value) if isinstance(value, float) else str(value)
 
 
 def _largest(expected: Tensor) -> float:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from autograder.results import Outcome, Text, Visibility
 from autograder.sandbox.errors import Frame, StudentError, printable
+from autograder.student.forbid import ForbiddenCall
 from autograder.testing.cases import TestCase
 from autograder.testing.remedy import BY_FAMILY, remedy
 from autograder.testing.run import Ending
@@ -32,6 +33,11 @@ UNANSWERED = Text("{question} is not implemented yet.", "{question} 还没有实
 FAILED = Text("{sentence}\n{detail}", "{sentence}\n{detail}")
 ERROR = Text("{error} in line {line}.", "第 {line} 行出现 {error}。")
 ERROR_SOMEWHERE = Text("{error} in your code.", "你的代码出现 {error}。")
+# The same words whatever was called: a submission can claim this kind of error, but not choose what is said.
+FORBIDDEN = Text(
+    "A call that this exercise forbids was made: write what it does yourself.",
+    "调用了本题禁止的函数：请自己实现它的功能。",
+)
 FIXED = {
     Outcome.TIMEOUT: Text(
         "Your code ran longer than this test allows ({seconds:g} s); look for a loop that does not end.",
@@ -100,8 +106,10 @@ def _error(
             ERROR.format(error=name, line=frames[-1].line) if located else ERROR_SOMEWHERE.format(error=name)
         )
         advice = BY_FAMILY.get(name) if isinstance(error, StudentError) else None
+        if name == "RuntimeError" and _claimed(error) == ForbiddenCall.__name__:
+            advice = FORBIDDEN
         return Text(f"{said.en} {advice.en}", f"{said.zh}{advice.zh}") if advice else said
-    name = error.name if isinstance(error, StudentError) else type(error).__name__
+    name = _claimed(error)
     message = printable(error.message if isinstance(error, StudentError) else str(error), MESSAGE_LIMIT)
     told = [f"{name}: {message}" if message else name]
     told += [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-4:]]
@@ -120,6 +128,11 @@ def frames_of(error: BaseException, is_student: Callable[[str], bool]) -> tuple[
     if isinstance(error, SyntaxError) and error.filename and is_student(error.filename):
         frames.append(Frame(error.filename, error.lineno or 0, "<module>", (error.text or "").strip()))
     return tuple(frames)
+
+
+def _claimed(error: BaseException) -> str:
+    """The name of the exception's class, which is the student's to choose."""
+    return error.name if isinstance(error, StudentError) else type(error).__name__
 
 
 def _family(error: BaseException) -> str:

@@ -6,6 +6,7 @@ the run with a table of points. The grader uses it only to collect.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from autograder.course import Course, CourseError, Exercise, find_course
 from autograder.course.catalogue import exercise_at
+from autograder.lang import language
 
 MARKS = (
     "points(n): what the test is worth; shared evenly by its parameter sets",
@@ -22,6 +24,9 @@ MARKS = (
 )
 COURSE = pytest.StashKey[Course]()
 POINTS = pytest.StashKey[float]()
+OUR_ERROR = re.compile(r"^E   autograder\.[\w.]+\.(?=\w+:)")  # where it is defined is nothing to a learner
+PLACE = pytest.StashKey[int]()
+SECONDS = pytest.StashKey[float]()
 TOLD = pytest.StashKey[list[BaseException]]()
 
 
@@ -85,6 +90,9 @@ def _side(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Iterator[
         from msgspec.structs import replace
 
         limits = replace(limits, **marker.kwargs)
+    request.node.stash[SECONDS] = limits.seconds
+    # With --pdb a learner may call their function from the prompt that a failure opens.
+    _loaded[path].timed = not request.config.getoption("usepdb", False)
     with _loaded[path].begin(seed_of(request.node.name), limits):
         yield _loaded[path]
 
@@ -140,7 +148,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     from autograder.testing.cases import points_of
 
     functions: dict[Any, list[pytest.Item]] = {}
-    for item in items:
+    for place, item in enumerate(items):
+        item.stash[PLACE] = place
         functions.setdefault((item.path, getattr(item, "originalname", item.name)), []).append(item)
     for group in functions.values():
         for item in group:
@@ -168,24 +177,82 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.longrepr = (str(item.path), 0, "not loaded")
             report.not_loaded = True
         elif item.config.option.tbstyle == "auto":
-            report.longrepr = _readable(item, call.excinfo)
+            report.longrepr = _readable(item, call.excinfo, "" if loading else _sentence(item))
         if loading:
             told.append(call.excinfo.value)
     # The attributes travel with the report, also from pytest-xdist's workers.
     report.exercise = exercise.id
     report.points = item.stash[POINTS]
+    report.place = item.stash[PLACE]
     report.public = item.path.parent.parent.name == "exercises"
     return report
 
 
-def _readable(item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> Any:
-    """A learner's view of a failure: the test's line and their own lines, not the libraries' between them."""
+def _readable(item: pytest.Item, error: pytest.ExceptionInfo[BaseException], sentence: str) -> Any:
+    """A learner's view of a failure: the test's line and their own lines, not the libraries' between them.
+
+    Above what was asserted stands the sentence, which says what the test checks.
+    """
+    error = _told_as(error, item)
     folder = item.path.parent
     kept = type(error.traceback)([entry for entry in error.traceback if Path(entry.path).parent == folder])
     if not kept:
-        return error.exconly()
+        return _short(error)
     error.traceback = kept
-    return error.getrepr(style="short", tbfilter=False)
+    shown = error.getrepr(style="short", tbfilter=False)
+    _put_above(shown, sentence)
+    return shown
+
+
+def _told_as(error: pytest.ExceptionInfo[BaseException], item: pytest.Item) -> pytest.ExceptionInfo[Any]:
+    """A loop that did not end, in the words that `autograder check` has for it."""
+    from autograder.results import Outcome
+    from autograder.sandbox.errors import TimedOut
+    from autograder.student.scratch import OutOfTime
+    from autograder.testing.explain import FIXED
+
+    if not isinstance(error.value, OutOfTime | TimedOut):
+        return error
+    seconds = item.stash.get(SECONDS, None) or _seconds(item)
+    said = FIXED[Outcome.TIMEOUT].format(seconds=seconds, memory_mb=0).pick(language())
+    told = TimedOut(said).with_traceback(error.value.__traceback__)
+    return pytest.ExceptionInfo.from_exception(told)
+
+
+def _seconds(item: pytest.Item) -> float:
+    exercise = _exercise(item)
+    return exercise.public.limits.seconds if exercise else 0.0
+
+
+def _short(error: pytest.ExceptionInfo[BaseException]) -> Any:
+    """An error with no line of the learner's in its traceback: a file that is no Python, or is not there."""
+    value = error.value
+    if isinstance(value, CourseError):
+        return value.text.pick(language())
+    shown: Any = error.getrepr(style="value", chain=False)
+    shown.reprtraceback.reprentries[-1].lines[:] = error.exconly().splitlines()
+    if isinstance(value, SyntaxError) and value.filename and shown.reprcrash is not None:
+        # For pytest's short summary, whose one line would be that of the file's path.
+        place = f"{Path(value.filename).name}, line {value.lineno}"
+        shown.reprcrash.message = f"{type(value).__name__}: {value.msg} ({place})"
+    return shown
+
+
+def _sentence(item: pytest.Item) -> str:
+    from autograder.testing.cases import sentence_of
+
+    return sentence_of(getattr(getattr(item, "obj", None), "__doc__", None)).pick(language())
+
+
+def _put_above(shown: Any, sentence: str) -> None:
+    """Write the sentence where pytest's marked lines (`E   AssertionError: ...`) begin."""
+    lines = shown.reprtraceback.reprentries[-1].lines
+    marked = next((i for i, line in enumerate(lines) if line.startswith("E ")), None)
+    if marked is None:
+        return
+    lines[marked] = OUR_ERROR.sub("E   ", lines[marked])
+    if sentence:
+        lines.insert(marked, f"E   {sentence}")
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, Any] | None:

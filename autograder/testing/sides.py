@@ -5,6 +5,7 @@ The autograder has a second side with the same names, whose module lives in a co
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,16 +13,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from autograder.course import Exercise, find_course
-from autograder.course.catalogue import Course
+from autograder.course import CourseError, Exercise, find_course
+from autograder.course.catalogue import BUILD, TAKE_BACK, WRITE, Course
 from autograder.results import Limits
+from autograder.sandbox.errors import TimedOut
 from autograder.student.backward import Gradients, run_backward
 from autograder.student.forbid import forbidden, seal
 from autograder.student.loading import filename_of, load_module
+from autograder.student.scratch import OutOfTime
 from autograder.student.seed import seed_everything
+from autograder.student.timer import time_limit
 from autograder.student.torch_build import build_torch
 from autograder.student.unchanged import leaves_unchanged
 from autograder.testing.ranks import RankRun, arguments_of, run_ranks
+
+# Seconds on the wall for each second of a test's limit, as the confined side allows for waiting: a learner's machine may
+# be slow, or busy. When a test has run out of that, the same loop is not waited for as long in each of the others.
+PATIENCE, AFTERWARDS = 6.0, 2.0
 
 
 class Side(Protocol):
@@ -69,6 +77,8 @@ class LocalSide:
         self._is_student = is_student
         self._forbidden = tuple(forbidden_calls)
         self._limits = Limits()
+        self._patience = PATIENCE
+        self.timed = True  # False: somebody sits at a debugger's prompt
 
     @property
     def student(self) -> ModuleType:
@@ -98,10 +108,25 @@ class LocalSide:
 
     @contextmanager
     def begin(self, seed: int, limits: Limits) -> Iterator[None]:
-        """Seeds the generators; caps memory where the system can; refuses the exercise's forbidden calls."""
+        """Seeds the generators; refuses the exercise's forbidden calls; caps memory and time where the system can.
+
+        Time: see `autograder.student.timer`. In the block it is an OutOfTime, which leaves it as TimedOut.
+        """
         seed_everything(seed)
         self._limits = limits
-        with memory_cap(limits.memory_mb), forbidden(self._forbidden, self._is_student):
+        with memory_cap(limits.memory_mb), forbidden(self._forbidden, self._is_student), self._in_time():
+            yield
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        def impatient() -> None:
+            self._patience = AFTERWARDS
+
+        def inside(filename: str) -> bool:
+            return self._is_student(filename) or _is_test(filename)
+
+        seconds = self._patience * self._limits.seconds if self.timed else math.inf
+        with ended_in_time(), time_limit(seconds, inside, impatient):
             yield
 
     def made_by_student(self, error: BaseException) -> bool:
@@ -112,10 +137,23 @@ class LocalSide:
             filename = trace.tb_frame.f_code.co_filename
             if self._is_student(filename):
                 owner = "student"
-            elif Path(filename).name.startswith("test_"):
+            elif _is_test(filename):
                 owner = "test"
             trace = trace.tb_next
         return owner == "student"
+
+
+def _is_test(filename: str) -> bool:
+    return Path(filename).name.startswith("test_")
+
+
+@contextmanager
+def ended_in_time() -> Iterator[None]:
+    """OutOfTime, which no `except Exception` of a student's swallows, becomes what the confined side raises."""
+    try:
+        yield
+    except OutOfTime as error:
+        raise TimedOut(str(error)).with_traceback(error.__traceback__) from None
 
 
 def _dotted(module: Any, name: str) -> Any:
@@ -160,14 +198,30 @@ def load_reference(exercise: Exercise | str) -> ModuleType:
 
 
 def local_side(path: Path, exercise: Exercise) -> LocalSide:
-    """The side of one file of this exercise. Aliases of forbidden calls are refused, too."""
-    calls = exercise.public.forbidden if exercise.public_spec_file.is_file() else exercise.spec.forbidden
+    """The side of one file of this exercise. Aliases of forbidden calls are refused, too.
+
+    Raises what the file raises; TimedOut if it does not end; CourseError if it is not there.
+    """
+    require_file(path, exercise)
+    spec = exercise.public if exercise.public_spec_file.is_file() else exercise.spec
     filename = filename_of(path.name, str(path.parent.resolve()))
 
     def is_student(name: str) -> bool:
         return name == filename
 
-    with forbidden(calls, is_student):
+    limit = time_limit(PATIENCE * spec.limits.seconds, is_student)
+    with forbidden(spec.forbidden, is_student), ended_in_time(), limit:
         module = load_local(path)
     seal(module)
-    return LocalSide(module, calls, is_student)
+    return LocalSide(module, spec.forbidden, is_student)
+
+
+def require_file(path: Path, exercise: Exercise) -> None:
+    """CourseError if there is no such file."""
+    if path.is_file():
+        return
+    remedy = WRITE
+    if path == exercise.skeleton:
+        remedy = BUILD if exercise.solution.is_file() else TAKE_BACK
+    shown = (path.relative_to(exercise.root) if path.is_relative_to(exercise.root) else path).as_posix()
+    raise CourseError(f"{shown} is missing; {remedy.en}", f"缺少 {shown}；{remedy.zh}")

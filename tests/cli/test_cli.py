@@ -67,7 +67,7 @@ def test_wrong_usage_is_status_2(cli: Cli, arguments: tuple[str, ...]) -> None:
         (("check", "basics/afine"), "did you mean 'basics/affine'?"),
         (("grade", "nowhere"), "nowhere is not a folder"),
         (("gradebook", "export", "x.csv", "--per", "week"), "choose student, exercise or test"),
-        (("gradebook", "show", "--gradebook", "no/such/book.db"), "check that its folder exists"),
+        (("grade", "submissions", "--gradebook", "no/such/book.db"), "check that its folder exists"),
         (("gradebook", "show", "--student", "s404"), "has no student 's404'"),
         (("new", "Bad Name"), "write UNIT/TOPIC"),
         (("build", "nosuch"), "there is no exercise 'nosuch'"),
@@ -78,7 +78,11 @@ def test_wrong_usage_is_status_2(cli: Cli, arguments: tuple[str, ...]) -> None:
 def test_errors_without_a_traceback(
     cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], problem: str
 ) -> None:
+    from autograder.gradebook import Gradebook
+
     monkeypatch.chdir(toy)
+    (toy / "submissions").mkdir()
+    Gradebook("gradebook.db").__exit__()
     said = cli(*arguments)
     assert said.code == 2
     assert problem in said.err
@@ -96,7 +100,7 @@ def test_no_course_here(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_check(cli: Cli, toy: Path, edited: Edit) -> None:
     said = cli("check", "vowels", "--course", toy)
-    assert (said.code, said.out) == (1, "extras/vowels  0 of 1 points\n  · vowels\n")
+    assert (said.code, said.out) == (1, "extras/vowels  0 of 1 points\n  · vowels  not implemented\n")
     edited(toy / "exercises/extras/vowels.py", 'raise NotImplementedError("vowels")', "return 3")
     assert cli("check", "vowels", "--course", toy).code == 0
     assert "得分 1 / 1" in cli("check", "vowels", "--course", toy, "--lang", "zh").out
@@ -124,6 +128,7 @@ def test_grade(graded: tuple[Any, Path]) -> None:
     assert [rows[name].split("│")[2].strip() for name in ("s001", "s002", "s003")] == ["4", "1", "0!"]
     assert re.search(r"extras/vowels +│ lower_only +│ s002", said.out)
     assert "2 graded, 0 known already, 1 could not be read, 0 left ungraded" in said.err
+    assert "\n  s003  extras/vowels: Two files answer this exercise: " in said.err
     assert book.exists()
 
 
@@ -186,7 +191,7 @@ def test_adjust_and_export(graded: tuple[Any, Path], cli: Cli, toy: Path, tmp_pa
     said = cli(
         "gradebook", "adjust", "s002", "vowels", "1.5", "--reason", "my fault", "--who", "me", *options
     )
-    assert (said.code, said.out.strip()) == (0, "s002, extras/vowels: +1.5 points, recorded.")
+    assert (said.code, said.out.strip(), said.err) == (0, "s002, extras/vowels: 1 -> 2.5 of 4", "")
     assert cli("gradebook", "adjust", "--reason", "late", *options, "--", "s001", "vowels", "-1").code == 0
     assert cli("gradebook", "adjust", "s404", "vowels", "1", "--reason", "r", *options).code == 2
     said = cli("gradebook", "export", tmp_path / "grades.csv", *options)
@@ -237,21 +242,23 @@ def test_ungraded_after_a_graded_attempt(
     assert "ungraded: test_vowels: the reference solution does not pass it here" in shown.out
 
 
-def test_a_long_list_of_faults_is_short() -> None:
-    from autograder.cli.tables import FAULTS_SHOWN, Tally, fault_lines
+def test_a_long_list_of_faults_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGRADER_LANG", "en")
+    from autograder.cli.common import Speaker
+    from autograder.cli.tables import SHOWN, Tally, fault_lines
     from autograder.results import ExerciseResult, Isolation, Status
 
     tally = Tally()
-    for reason in range(FAULTS_SHOWN + 5):
+    for reason in range(SHOWN + 5):
         for student in range(7 if reason == 3 else 1):
             result = ExerciseResult(
                 student=f"s{student:03}", exercise="extras/vowels", status=Status.UNGRADED, score=None, max_score=4.0,
                 isolation=Isolation.NONE, detail=f"reason {reason}\n  a traceback",
             )  # fmt: skip
             tally.add(result, cached=False)
-    lines = fault_lines(tally)
+    lines = fault_lines(tally, Speaker(None))
     assert lines[0] == "  extras/vowels  s000, s001, s002, s003, s004 +2: reason 3"
-    assert len(lines) == FAULTS_SHOWN + 1 and lines[-1] == "  ..."
+    assert len(lines) == SHOWN + 1 and lines[-1] == "  and 5 more"
 
 
 def test_a_learner_reads_nothing_of_a_fault(cli: Cli, toy: Path, edited: Edit, shared_sandbox: Any) -> None:

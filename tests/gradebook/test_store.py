@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -180,6 +181,22 @@ def test_adjusting_a_stranger(book: Gradebook) -> None:
         book.adjust("s404", "basics/affine", 1, reason="r", who="w")
 
 
+@pytest.mark.parametrize(
+    ("points", "reason", "problem"),
+    [
+        (float("inf"), "r", "s001, basics/affine: inf is no number of points; give one, as 1.5 or -1"),
+        (float("nan"), "r", "nan is no number of points"),
+        (1.0, " \t", "s001, basics/affine: the reason is blank; say in a few words why"),
+    ],
+)
+def test_what_is_no_adjustment(book: Gradebook, points: float, reason: str, problem: str) -> None:
+    """Nothing can be taken back out of the record, so what makes no sense does not get in."""
+    book.record(result())
+    with pytest.raises(GradebookError, match=problem):
+        book.adjust("s001", "basics/affine", points, reason=reason, who="w")
+    assert book.adjustments() == {}
+
+
 def test_no_attempts_no_score() -> None:
     assert score_of([], [], LATEST) is None
 
@@ -308,6 +325,7 @@ def test_export_per_test(filled: Gradebook) -> None:
 
 def test_export_of_nothing(book: Gradebook) -> None:
     for per in ("student", "exercise", "test"):
+        assert table(book, IDS, LATEST, per).to_csv(index=False).startswith("student,")
         assert len(table(book, IDS, LATEST, per)) == 0
     with pytest.raises(UserError, match="choose student, exercise or test"):
         table(book, IDS, LATEST, "week")
@@ -384,6 +402,7 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(GradebookError, match="check that the database is running") as caught:
         Gradebook(f"postgresql://grader:secret@/nobody?host={tmp_path}")
     assert "secret" not in str(caught.value)
+    assert str(caught.value).startswith("postgresql://grader:***@/nobody")  # as it was typed
 
 
 @pytest.mark.parametrize(
@@ -410,9 +429,25 @@ def test_bad_urls(place: str) -> None:
         database_url(place)
 
 
-def test_a_driver_that_is_not_installed() -> None:
-    with pytest.raises(GradebookError, match="no driver for this database"):
-        Gradebook("nosuchdb://host/name")
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        (
+            "nosuchdb://host/name",
+            "^nosuchdb://host/name: no kind of database is called 'nosuchdb'; write postgres",
+        ),
+        ("mssql+pymssql://host/name", "no driver for this database .*; write postgresql://"),
+    ],
+)
+def test_another_kind_of_database(place: str, problem: str) -> None:
+    with pytest.raises(GradebookError, match=problem):
+        Gradebook(place)
+
+
+def test_a_driver_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(GradebookError, match=r"^postgresql://host/name: .*install the instructor extra"):
+        Gradebook("postgresql://host/name")
 
 
 def test_passwords_are_not_shown(postgresql: str) -> None:

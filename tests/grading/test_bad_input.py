@@ -384,7 +384,7 @@ def test_an_error_of_the_instructor_s_ends_the_run(
     from autograder.errors import UserError
 
     def broken(*arguments: Any) -> Iterator[Any]:
-        raise UserError("exercises/basics/affine.py can't be read; build the course")
+        raise UserError("exercises/basics/affine.py can't be read; build the course", "读不了")
         yield
 
     monkeypatch.setattr("autograder.grading.run.submissions_of", broken)

@@ -13,9 +13,10 @@ import pytest
 
 from autograder import check as check_function
 from autograder.course import Course, CourseError, Exercise
-from autograder.learn.check import check_file, check_namespace
+from autograder.learn.check import Interrupted, check_file, check_namespace
+from autograder.learn.chosen import first_exercise, one_exercise
 from autograder.learn.loop import ALL_DONE, Loop
-from autograder.learn.report import Report
+from autograder.learn.report import Report, print_report
 from autograder.results import Outcome, TestResult, Text, Visibility
 
 Edit = Callable[[Path, str, str], None]
@@ -29,7 +30,11 @@ NORMALISE = (
 def test_untouched(affine: Exercise) -> None:
     report = check_file(affine, "en")
     assert (report.score, report.max_score, report.complete) == (0, 4, False)
-    assert str(report).splitlines() == ["basics/affine  0 of 4 points", "  · affine", "  · normalise"]
+    assert str(report).splitlines() == [
+        "basics/affine  0 of 4 points",
+        "  · affine  not implemented",
+        "  · normalise  not implemented",
+    ]
 
 
 def test_half_done(affine: Exercise, edited: Edit) -> None:
@@ -38,7 +43,7 @@ def test_half_done(affine: Exercise, edited: Edit) -> None:
     assert str(report).splitlines() == [
         "basics/affine  得分 2 / 4",
         "  ✓ test_affine_by_hand",
-        "  · normalise",
+        "  · normalise  尚未实现",
     ]
     edited(affine.skeleton, *NORMALISE)
     assert check_file(affine, "en").complete
@@ -110,11 +115,100 @@ def test_in_a_script_without_a_name(
     }
     exec('check(lang="zh")', namespace)
     assert "basics/affine  得分 0 / 4" in capsys.readouterr().out
+
+
+def in_a_cell(source: str) -> None:
+    exec(source, {"__name__": "__main__", "check": check_function})
+
+
+def test_what_keeps_a_check_from_its_table_stands_in_its_place(
+    affine: Exercise, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(affine.root)
-    with pytest.raises(CourseError, match=r'write check\("UNIT/TOPIC"\)'):
-        exec("check()", {"__name__": "__main__", "check": check_function})
-    with pytest.raises(CourseError, match="did you mean 'basics/affine'"):
-        exec('check("basics/afine")', {"__name__": "__main__", "check": check_function})
+    in_a_cell('check(lang="en")')
+    assert 'write check("UNIT/TOPIC")' in capsys.readouterr().out
+    in_a_cell('check("basics/afine", lang="en")')
+    assert "did you mean 'basics/affine'" in capsys.readouterr().out
+    affine.public_tests.write_text("1 +", encoding="utf-8")
+    in_a_cell('check("basics/affine", lang="en")')
+    assert "can't be collected" in capsys.readouterr().out
+
+
+def test_outside_the_course_it_is_given(
+    affine: Exercise,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    in_a_cell('check("basics/affine", lang="en")')
+    told = capsys.readouterr().out
+    assert str(elsewhere) in told
+    assert 'check("basics/affine", course="DIR")' in told
+    assert "--course" not in told
+    in_a_cell('check("basics/affine", lang="zh")')
+    assert "没有课程" in capsys.readouterr().out
+    in_a_cell(f'check("basics/affine", lang="en", course={str(affine.root)!r})')
+    assert "basics/affine  0 of 4 points" in capsys.readouterr().out
+    in_a_cell('check("basics/affine", lang="en", course=".")')
+    assert "holds no course" in capsys.readouterr().out
+
+
+def test_a_stream_without_our_marks(affine: Exercise, edited: Edit, python: Callable[..., Any]) -> None:
+    """What a pipe on Windows is."""
+    edited(affine.skeleton, *AFFINE)
+    settings = {"AUTOGRADER_LANG": "en", "PYTHONIOENCODING": "cp1252"}
+    done = python(str(affine.skeleton), env=settings)
+    assert done.returncode == 0, done.stderr
+    assert "+ test_affine_by_hand" in done.stdout
+    done = python("-m", "autograder", "check", "basics/affine", cwd=affine.root, env=settings)
+    assert "+ test_affine_by_hand" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_interrupted(affine: Exercise, edited: Edit, cli: Callable[..., Any]) -> None:
+    """Ctrl-C says what was running."""
+    edited(affine.skeleton, AFFINE[0], "raise KeyboardInterrupt")
+    with pytest.raises(
+        Interrupted, match=r"^interrupted in test_affine_by_hand, line \d+ of affine\.py: raise"
+    ):
+        check_file(affine, "en")
+    done = cli("check", "basics/affine", "--course", affine.root)
+    assert done.code == 130
+    assert "interrupted in test_affine_by_hand" in done.err
+    assert len(done.err.splitlines()) == 1
+    edited(affine.skeleton, "raise KeyboardInterrupt", "return x\n\n\nraise KeyboardInterrupt")
+    with pytest.raises(Interrupted, match=r"在 affine\.py 中被中断"):
+        check_file(affine, "zh")
+
+
+def test_a_missing_file(affine: Exercise, cli: Callable[..., Any]) -> None:
+    affine.skeleton.unlink()
+    done = cli("check", "basics/affine", "--course", affine.root)
+    assert done.code == 2
+    assert "exercises/basics/affine.py is missing; run `autograder build`" in done.err
+    assert "is missing" in cli("check", "basics/affine", "--hidden", "--course", affine.root).err
+
+
+def test_names_that_a_learner_types(affine: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:
+    course = Course.load(affine.root)
+    monkeypatch.chdir(affine.root / "exercises")
+    for name in (
+        "basics/affine",
+        "affine",
+        "basics/affine.py",
+        "basics/test_affine.py",
+        str(affine.skeleton),
+    ):
+        assert one_exercise(course, name) == first_exercise(course, name) == affine
+    for name in ("basics", "basics/", "exercises/basics"):
+        assert first_exercise(course, name) == affine
+    with pytest.raises(CourseError, match="'basics' is a unit; write one of its exercises: basics/affine"):
+        one_exercise(course, "basics")
+    for name in ("affine.py", "extras/affine.py", str(affine.solution), "no_such"):
+        with pytest.raises(CourseError):
+            one_exercise(course, name)
 
 
 def test_in_a_jupyter_kernel(
@@ -193,6 +287,41 @@ def test_html_is_escaped() -> None:
     assert (
         'data-complete="true"' in Report("u/t", "T", [a_test("test_a", Outcome.PASSED)], "en")._repr_html_()
     )
+
+
+def test_points_of_each_line() -> None:
+    tests = [
+        a_test("test_a[1]", Outcome.PASSED),
+        a_test("test_a[2]", Outcome.FAILED, "first"),
+        a_test("test_c", Outcome.NOT_IMPLEMENTED, "C.f is not implemented yet.", "C.f"),
+        a_test("test_d", Outcome.NOT_IMPLEMENTED, "C.g is not implemented yet.", "C.g"),
+    ]
+    assert str(Report("u/t", "Title", tests, "en", shares=True)).splitlines()[1:] == [
+        "  ✗ test_a  1/2",
+        "      first",
+        "  · C  0/2  not implemented",
+    ]
+    assert "1/2" not in str(Report("u/t", "Title", tests, "en"))
+
+
+def test_a_narrow_terminal() -> None:
+    """What does not fit stands below the beginning of its line, Chinese in two columns a character."""
+    from rich.console import Console
+
+    out = io.StringIO()
+    report = "u/t  1 of 2\n  x test\n      a [b] sentence of some length\n      这是一个很长很长很长的句子"
+    print_report(Console(file=out, width=26, force_terminal=True, color_system=None), report)
+    assert out.getvalue().splitlines() == [
+        "u/t  1 of 2",
+        "  x test",
+        "      a [b] sentence of",
+        "      some length",
+        "      这是一个很长很长很长",
+        "      的句子",
+    ]
+    out = io.StringIO()
+    print_report(Console(file=out, width=26), report)  # a file keeps its lines
+    assert out.getvalue().splitlines() == report.splitlines()
 
 
 # ------------------------------------------------------------------------------------------- learn
@@ -275,6 +404,17 @@ def test_next_and_quit(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> N
     assert ALL_DONE.zh not in out
 
 
+def test_another_key_shows_the_keys_again(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Desk(toy_course, "en", [(False, "xq")], monkeypatch).run()
+    assert out.count("h: hint") == 2
+
+
+def test_a_missing_file_is_told_at_the_start(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy_course.exercise("affine").skeleton.unlink()
+    with pytest.raises(CourseError, match=r"affine\.py is missing; run"):
+        Desk(toy_course, "en", [], monkeypatch).run()
+
+
 def test_first_exercise_can_be_chosen(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(toy_course, "en", [(False, "q")], monkeypatch)
     desk.run("vowels")
@@ -336,6 +476,7 @@ def test_hidden_tests_with_diagnosis(affine: Exercise, edited: Edit, shared_sand
     assert named["test_affine[3]"] == named["test_affine[7]"] == "shift_first"
     assert "The hint of shift_first." in str(report)
     assert (report.score, report.max_score) == (6, 12)
+    assert "✗ test_affine  0/" in str(report)
 
 
 def test_hidden_tests_that_are_not_here(affine: Exercise) -> None:

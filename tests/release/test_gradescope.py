@@ -379,19 +379,22 @@ def test_more_memory_than_the_container_has(grade: Callable[..., dict[str, Any]]
     assert "more memory than this test allows (192 MiB)" in results["vowels · hidden 1"]["output"]
 
 
-@pytest.mark.parametrize("kind", [RuntimeError, UserError])  # the second would end the grading of a class
+@pytest.mark.parametrize(
+    "error",  # the second would end the grading of a class
+    [RuntimeError("hidden value 42"), UserError("hidden value 42", "隐藏的值 42")],
+)
 def test_a_fault_of_ours_is_no_zero(
     grade: Callable[..., dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    kind: type[Exception],
+    error: Exception,
 ) -> None:
     """The reason is for the instructor alone; what could be graded is."""
     honest = Workbench.grade
 
     def broken(bench: Workbench, submission: Any) -> ExerciseResult:
         if bench.bundle.exercise == "basics/affine":
-            raise kind("hidden value 42")
+            raise error
         return honest(bench, submission)
 
     monkeypatch.setattr(Workbench, "grade", broken)
@@ -404,7 +407,8 @@ def test_a_fault_of_ours_is_no_zero(
     assert results["output"].startswith("NOT GRADED YET: basics/affine.")
     assert "42" not in json.dumps(results)
     assert (
-        f"basics/affine is not graded: grading: {kind.__name__}: hidden value 42" in capsys.readouterr().err
+        f"basics/affine is not graded: grading: {type(error).__name__}: hidden value 42"
+        in capsys.readouterr().err
     )
 
 

@@ -427,6 +427,8 @@ def test_what_does_not_fit(
 ) -> None:
     made = handed_in.copied(tmp_path / "class")
     change(made.nbgrader, statement)
+    with Gradebook(str(made.book)):
+        pass  # there is one, with nothing in it yet
     code, said = autograder("gradebook", "sync", *made.options)
     assert code == 2
     assert expected in said

@@ -132,3 +132,30 @@ def test_tolerances_can_be_set() -> None:
             assert_close(T([1.0, 1.0]), T([1.0, 1.00001]), **tight)
     with pytest.raises(AssertionError):
         assert_close(T([1]), T([2]), rtol=1.0, atol=5.0)  # integers are never about right
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "told"),
+    [
+        (T([[1.0], [2.5]]), T([[1.0], [-1 / 3]]), ": got [[1], [2.5]], expected [[1], [-0.333333]]"),
+        (T([1_000_000.0, 1.0]), T([1_000_300.0, 1.0]), ": got [1e+06, 1], expected [1.0003e+06, 1]"),
+        (T([1.0], dtype=torch.float64), T([1.0000005], dtype=torch.float64), ": got [1.0], expected [1.0000005]"),
+        (T([1, 2]), T([1, 3]), ": got [1, 2], expected [1, 3]"),
+        (T([True]), T([False]), ": got [True], expected [False]"),
+        (T([1 + 1j]), T([2 + 1j]), ": got [(1+1j)], expected [(2+1j)]"),
+        (T([NAN, 1.0]), T([0.0, 1.0]), "contains NaN: got [nan, 1], expected [0, 1]"),
+        (torch.zeros(10), torch.ones(10), "expected [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"),
+        (np.zeros(2), np.ones(2), ": got [0, 0], expected [1, 1]"),
+    ],
+)  # fmt: skip
+def test_small_tensors_are_shown(actual: Any, expected: Any, told: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        assert_close(actual, expected)
+    assert str(caught.value).endswith(told)
+
+
+@pytest.mark.parametrize("shape", [(), (11,)])
+def test_large_tensors_are_not_and_single_values_once(shape: tuple[int, ...]) -> None:
+    with pytest.raises(AssertionError) as caught:
+        assert_close(torch.zeros(shape), torch.ones(shape))
+    assert ": got" not in str(caught.value)

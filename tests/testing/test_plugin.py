@@ -8,8 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+
+from autograder.course import Course
+from autograder.testing.progress import encodable, next_of, rows_of
 
 Edit = Callable[[Path, str, str], None]
 PLUGIN = (
@@ -118,6 +123,7 @@ def test_a_wrong_answer_is_explained(run: Run, toy: Path, edited: Edit) -> None:
     edited(toy / "exercises/extras/vowels.py", 'raise NotImplementedError("vowels")', "return 4")
     done = run("exercises/extras")
     assert "assert 4 == 3" in done.out
+    assert re.search(r"^E   The word `banana` has three\.\nE   .*assert 4 == 3", done.out, re.MULTILINE)
     assert re.search(r"extras/vowels +0/1", done.out)
 
 
@@ -129,6 +135,44 @@ def test_a_file_that_does_not_load_is_told_once(run: Run, toy: Path, edited: Edi
     assert done.counts == "1 error, 2 not loaded, 1 not implemented"
     assert "return x *" in done.out
     assert re.search(r"basics/affine +0/4", done.out)
+
+
+def test_the_summary_says_what_is_wrong_with_a_file(run: Run, toy: Path, edited: Edit) -> None:
+    edited(toy / "exercises/extras/vowels.py", 'raise NotImplementedError("vowels")', "return x *")
+    done = run("exercises/extras")
+    (line,) = [line for line in done.out.splitlines() if line.startswith("ERROR exercises")]
+    assert re.search(r" - SyntaxError: invalid syntax \(vowels\.py, line \d+\)$", line)
+    assert "\n    return x *\n" in done.out
+
+
+def test_a_failure_says_what_the_test_checks_and_what_came(run: Run, toy: Path, edited: Edit) -> None:
+    edited(toy / "exercises/basics/affine.py", 'raise NotImplementedError("affine")', "return x")
+    told = "got [[1, -2]], expected [[3, -3]]"
+    done = run("exercises/basics")
+    assert re.search(r"^E   Twice the input, plus one\.\nE   AssertionError: .*: ", done.out, re.MULTILINE)
+    assert told in done.out
+    done = run("exercises/basics", lang="zh")
+    assert "E   输入的两倍再加一。\nE   AssertionError" in done.out
+
+
+def test_an_error_while_the_file_is_loaded_is_no_test_s(run: Run, toy: Path, edited: Edit) -> None:
+    edited(
+        toy / "exercises/basics/affine.py",
+        'raise NotImplementedError("affine")',
+        "return x\n\n\nno_such_name",
+    )
+    done = run("exercises/basics")
+    assert "E   NameError: name 'no_such_name' is not defined" in done.out
+    assert "Twice the input" not in done.out
+
+
+def test_a_missing_file_is_told_with_its_remedy(run: Run, toy: Path) -> None:
+    (toy / "exercises/extras/vowels.py").unlink()
+    done = run("exercises/extras")
+    assert "exercises/extras/vowels.py is missing; run `autograder build`" in done.out
+    assert "Error" not in done.out
+    (toy / "solutions/extras/vowels.py").unlink()
+    assert "exercises/extras/vowels.py is missing; take it back" in run("exercises/extras").out
 
 
 def test_every_failure_is_told(run: Run, toy: Path, edited: Edit) -> None:
@@ -205,7 +249,7 @@ def test_forbidden_calls_in_process(run: Run, toy: Path, edited: Edit) -> None:
         "return torch.nn.functional.layer_norm(x, x.shape[-1:], eps=0)",
     )
     done = run("exercises/basics", "-k", "normalise")
-    assert "torch.nn.functional.layer_norm is not allowed in this exercise's functions" in done.out
+    assert "E   ForbiddenCall: torch.nn.functional.layer_norm is not allowed in this exercise's" in done.out
     assert done.code == 1
 
 
@@ -230,3 +274,56 @@ def test_with_xdist(toy: Path, python: Callable[..., subprocess.CompletedProcess
     done = python("-m", "pytest", *PLUGIN, "-n", "1", "exercises/extras", cwd=toy)
     assert "1 not implemented" in done.stdout
     assert re.search(r"extras/vowels +0/1", done.stdout)
+
+
+def test_a_terminal_without_our_marks(
+    toy: Path, python: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """What a pipe on Windows is."""
+    settings = {"PYTHONIOENCODING": "cp1252", "AUTOGRADER_LANG": "en"}
+    done = python("-m", "pytest", *PLUGIN, "exercises/extras", cwd=toy, env=settings)
+    assert re.search(r"extras/vowels +0/1  \.{20}", done.stdout)
+
+
+# ------------------------------------------------------------------------------------------- the table
+
+
+def report(exercise: str, place: int, points: float = 1.0, question: str = "", passed: bool = False) -> Any:
+    return SimpleNamespace(
+        exercise=exercise, place=place, nodeid=f"{exercise}-{place}", points=points, passed=passed,
+        not_implemented=question or None,
+    )  # fmt: skip
+
+
+def test_questions_stand_in_the_files_order(toy_course: Course) -> None:
+    """Whichever of pytest-xdist's workers was the first."""
+    told = [report("basics/affine", place, question="bac"[place]) for place in (2, 0, 1)]
+    assert rows_of(toy_course, told)[0].unanswered == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("affine", "vowels", "following"),
+    [
+        ({"question": "affine"}, {"question": "vowels"}, "basics/affine"),
+        ({"question": "affine"}, {"passed": False}, "extras/vowels"),
+        ({"passed": True}, {"question": "vowels"}, "extras/vowels"),
+        ({"passed": True}, {"passed": True}, None),
+    ],
+)
+def test_next_is_what_is_begun(toy_course: Course, affine: Any, vowels: Any, following: str | None) -> None:
+    rows = rows_of(toy_course, [report("basics/affine", 0, **affine), report("extras/vowels", 1, **vowels)])
+    assert (found.exercise if (found := next_of(rows)) else None) == following
+
+
+def test_next_is_what_is_nearly_done(toy_course: Course) -> None:
+    told = [report("basics/affine", 0, passed=True), report("basics/affine", 1, 2.0)]
+    told += [report("extras/vowels", 2, 5.0, passed=True), report("extras/vowels", 3)]
+    following = next_of(rows_of(toy_course, told))
+    assert following is not None
+    assert following.exercise == "extras/vowels"
+
+
+def test_encodable() -> None:
+    assert encodable("✓ ✗ · ██░ é 好", "utf-8") == encodable("✓ ✗ · ██░ é 好", None) == "✓ ✗ · ██░ é 好"
+    assert encodable("✓ ✗ · ██░ é 好", "cp1252") == "+ x - ##. é ?"
+    assert encodable("✓ é 好", "ascii") == "+ ? ?"

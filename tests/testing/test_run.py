@@ -24,7 +24,7 @@ from autograder.sandbox.errors import (
 from autograder.student.loading import load_module
 from autograder.student.seed import seed_everything, seed_of
 from autograder.testing.cases import TestCase, collect
-from autograder.testing.explain import FIXED, explain
+from autograder.testing.explain import FIXED, FORBIDDEN, explain
 from autograder.testing.ranks import CollectiveError
 from autograder.testing.run import Ending, classify, run_case
 from autograder.testing.sides import LocalSide
@@ -196,6 +196,30 @@ def test_forbidden_call(grade: Grade) -> None:
     )
     assert ending.outcome is Outcome.ERROR
     assert "ForbiddenCall: torch.softmax is not allowed in this exercise's functions" in message.en
+
+
+def test_forbidden_call_in_a_hidden_test(grade: Grade) -> None:
+    """That it was forbidden is said in words of ours; which call it was would be the submission's word."""
+    _, message = grade(
+        "import torch\ndef f(x): return torch.softmax(torch.ones(2), -1)\n", forbidden=["torch.softmax"]
+    )
+    assert message.en == f"RuntimeError in line 2. {FORBIDDEN.en}"
+    assert message.zh == f"第 2 行出现 RuntimeError。{FORBIDDEN.zh}"
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "told"),
+    [
+        ("ForbiddenCall", "RuntimeError", True),
+        ("ForbiddenCall", "KeyError", False),
+        (f"ForbiddenCall{SECRET}", "RuntimeError", False),
+    ],
+)
+def test_a_claimed_forbidden_call_carries_nothing_out(name: str, family: str, told: bool) -> None:
+    error = student_error(name, [name, family, "Exception"], f"saw {SECRET}")
+    message = explain(classify(error, _side()), _case(Visibility.HIDDEN), is_student, 2.0, 64)
+    assert message.en == f"{family} in your code.{' ' + FORBIDDEN.en if told else ''}"
+    assert str(SECRET) not in message.en + message.zh
 
 
 def test_memory(grade: Grade) -> None:

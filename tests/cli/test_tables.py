@@ -1,0 +1,178 @@
+"""What is printed on narrow terminals, for long and wide names, and of long lists: nothing that counts is cut."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from autograder.cli.common import Lang, Speaker
+from autograder.cli.tables import (
+    FOUND_SHOWN,
+    SHOWN,
+    Tally,
+    diagnosis_table,
+    doctor_table,
+    grade_table,
+    student_table,
+    unreadable_lines,
+)
+from autograder.gradebook import Gradebook
+from autograder.results import (
+    ExerciseResult,
+    Isolation,
+    Outcome,
+    Policy,
+    Status,
+    TestResult,
+    Text,
+    Visibility,
+)
+
+EN, ZH = Speaker(Lang.EN), Speaker(Lang.ZH)
+LONG, CHINESE = "a-name-of-fifty-characters-" + "x" * 23, "欧阳娜娜司马相如诸葛孔明"
+NAMES = ["s001", LONG, CHINESE]
+EXERCISES = [SimpleNamespace(id=f"unit/topic_{n}") for n in range(1, 8)]
+COURSE: Any = SimpleNamespace(policy=Policy())
+HINT = (
+    "你把注意力的分数除以了整个模型的宽度而不是每个头的宽度所以分数太小注意力太平均请想一想点积里到底有几项"
+)
+
+
+def result(student: str, exercise: str = "unit/topic_1", **more: Any) -> ExerciseResult:
+    values: dict[str, Any] = {
+        "status": Status.GRADED, "score": 11.25, "max_score": 20.0, "isolation": Isolation.FULL, **more
+    }  # fmt: skip
+    return ExerciseResult(student=student, exercise=exercise, **values)
+
+
+def diagnosed(name: str) -> TestResult:
+    return TestResult(
+        name="test_the_scale_of_each_head", visibility=Visibility.HIDDEN, outcome=Outcome.FAILED,
+        score=0.0, max_score=1.0, message=Text("A hint.", HINT), diagnosis=name,
+    )  # fmt: skip
+
+
+def printed(what: Any, width: int) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, highlight=False).print(what)
+    return out.getvalue()
+
+
+def plain(text: str) -> str:
+    """Without frames and blanks: what was folded is whole again where its column is the only one."""
+    return re.sub(r"[^\w.:*!/-]", "", text)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Gradebook]:
+    with Gradebook(str(tmp_path / "book.db")) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("width", [32, 60, 80, 120, 200])
+def test_no_number_is_cut(book: Gradebook, width: int) -> None:
+    for row, student in enumerate(NAMES):
+        for column, exercise in enumerate(EXERCISES, 1):
+            book.record(result(student, exercise.id, score=11.21 + row + column / 100))
+    shown = printed(grade_table(book, COURSE, EXERCISES, NAMES, EN), width)  # type: ignore[arg-type]
+    assert "…" not in shown
+    assert all(cell_len(line) <= width for line in shown.splitlines())
+    numbers = re.findall(r"\d\d\.\d\d", shown)
+    for row in range(len(NAMES)):
+        for column in range(1, len(EXERCISES) + 1):
+            assert f"{11.21 + row + column / 100:.2f}" in numbers
+    for whole in ("78.75", "85.75", "92.75"):  # the totals, each of them once
+        assert numbers.count(whole) == 1
+    tables = shown.count("┏")
+    assert tables == 1 if width >= 80 else tables > 1
+    assert shown.count("s001") == tables  # every table says whose numbers these are
+    assert shown.count("/20 ") == len(EXERCISES)
+    if width == 200:
+        assert LONG in shown and CHINESE in shown
+    else:
+        folded = [line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")]
+        assert "".join(folded).count(LONG) == "".join(folded).count(CHINESE) == tables
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("say", [EN, ZH])
+def test_a_mark_stays_with_its_meaning(book: Gradebook, width: int, say: Speaker) -> None:
+    shown = printed(grade_table(book, COURSE, [], [], say), width)
+    meanings = {
+        EN: ("* adjusted by hand", "? not graded yet", "U unsafe"),
+        ZH: ("* 有人工调整", "? 尚未评分", "U 不安全模式"),
+    }
+    assert all(meaning in shown for meaning in meanings[say])
+
+
+def test_the_maximum_of_what_nobody_handed_in(
+    cli: Callable[..., Any], toy: Path, book: Gradebook, tmp_path: Path
+) -> None:
+    book.record(result("s001", "extras/vowels", max_score=4.0))
+    show = ("gradebook", "show", "--course", toy, "--gradebook", tmp_path / "book.db")
+    assert re.search(r"/– +┃ +/4 +┃ +/4", cli(*show).out)
+
+
+def test_a_chinese_hint_is_whole(book: Gradebook) -> None:
+    book.record(result("s001", tests=(diagnosed("scale_of_the_whole_model"),)))
+    course: Any = [EXERCISES[0]]
+    shown = printed(student_table(book, _Course(course), "s001", ZH), 80)
+    assert "…" not in shown
+    told = [line.split("│")[4] for line in shown.splitlines() if line.startswith("│")]
+    assert HINT in "".join(told).replace(" ", "")
+
+
+class _Course(list[Any]):
+    policy = Policy()
+
+
+def test_doctor_s_table_is_whole() -> None:
+    check = SimpleNamespace(layer="network", works=True, attempted=HINT, seen=HINT, remedy="")
+    report: Any = SimpleNamespace(level=None, layers=(), checks=(check,))
+    shown = printed(doctor_table(report, ZH), 80)
+    assert "…" not in shown
+    assert shown.count("项") == 2
+
+
+def test_audit_s_table_is_whole() -> None:
+    from autograder.cli.tables import audit_table
+
+    point = SimpleNamespace(number=1, green=False, title=Text("Leaks", "泄漏"), problems=(HINT,), summary="")
+    report: Any = SimpleNamespace(green=False, exercise="a/b", seconds=1.0, points=(point,))
+    shown = printed(audit_table(report, ZH), 80)
+    assert "…" not in shown and "项" in shown
+
+
+def test_what_could_not_be_read_has_no_empty_table(book: Gradebook) -> None:
+    message = Text("Two files answer this exercise.", "有两个文件对应这道题。")
+    book.record(result("s001", status=Status.INVALID, score=0.0, message=message))
+    shown = printed(student_table(book, _Course([EXERCISES[0]]), "s001", EN), 80)
+    assert shown == "unit/topic_1  0/20  invalid  (full)\nTwo files answer this exercise.\n"
+
+
+def test_long_lists_are_short() -> None:
+    tally = Tally()
+    for n in range(FOUND_SHOWN + 3):
+        if n < SHOWN + 3:
+            unread = result(f"s{n:03}", status=Status.INVALID, message=Text(f"Why {n}.\nMore."))
+            tally.add(unread, cached=False)
+        for _ in range(2 if n == 52 else 1):
+            tally.add(result(f"s{n:03}", tests=(diagnosed(f"mistake_{n}"),)), cached=False)
+    lines = unreadable_lines(tally, EN)
+    assert lines[0] == "  s000  unit/topic_1: Why 0."
+    assert (len(lines), lines[-1]) == (SHOWN + 1, "  and 3 more")
+    shown = printed(diagnosis_table(tally, EN), 120)
+    assert re.findall(r"mistake_\d+", shown) == [
+        "mistake_52",
+        *(f"mistake_{n}" for n in range(FOUND_SHOWN - 1)),
+    ]
+    assert "and 3 more: autograder gradebook export FILE --per test" in shown
+    assert diagnosis_table(Tally(), EN) is None
