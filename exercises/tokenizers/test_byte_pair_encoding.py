@@ -37,7 +37,9 @@ def test_merge_word(student):
     assert list(ids) == [256, 256, 3, 256]
     assert changes[(1, 2)] == -3, "the pair itself is gone, three times"
     assert changes[(256, 3)] == 1, "a neighbour of the new token makes a new pair"
-    assert len(changes) == 7, "(1, 2), (2, 1), (2, 3), (3, 1), (256, 256), (256, 3) and (3, 256), nothing else"
+    assert len(changes) == 7, (
+        "(1, 2), (2, 1), (2, 3), (3, 1), (256, 256), (256, 3) and (3, 256), nothing else"
+    )
     ids, changes = student.merge_word([4, 5], (5, 4), 300)
     assert list(ids) == [4, 5] and len(changes) == 0, "where the pair is absent, nothing changes"
 
@@ -75,8 +77,20 @@ def test_encode_special(student):
     zh: 获准的特殊 token 是一个编号；未获准的就是普通文本；没有定义的名字要报错。
     """
     special_tokens = {"<|end|>": 263}
-    assert list(student.encode("low<|end|>low", seven_merges(), special_tokens, {"<|end|>"})) == [259, 263, 259]
-    assert list(student.encode("<|end|>", seven_merges(), special_tokens)) == [60, 124, 101, 110, 100, 124, 62]
+    assert list(student.encode("low<|end|>low", seven_merges(), special_tokens, {"<|end|>"})) == [
+        259,
+        263,
+        259,
+    ]
+    assert list(student.encode("<|end|>", seven_merges(), special_tokens)) == [
+        60,
+        124,
+        101,
+        110,
+        100,
+        124,
+        62,
+    ]
     with pytest.raises(ValueError):
         student.encode("low", seven_merges(), special_tokens, {"<|start|>"})
 
