@@ -262,7 +262,8 @@ def test_an_oracle_that_disagrees(affine: Exercise, edited: Edit, point: Point) 
 def test_a_skeleton_edited_by_hand(affine: Exercise, edited: Edit, point: Point) -> None:
     edited(affine.skeleton, "# Two maps", "# Some maps")
     assert point(6) == [
-        "exercises/basics/affine.py is not what a fresh build gives; run `autograder build basics/affine`"
+        "exercises/basics/affine.py is not what a fresh build gives; run `autograder build basics/affine`, "
+        "with --force if it was edited by hand"
     ]
 
 
