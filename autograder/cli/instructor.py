@@ -114,7 +114,7 @@ def _of_existing(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def checked(*arguments: Any, gradebook: str, **more: Any) -> None:
-        from autograder.gradebook.store import must_exist
+        from autograder.gradebook.database import must_exist
 
         must_exist(gradebook)
         command(*arguments, gradebook=gradebook, **more)
@@ -181,6 +181,7 @@ def grade(
                 opened_class(github, deadline, root, exercises, book, remarks, say)
             )
             work = [classroom.round]
+            exercises = list(classroom.round.exercises)
         else:
             assert submissions is not None  # one of the three is given
             work = [Round(exercises, students_of(submissions))]

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from autograder.cli.common import (
-    INTERRUPTED,
     CourseOption,
     JsonOption,
     LangOption,
@@ -36,7 +35,7 @@ def check(
     lang: LangOption = None,
 ) -> None:
     """Test your file for one exercise and say what failed and why."""
-    from autograder.learn.check import Interrupted, check_file
+    from autograder.learn.check import check_file
     from autograder.learn.chosen import one_exercise
     from autograder.learn.hidden import check_hidden
     from autograder.learn.report import print_report
@@ -44,11 +43,7 @@ def check(
     exercise = one_exercise(open_course(course, authoring=True), name)
     # What the learner's file prints is not the answer: with --json, standard output holds the document alone.
     with redirect_stdout(sys.stderr) if json else nullcontext():
-        try:
-            report = (check_hidden if hidden else check_file)(exercise, language(lang))
-        except Interrupted as stop:
-            typer.echo(f"autograder: {stop}", err=True)
-            raise typer.Exit(INTERRUPTED) from None
+        report = (check_hidden if hidden else check_file)(exercise, language(lang))
     if json:
         print_json(
             {

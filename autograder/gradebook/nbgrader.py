@@ -15,8 +15,8 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
+from autograder.gradebook.database import BUSY_SECONDS, GradebookError, closed_on_failure
 from autograder.gradebook.nbgrader_rows import Cell, Entry, Writer, Written
-from autograder.gradebook.store import BUSY_SECONDS, GradebookError, closed_on_failure
 from autograder.results import Text
 
 MODELS = (

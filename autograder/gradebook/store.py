@@ -9,28 +9,23 @@ from __future__ import annotations
 import contextlib
 import math
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct, to_builtins
 from sqlalchemy.exc import (
-    DatabaseError,
     IntegrityError,
-    NoSuchModuleError,
     OperationalError,
     ProgrammingError,
-    SQLAlchemyError,
 )
 
-from autograder.errors import UserError
+from autograder.gradebook.database import GradebookError, closed_on_failure, faults, open_engine, shown
 from autograder.gradebook.roster import Person, updated
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, Visibility
 
 APPLICATION, SCHEMA = "llm-autograder", "1"
-BUSY_SECONDS = 30  # how long a locked SQLite file is waited for
 
 metadata = sa.MetaData()
 _settings = sa.Table(
@@ -110,28 +105,6 @@ _roster = sa.Table(
 )
 
 
-# What to do about a database that can't be used.
-URL_OR_FILE = Text(
-    "write postgresql://user@host/name or a file name", "请写 postgresql://user@host/name 或文件名"
-)
-EXTRA = Text(
-    "install the instructor extra, or use a file name for SQLite",
-    "请安装 instructor 附加依赖，或改用文件名（SQLite）",
-)
-HELD = Text(
-    "another program holds it; close that program or wait, then run the same command again",
-    "另一个程序正占用它；请关闭该程序或稍候，再运行同一条命令",
-)
-FOLDER = Text("check that its folder exists and may be written to", "请检查它所在的文件夹是否存在、能否写入")
-RUNNING = Text(
-    "check that the database is running and that the URL is right", "请检查数据库是否在运行、URL 是否正确"
-)
-
-
-class GradebookError(UserError):
-    """The gradebook can't be opened, read or written. Nothing that was recorded is lost."""
-
-
 class Attempt(Struct, frozen=True):
     """One hand-in of one exercise, with its result."""
 
@@ -150,31 +123,6 @@ class Adjustment(Struct, frozen=True):
     recorded_at: datetime
 
 
-def database_url(place: str) -> sa.URL:
-    """A database URL as it is, or a file name as SQLite. GradebookError where it is neither."""
-    if "://" not in place:
-        return sa.URL.create("sqlite", database=str(Path(place)))
-    try:
-        url = sa.make_url(place)
-    except (SQLAlchemyError, ValueError):  # ValueError: a port that is no number
-        raise GradebookError(
-            f"{place!r} is no database URL; write postgresql://user@host/name or a file name",
-            f"{place!r} 不是数据库 URL；{URL_OR_FILE.zh}",
-        ) from None
-    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
-
-
-def must_exist(place: str) -> None:
-    """GradebookError for a file that is not there: opening it would create it, and a slip of the pen goes unseen."""
-    url = database_url(place)
-    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    if is_file and "uri" not in url.query and not Path(str(url.database)).exists():
-        raise GradebookError(
-            f"{url.database} does not exist; `autograder grade` creates it, or name another one with --gradebook",
-            f"{url.database} 不存在；`autograder grade` 会创建它，也可用 --gradebook 指定另一个",
-        )
-
-
 class Gradebook:
     """An open gradebook. A context manager."""
 
@@ -184,27 +132,10 @@ class Gradebook:
         Raises:
             GradebookError: it can't be opened, or it is somebody else's database.
         """
-        url = database_url(place)
-        self.name = _shown(place)
-        try:
-            options = {"connect_args": {"timeout": BUSY_SECONDS}} if url.drivername == "sqlite" else {}
-            self._engine = sa.create_engine(url, **options)
-        except NoSuchModuleError:
-            raise GradebookError(
-                f"{self.name}: no kind of database is called {url.drivername!r}; {URL_OR_FILE.en}",
-                f"{self.name}：没有名为 {url.drivername!r} 的数据库类型；{URL_OR_FILE.zh}",
-            ) from None
-        except ImportError as error:
-            remedy = EXTRA if url.get_backend_name() == "postgresql" else URL_OR_FILE
-            raise GradebookError(
-                f"{self.name}: no driver for this database ({error}); {remedy.en}",
-                f"{self.name}：没有这种数据库的驱动（{error}）；{remedy.zh}",
-            ) from None
-        if url.drivername == "sqlite":
-            sa.event.listen(self._engine, "connect", _prepare_sqlite)
-            sa.event.listen(self._engine, "begin", _begin_sqlite)
+        self._engine = open_engine(place)
+        self.name = shown(place)
         self._writer = self._engine.execution_options(writes=True)
-        with closed_on_failure(self._engine), self._faults():
+        with closed_on_failure(self._engine), faults(self.name):
             self._create()
 
     def __enter__(self) -> Gradebook:
@@ -250,39 +181,16 @@ class Gradebook:
                     f"{self.name} 由另一版本写成（schema {schema}，本版本读取 {SCHEMA}）；请使用写成它的版本，或另建成绩册",
                 )
 
-    @contextlib.contextmanager
-    def _faults(self) -> Iterator[None]:
-        """Turn the database's errors into ours, with the remedy."""
-        try:
-            yield
-        except OperationalError as error:
-            problem = str(error.orig).strip().splitlines()[0]
-            if "locked" in problem:
-                remedy = HELD
-            elif "unable to open" in problem or "readonly" in problem or "read-only" in problem:
-                remedy = FOLDER
-            else:
-                remedy = RUNNING
-            raise GradebookError(
-                f"{self.name}: {problem}; {remedy.en}", f"{self.name}：{problem}；{remedy.zh}"
-            ) from None
-        except DatabaseError as error:
-            problem = str(error.orig).strip().splitlines()[0]
-            raise GradebookError(
-                f"{self.name}: {problem}; choose another file or URL for the gradebook",
-                f"{self.name}：{problem}；请为成绩册另选文件或 URL",
-            ) from None
-
     # ------------------------------------------------------------------------------------------ writing
 
     def add_students(self, names: list[str]) -> None:
         """Make sure these students have a row, with or without attempts."""
-        with self._faults(), self._writer.begin() as connection:
+        with faults(self.name), self._writer.begin() as connection:
             _add_students(connection, names)
 
     def record(self, result: ExerciseResult) -> None:
         """Keep a result and the attempt it belongs to. Recording the same thing twice changes nothing."""
-        with self._faults():
+        with faults(self.name):
             try:
                 self._record(result)
             except IntegrityError:  # another grader stored the same key first; its row serves as well
@@ -328,7 +236,7 @@ class Gradebook:
         now = datetime.now(UTC).replace(tzinfo=None)
         columns = ("student", "exercise", "points", "reason")
         rows = [{**dict(zip(columns, row, strict=True)), "who": who, "recorded_at": now} for row in given]
-        with self._faults(), self._writer.begin() as connection:
+        with faults(self.name), self._writer.begin() as connection:
             known = set(connection.scalars(sa.select(_students.c.name)))
             unknown = next((row["student"] for row in rows if row["student"] not in known), None)
             if unknown is not None:
@@ -342,7 +250,7 @@ class Gradebook:
     def enrol(self, people: list[Person]) -> int:
         """Keep a roster, completing what is known already; how many of them are new or have changed."""
         now = datetime.now(UTC).replace(tzinfo=None)
-        with self._faults(), self._writer.begin() as connection:
+        with faults(self.name), self._writer.begin() as connection:
             known = _people(connection)
             rows = [updated(known.get(person.student), person) for person in people]
             fresh = [person for person in rows if known.get(person.student) != person]
@@ -356,22 +264,22 @@ class Gradebook:
 
     def roster(self) -> dict[str, Person]:
         """Student -> what others call them, for those who are on a roster."""
-        with self._faults(), self._engine.connect() as connection:
+        with faults(self.name), self._engine.connect() as connection:
             return _people(connection)
 
     def known(self, key: str) -> ExerciseResult | None:
         """The result recorded under a content key, without a student."""
-        with self._faults(), self._engine.connect() as connection:
+        with faults(self.name), self._engine.connect() as connection:
             row = connection.execute(sa.select(_results).where(_results.c.key == key)).first()
             return None if row is None else _result(row, _tests_of(connection, [row.id])[row.id])
 
     def students(self) -> list[str]:
-        with self._faults(), self._engine.connect() as connection:
+        with faults(self.name), self._engine.connect() as connection:
             return list(connection.scalars(sa.select(_students.c.name).order_by(_students.c.name)))
 
     def attempts(self) -> dict[tuple[str, str], list[Attempt]]:
         """(student, exercise) -> all attempts, oldest first."""
-        with self._faults(), self._engine.connect() as connection:
+        with faults(self.name), self._engine.connect() as connection:
             rows = connection.execute(
                 sa.select(
                     _attempts.c.student,
@@ -392,7 +300,7 @@ class Gradebook:
 
     def adjustments(self) -> dict[tuple[str, str], list[Adjustment]]:
         """(student, exercise) -> all adjustments, oldest first."""
-        with self._faults(), self._engine.connect() as connection:
+        with faults(self.name), self._engine.connect() as connection:
             rows = connection.execute(sa.select(_adjustments).order_by(_adjustments.c.id)).all()
         found: dict[tuple[str, str], list[Adjustment]] = {}
         for row in rows:
@@ -401,26 +309,6 @@ class Gradebook:
             )
             found.setdefault((row.student, row.exercise), []).append(adjustment)
         return found
-
-
-@contextlib.contextmanager
-def closed_on_failure(engine: sa.Engine) -> Iterator[None]:
-    """Close the engine's connections if the block raises: whoever wanted to open it has nothing to close."""
-    try:
-        yield
-    except BaseException:
-        engine.dispose()
-        raise
-
-
-def _shown(place: str) -> str:
-    """A gradebook's name as it was typed, but for the password."""
-    if "://" not in place:
-        return str(Path(place))
-    url = sa.make_url(place)
-    if url.drivername == "sqlite" and url.database:
-        return url.database
-    return url.render_as_string(hide_password=True)
 
 
 def _check_adjustment(student: str, exercise: str, points: float, reason: str) -> None:
@@ -435,23 +323,6 @@ def _check_adjustment(student: str, exercise: str, points: float, reason: str) -
             f"{student}, {exercise}: the reason is blank; say in a few words why points are given or taken",
             f"{student}，{exercise}：没有写理由；请用几个字说明为什么加分或扣分",
         )
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Settings of a connection; none of them touches the file, which may turn out to be somebody else's."""
-    connection.isolation_level = (
-        None  # the driver would begin no transaction for CREATE TABLE; _begin_sqlite does
-    )
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    """A transaction that will write says so at once: one that finds out later can't wait for another writer."""
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _add_students(connection: sa.Connection, names: list[str]) -> None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from autograder.student.scratch import AGAIN_SECONDS, OutOfTime
+from autograder.student.scratch import AGAIN_SECONDS, OutOfTime, runs_inside
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -40,7 +40,7 @@ def time_limit(
         nonlocal waiting
         if debugging():
             waiting = False  # it was entered meanwhile, and how long its user thinks is nobody's loop
-        if waiting and _any_inside(frame, inside):
+        if waiting and runs_inside(frame, inside):
             expired()
             _stop_other_threads(inside)
             raise OutOfTime(f"longer than {seconds:g} s")
@@ -57,19 +57,10 @@ def debugging() -> bool:
     )
 
 
-def _any_inside(frame: FrameType | None, inside: Callable[[str], bool]) -> bool:
-    """Between the end of the block and that of its timer, an exception would hit what comes after."""
-    while frame is not None:
-        if inside(frame.f_code.co_filename):
-            return True
-        frame = frame.f_back
-    return False
-
-
 def _stop_other_threads(inside: Callable[[str], bool]) -> None:
     """Ranks of a distributed exercise that loop would go on for ever, in threads that no signal reaches."""
     for ident, frame in sys._current_frames().items():
-        if ident != threading.get_ident() and _any_inside(frame, inside):
+        if ident != threading.get_ident() and runs_inside(frame, inside):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(OutOfTime))
 
 

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from autograder.errors import UserError
 from autograder.gradebook import Gradebook, GradebookError, score_of
+from autograder.gradebook.database import database_url
 from autograder.gradebook.export import inert, standing, table
-from autograder.gradebook.store import database_url
 from autograder.results import (
     AttemptPolicy,
     ExerciseResult,
@@ -383,7 +383,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_locked_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograder.gradebook.store.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("autograder.gradebook.database.BUSY_SECONDS", 0.1)
     path = str(tmp_path / "book.db")
     with Gradebook(path) as book:
         holder = sqlite3.connect(path)

@@ -571,7 +571,7 @@ def test_unknown_exercise(grade: Callable[..., Any], folder: Path, tmp_path: Pat
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograder.gradebook.store.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("autograder.gradebook.database.BUSY_SECONDS", 0.2)
 
 
 @pytest.fixture

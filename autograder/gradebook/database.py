@@ -1,0 +1,148 @@
+"""Which database a gradebook is in, how it is opened, and what is said where that fails."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DatabaseError, NoSuchModuleError, OperationalError, SQLAlchemyError
+
+from autograder.errors import UserError
+from autograder.results import Text
+
+BUSY_SECONDS = 30  # how long a locked SQLite file is waited for
+
+# What to do about a database that can't be used.
+URL_OR_FILE = Text(
+    "write postgresql://user@host/name or a file name", "请写 postgresql://user@host/name 或文件名"
+)
+EXTRA = Text(
+    "install the instructor extra, or use a file name for SQLite",
+    "请安装 instructor 附加依赖，或改用文件名（SQLite）",
+)
+HELD = Text(
+    "another program holds it; close that program or wait, then run the same command again",
+    "另一个程序正占用它；请关闭该程序或稍候，再运行同一条命令",
+)
+FOLDER = Text("check that its folder exists and may be written to", "请检查它所在的文件夹是否存在、能否写入")
+RUNNING = Text(
+    "check that the database is running and that the URL is right", "请检查数据库是否在运行、URL 是否正确"
+)
+
+
+class GradebookError(UserError):
+    """The gradebook can't be opened, read or written. Nothing that was recorded is lost."""
+
+
+def database_url(place: str) -> sa.URL:
+    """A database URL as it is, or a file name as SQLite. GradebookError where it is neither."""
+    if "://" not in place:
+        return sa.URL.create("sqlite", database=str(Path(place)))
+    try:
+        url = sa.make_url(place)
+    except (SQLAlchemyError, ValueError):  # ValueError: a port that is no number
+        raise GradebookError(
+            f"{place!r} is no database URL; {URL_OR_FILE.en}",
+            f"{place!r} 不是数据库 URL；{URL_OR_FILE.zh}",
+        ) from None
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+
+
+def must_exist(place: str) -> None:
+    """GradebookError for a file that is not there: opening it would create it, and a slip of the pen goes unseen."""
+    url = database_url(place)
+    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    if is_file and "uri" not in url.query and not Path(str(url.database)).exists():
+        raise GradebookError(
+            f"{url.database} does not exist; `autograder grade` creates it, or name another one with --gradebook",
+            f"{url.database} 不存在；`autograder grade` 会创建它，也可用 --gradebook 指定另一个",
+        )
+
+
+def shown(place: str) -> str:
+    """A gradebook's name as it was typed, but for the password."""
+    if "://" not in place:
+        return str(Path(place))
+    url = sa.make_url(place)
+    if url.drivername == "sqlite" and url.database:
+        return url.database
+    return url.render_as_string(hide_password=True)
+
+
+def open_engine(place: str) -> sa.Engine:
+    """An engine for the database at a file name or URL; nothing is connected yet.
+
+    Raises:
+        GradebookError: there is no such kind of database, or no driver for it.
+    """
+    url, name = database_url(place), shown(place)
+    try:
+        options = {"connect_args": {"timeout": BUSY_SECONDS}} if url.drivername == "sqlite" else {}
+        engine = sa.create_engine(url, **options)
+    except NoSuchModuleError:
+        raise GradebookError(
+            f"{name}: no kind of database is called {url.drivername!r}; {URL_OR_FILE.en}",
+            f"{name}：没有名为 {url.drivername!r} 的数据库类型；{URL_OR_FILE.zh}",
+        ) from None
+    except ImportError as error:
+        remedy = EXTRA if url.get_backend_name() == "postgresql" else URL_OR_FILE
+        raise GradebookError(
+            f"{name}: no driver for this database ({error}); {remedy.en}",
+            f"{name}：没有这种数据库的驱动（{error}）；{remedy.zh}",
+        ) from None
+    if url.drivername == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+@contextlib.contextmanager
+def closed_on_failure(engine: sa.Engine) -> Iterator[None]:
+    """Close the engine's connections if the block raises: whoever wanted to open it has nothing to close."""
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+@contextlib.contextmanager
+def faults(name: str) -> Iterator[None]:
+    """Turn the database's errors into ours, with the remedy."""
+    try:
+        yield
+    except OperationalError as error:
+        problem = str(error.orig).strip().splitlines()[0]
+        if "locked" in problem:
+            remedy = HELD
+        elif "unable to open" in problem or "readonly" in problem or "read-only" in problem:
+            remedy = FOLDER
+        else:
+            remedy = RUNNING
+        raise GradebookError(f"{name}: {problem}; {remedy.en}", f"{name}：{problem}；{remedy.zh}") from None
+    except DatabaseError as error:
+        problem = str(error.orig).strip().splitlines()[0]
+        raise GradebookError(
+            f"{name}: {problem}; choose another file or URL for the gradebook",
+            f"{name}：{problem}；请为成绩册另选文件或 URL",
+        ) from None
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Settings of a connection; none of them touches the file, which may turn out to be somebody else's."""
+    connection.isolation_level = (
+        None  # the driver would begin no transaction for CREATE TABLE; _begin_sqlite does
+    )
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """A transaction that will write says so at once: one that finds out later can't wait for another writer."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
