@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.results import Text
+from autograder.text import Text
 
 
 class UserError(Exception):

@@ -8,27 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-
-class Text(Struct, frozen=True):
-    """One message in the course's two languages."""
-
-    en: str = ""
-    zh: str = ""
-
-    def pick(self, lang: str) -> str:
-        """The text in `lang` ("en" or "zh"), or in the other language where that one is missing."""
-        return (self.zh or self.en) if lang == "zh" else (self.en or self.zh)
-
-    def format(self, **values: object) -> Text:
-        """Both texts with their `{placeholders}` filled. A value may itself be a Text."""
-        return Text(
-            *(
-                self.pick(lang).format(
-                    **{k: v.pick(lang) if isinstance(v, Text) else v for k, v in values.items()}
-                )
-                for lang in ("en", "zh")
-            )
-        )
+from autograder.text import Text
 
 
 def total(points: Iterable[float]) -> float:

@@ -25,16 +25,18 @@ from pathlib import Path
 from autograder.authoring.build import build
 from autograder.course import Course
 from autograder.gradebook import Gradebook
-from autograder.gradebook.nbgrader import NbgraderDatabase
-from autograder.grading.autograded import Reader, Shown
-from autograder.grading.nbgrader import NbgraderCourse, rounds
-from autograder.grading.nbgrader_sync import NbgraderSync
-from autograder.grading.run import Grader, Mode
-from autograder.learn.graded import shown
-from autograder.release import release
-from autograder.release.parcel import parcel_of
-from autograder.results import TestResult, Text
-from autograder.sandbox import Sandbox
+from autograder.grading.scheduler import Grader
+from autograder.grading.worker import Mode
+from autograder.platforms.nbgrader.autograded import Reader, Shown
+from autograder.platforms.nbgrader.cell_output import shown
+from autograder.platforms.nbgrader.course_dir import NbgraderCourse, rounds
+from autograder.platforms.nbgrader.database import NbgraderDatabase
+from autograder.platforms.nbgrader.sync import NbgraderSync
+from autograder.platforms.publish import release
+from autograder.platforms.selection import parcel_of
+from autograder.results import TestResult
+from autograder.sandbox.sandbox import Sandbox
+from autograder.text import Text
 
 NOTEBOOKS, CELLS = 6, 5
 BY_API = 10  # students that nbgrader's own API writes

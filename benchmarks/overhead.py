@@ -29,10 +29,10 @@ from rich.table import Table
 
 from autograder.course import Course, Exercise, find_course
 from autograder.grading.bundle import bundle_of
+from autograder.grading.grader import Workbench
 from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
-from autograder.grading.run import Mode, Worker
 from autograder.grading.submissions import Submission
-from autograder.grading.workbench import Workbench
+from autograder.grading.worker import Mode, Worker
 from autograder.results import Status
 
 ROUNDS = 5  # the three take turns: a processor's clock changes by a third within minutes
@@ -97,7 +97,7 @@ def fresh_pytest(exercise: Exercise) -> Iterator[Callable[[], None]]:
         for tree in ("course", "exercises", "solutions"):
             os.symlink(exercise.root / tree, Path(folder, tree))
         tests = [f"solutions/{exercise.unit}/test_{exercise.topic}.py"]
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "autograder.testing.plugin"]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "autograder.learn.pytest_plugin"]
         command += ["--import-mode=importlib", "-p", "no:cacheprovider", *tests]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 

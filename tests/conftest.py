@@ -172,7 +172,8 @@ def unavailable() -> Callable[[object], NoReturn]:
 @pytest.fixture(scope="session")
 def sandbox(unavailable: Callable[[object], NoReturn]) -> Iterator[Any]:
     """The best sandbox of this machine, started once."""
-    from autograder.sandbox import Sandbox, SandboxUnavailable
+    from autograder.sandbox.errors import SandboxUnavailable
+    from autograder.sandbox.sandbox import Sandbox
 
     try:
         started = Sandbox()
@@ -206,8 +207,8 @@ def borrowed(sandbox: Any) -> Callable[..., Any]:
 def shared_sandbox(sandbox: Any, borrowed: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Every worker and audit of this test uses the session's sandbox in place of one of its own."""
     import autograder.audit.audit
-    import autograder.grading.run
+    import autograder.grading.scheduler
 
-    for module in (autograder.grading.run, autograder.audit.audit):
+    for module in (autograder.grading.scheduler, autograder.audit.audit):
         monkeypatch.setattr(module, "Sandbox", borrowed)
     return sandbox

@@ -71,7 +71,7 @@ import autograder
 from autograder import check
 assert callable(check)
 
-import autograder.testing.plugin
+import autograder.learn.pytest_plugin
 from pathlib import Path
 from autograder.course import Course
 from autograder.learn.check import check_file
@@ -124,7 +124,7 @@ assert code == 0 and '"isolation": "unsafe"' in out, (code, out, err)
 code, out, err = cli("audit", "vowels")
 assert code == 2 and "WSL2" in err, (code, out, err)
 
-pytest.main(["-q", "-p", "autograder.testing.plugin", "--import-mode=importlib", "-p", "no:cacheprovider", "exercises"])
+pytest.main(["-q", "-p", "autograder.learn.pytest_plugin", "--import-mode=importlib", "-p", "no:cacheprovider", "exercises"])
 print("ALL DONE")
 """
 

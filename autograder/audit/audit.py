@@ -20,13 +20,14 @@ from autograder.authoring.script import find_blocks, questions, surviving_lines
 from autograder.course import Course, Exercise, Misconception
 from autograder.errors import UserError
 from autograder.grading.bundle import Bundle, bundle_of
+from autograder.grading.grader import Workbench
 from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
 from autograder.grading.submissions import Submission
-from autograder.grading.workbench import Workbench
-from autograder.results import ExerciseResult, Outcome, Text, Visibility, total
-from autograder.sandbox import Sandbox
-from autograder.testing.cases import TestCase
-from autograder.testing.run import Ending
+from autograder.results import ExerciseResult, Outcome, Visibility, total
+from autograder.runner.collect import TestCase
+from autograder.runner.run import Ending
+from autograder.sandbox.sandbox import Sandbox
+from autograder.text import Text
 
 MISCONCEPTIONS = 8  # at least
 ACCEPTED = 2  # at least

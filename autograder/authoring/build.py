@@ -24,7 +24,7 @@ from autograder.authoring.script import (
     surviving_lines,
 )
 from autograder.course import Course, Exercise, ExerciseSpec, PublicSpec
-from autograder.course.errors import read_text, read_toml
+from autograder.course.toml import read_text, read_toml
 
 JUPYTER_HEADER = """\
 # ---

@@ -16,8 +16,7 @@ from autograder.cli.common import (
     open_course,
     print_json,
 )
-from autograder.lang import language
-from autograder.results import Text
+from autograder.text import Text, language
 
 Names = Annotated[list[str] | None, typer.Argument(help="Exercises, units or assignments; all by default.")]
 

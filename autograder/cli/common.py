@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autograder.errors import UserError
-from autograder.lang import language
-from autograder.results import Text
+from autograder.text import Text, language
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -21,13 +21,13 @@ from autograder.cli.common import (
     write_file,
 )
 from autograder.errors import UserError
-from autograder.results import Text
+from autograder.text import Text
 
 if TYPE_CHECKING:
     from autograder.course import Course
     from autograder.gradebook import Gradebook
-    from autograder.gradebook.items import Item
-    from autograder.gradebook.sheet import Sheet
+    from autograder.platforms.lms.csv_template import Sheet
+    from autograder.platforms.lms.items import Item
 
 RESULTS = Text(
     "{rows} results written to {path}. It names hidden tests and diagnoses: it is not for students.",
@@ -90,7 +90,7 @@ def export(
 ) -> None:
     """Write the gradebook for a spreadsheet, a learning platform or a machine."""
     from autograder.gradebook import Gradebook
-    from autograder.gradebook.export import table
+    from autograder.gradebook.tables import table
 
     say = Speaker(lang)
     platform = format in (Format.CANVAS, Format.MOODLE)
@@ -109,7 +109,8 @@ def export(
             write_file(path, frame.to_csv(index=False).encode())
             console(stderr=True).print(say(WRITTEN, rows=len(frame), path=path))
             return
-        from autograder.gradebook.machine import counting, ctrf, junit
+        from autograder.gradebook.ci_formats import ctrf, junit
+        from autograder.gradebook.scores import counting
 
         results = counting(book, root.policy, list(root.exercises))
     write_file(path, (junit if format is Format.JUNIT else ctrf)(results, say.lang))
@@ -125,12 +126,12 @@ def _export_sheet(
     book: Gradebook,
     say: Speaker,
 ) -> None:
-    from autograder.gradebook.canvas import CANVAS, possible
-    from autograder.gradebook.export import standing
-    from autograder.gradebook.moodle import MOODLE
     from autograder.gradebook.roster import Person, read_csv
-    from autograder.gradebook.sheet import filled, made
-    from autograder.grading.columns import columns
+    from autograder.gradebook.scores import standing
+    from autograder.platforms.lms.canvas import CANVAS, possible
+    from autograder.platforms.lms.columns import columns
+    from autograder.platforms.lms.csv_template import filled, made
+    from autograder.platforms.lms.moodle import MOODLE
 
     scores = standing(book, course.policy)
     items = columns(course, only, scores)

@@ -13,15 +13,15 @@ import typer
 
 from autograder.cli.common import WRITTEN, Speaker, write_file
 from autograder.errors import UserError
-from autograder.results import Text
+from autograder.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from autograder.course import Course, Exercise
     from autograder.gradebook import Gradebook
-    from autograder.grading.clones import Clone
-    from autograder.grading.run import Round
+    from autograder.grading.scheduler import Round
+    from autograder.platforms.github.clones import Clone
 
 GithubOption = Annotated[
     Path | None,
@@ -76,8 +76,8 @@ def opened_class(
     say: Speaker,
 ) -> Iterator[Class]:
     """The students' files as they were at the deadline, for as long as this lasts; what is odd is said at once."""
-    from autograder.grading.clones import entries, opened_clones
-    from autograder.grading.run import Round
+    from autograder.grading.scheduler import Round
+    from autograder.platforms.github.clones import entries, opened_clones
 
     logins = {person.github.lower(): name for name, person in book.roster().items() if person.github}
     with opened_clones(folder, course, parse_deadline(deadline), logins) as (files, clones):
@@ -109,7 +109,7 @@ def write_grades(
     path: Path, course: Course, done: Class, book: Gradebook, remarks: Console, say: Speaker
 ) -> None:
     """Write GitHub Classroom's `grades.csv`."""
-    from autograder.grading.clone_grades import grades_csv
+    from autograder.platforms.github.grades_csv import grades_csv
 
     text = grades_csv(course, done.clones, done.round.exercises, book, say.lang)
     write_file(path, text.encode())

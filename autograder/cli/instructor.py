@@ -30,7 +30,7 @@ from autograder.cli.export import export, roster
 from autograder.cli.github import DeadlineOption, GithubOption, GradesOption, opened_class, write_grades
 from autograder.cli.nbgrader import NbgraderOption, opened, sync, write_out
 from autograder.errors import UserError
-from autograder.results import Text
+from autograder.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -145,13 +145,14 @@ def grade(
     lang: LangOption = None,
 ) -> None:
     """Grade a folder of submissions, an nbgrader course's, or a folder of clones, into the gradebook."""
+    from autograder.cli.progress_bar import with_progress
     from autograder.cli.tables import Tally, diagnosis_table, fault_lines, grade_table, unreadable_lines
-    from autograder.cli.watch import with_progress
     from autograder.gradebook import Gradebook
-    from autograder.gradebook.machine import result_json
-    from autograder.grading.nbgrader import rounds
-    from autograder.grading.run import Grader, Mode, Round
+    from autograder.gradebook.ci_formats import result_json
+    from autograder.grading.scheduler import Grader, Round
     from autograder.grading.submissions import students_of
+    from autograder.grading.worker import Mode
+    from autograder.platforms.nbgrader.course_dir import rounds
 
     say, remarks = Speaker(lang), console(stderr=True)
     if [submissions, nbgrader, github].count(None) != 2:
@@ -258,8 +259,8 @@ def show(
     """Show the grade table, or one student's results test by test."""
     from autograder.cli.tables import grade_table, student_table
     from autograder.gradebook import Gradebook
-    from autograder.gradebook.export import standing
-    from autograder.gradebook.machine import recorded_json
+    from autograder.gradebook.ci_formats import recorded_json
+    from autograder.gradebook.scores import standing
 
     say = Speaker(lang)
     root = open_course(course)
@@ -286,8 +287,8 @@ def adjust(
 ) -> None:
     """Give or take points by hand. The attempts stay as they are."""
     from autograder.gradebook import Gradebook
-    from autograder.gradebook.export import standing
-    from autograder.testing.progress import number
+    from autograder.gradebook.scores import standing
+    from autograder.text import number
 
     say = Speaker(lang)
     root = open_course(course)

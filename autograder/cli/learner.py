@@ -16,7 +16,7 @@ from autograder.cli.common import (
     open_course,
     print_json,
 )
-from autograder.lang import language
+from autograder.text import language
 
 
 def register(app: typer.Typer) -> None:
@@ -35,10 +35,10 @@ def check(
     lang: LangOption = None,
 ) -> None:
     """Test your file for one exercise and say what failed and why."""
+    from autograder.feedback.report import print_report
     from autograder.learn.check import check_file
     from autograder.learn.chosen import one_exercise
     from autograder.learn.hidden import check_hidden
-    from autograder.learn.report import print_report
 
     exercise = one_exercise(open_course(course, authoring=True), name)
     # What the learner's file prints is not the answer: with --json, standard output holds the document alone.
@@ -68,7 +68,7 @@ def learn(
 ) -> None:
     """Work through the course: tests run on every save, hints come in steps."""
     from autograder.learn.chosen import first_exercise
-    from autograder.learn.loop import Loop
+    from autograder.learn.watch import Loop
 
     opened = open_course(course, authoring=True)
     first = first_exercise(opened, name).id if name else None

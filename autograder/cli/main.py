@@ -20,9 +20,8 @@ from autograder.cli import release as releasing
 from autograder.cli import report as reporting
 from autograder.cli.common import INTERRUPTED
 from autograder.errors import UserError
-from autograder.lang import language
-from autograder.results import Text
 from autograder.sandbox.errors import SandboxUnavailable
+from autograder.text import Text, language
 
 STOPPED = Text("Stopped.", "已停止。")
 NO_SANDBOX = Text(

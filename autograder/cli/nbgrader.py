@@ -18,15 +18,16 @@ from autograder.cli.common import (
     console,
     open_course,
 )
-from autograder.results import TestResult, Text
+from autograder.results import TestResult
+from autograder.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from autograder.course import Course, Exercise
     from autograder.gradebook import Gradebook
-    from autograder.grading.autograded import Shown
-    from autograder.grading.nbgrader_sync import NbgraderSync
+    from autograder.platforms.nbgrader.autograded import Shown
+    from autograder.platforms.nbgrader.sync import NbgraderSync
 
 NBGRADER = "An nbgrader course's folder, made by `autograder release --to nbgrader`."
 NbgraderOption = Annotated[Path | None, typer.Option("--nbgrader", help=NBGRADER)]
@@ -51,9 +52,9 @@ def opened(
     folder: Path, course: Course, exercises: Sequence[Exercise], book: Gradebook
 ) -> Iterator[NbgraderSync]:
     """An nbgrader course with its database, for those of its notebooks that are among `exercises`."""
-    from autograder.gradebook.nbgrader import NbgraderDatabase
-    from autograder.grading.nbgrader import NbgraderCourse
-    from autograder.grading.nbgrader_sync import NbgraderSync
+    from autograder.platforms.nbgrader.course_dir import NbgraderCourse
+    from autograder.platforms.nbgrader.database import NbgraderDatabase
+    from autograder.platforms.nbgrader.sync import NbgraderSync
 
     place = NbgraderCourse(folder)
     with NbgraderDatabase(place.database) as database:
@@ -64,9 +65,9 @@ def opened(
 
 def write_out(sync: NbgraderSync, remarks: Console, say: Speaker, *, unsafe: bool = False) -> None:
     """Bring both sides up to date, and say what that was."""
-    from autograder.grading.autograded import Reader
-    from autograder.learn.graded import shown
-    from autograder.sandbox import Sandbox
+    from autograder.platforms.nbgrader.autograded import Reader
+    from autograder.platforms.nbgrader.cell_output import shown
+    from autograder.sandbox.sandbox import Sandbox
 
     def show(question: str, tests: Sequence[TestResult], message: Text) -> Shown:
         return shown(question, tests, message, say.lang)

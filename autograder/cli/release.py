@@ -9,9 +9,9 @@ import typer
 
 from autograder.cli.common import CourseOption, LangOption, Speaker, console, open_course
 from autograder.errors import UserError
-from autograder.release import Target
-from autograder.release import release as write
-from autograder.results import Text
+from autograder.platforms.publish import Target
+from autograder.platforms.publish import release as write
+from autograder.text import Text
 
 RELEASED = Text(
     "{n} files written to {out} for {exercises} exercises. Next: {out}/README.md",
@@ -49,7 +49,7 @@ def release(
     lang: LangOption = None,
 ) -> None:
     """Write what students, or a platform, receive. Its README says what of it is for whom."""
-    from autograder.release.parcel import parcel_of
+    from autograder.platforms.selection import parcel_of
 
     say = Speaker(lang)
     root = open_course(course, authoring=True)

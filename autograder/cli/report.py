@@ -12,7 +12,7 @@ import typer
 
 from autograder.cli.common import CourseOption, LangOption, open_course, write_file
 from autograder.errors import UserError
-from autograder.lang import language
+from autograder.text import language
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +34,8 @@ def report(
     lang: LangOption = None,
 ) -> None:
     """Run the public tests on your files and report the points. Advice: the grade comes from the instructor's run."""
-    from autograder.learn import apart, classroom
+    from autograder.platforms.github import actions as classroom
+    from autograder.platforms.github import public_run as apart
 
     if not github and classroom50 is None:
         raise UserError(

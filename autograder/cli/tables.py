@@ -13,10 +13,10 @@ from rich.markup import escape, render
 from rich.table import Table
 
 from autograder.errors import UserError
-from autograder.gradebook.export import standing
-from autograder.learn.report import ABOVE
-from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, total
-from autograder.testing.progress import number
+from autograder.feedback.report import ABOVE
+from autograder.gradebook.scores import standing
+from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, total
+from autograder.text import Text, number
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions

@@ -1,8 +1,8 @@
 """The catalogue: which units and exercises there are, and where each one's files lie."""
 
 from autograder.course.catalogue import Assignment, Course, Exercise, Unit, find_course
-from autograder.course.errors import CourseError
 from autograder.course.spec import ExerciseSpec, Hint, Misconception, PublicSpec
+from autograder.course.toml import CourseError
 
 __all__ = [
     "Assignment",

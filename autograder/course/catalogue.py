@@ -15,9 +15,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from autograder.course.errors import CourseError, read_toml
 from autograder.course.spec import BothLanguages, ExerciseSpec, Name, PublicSpec
-from autograder.results import Policy, Text
+from autograder.course.toml import CourseError, read_toml
+from autograder.results import Policy
+from autograder.text import Text
 
 COURSE_FILE = Path("course") / "course.toml"
 IN_ASSIGNMENT = Text("{path}, assignment {name!r}", "{path}，作业 {name!r}")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from autograder.results import Limits, Text
+from autograder.results import Limits
+from autograder.text import Text
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 Filled = Annotated[str, Meta(min_length=1)]

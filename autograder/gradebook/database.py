@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from autograder.errors import UserError
-from autograder.results import Text
+from autograder.text import Text
 
 BUSY_SECONDS = 30  # how long a locked SQLite file is waited for
 

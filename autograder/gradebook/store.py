@@ -23,7 +23,8 @@ from sqlalchemy.exc import (
 
 from autograder.gradebook.database import GradebookError, closed_on_failure, faults, open_engine, shown
 from autograder.gradebook.roster import Person, updated
-from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, Visibility
+from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility
+from autograder.text import Text
 
 APPLICATION, SCHEMA = "llm-autograder", "1"
 

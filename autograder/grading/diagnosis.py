@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autograder.remote.errors import StudentError
+from autograder.remote.proxy import Call, Handle
 from autograder.results import Outcome
-from autograder.sandbox import Call, Handle
-from autograder.sandbox.errors import StudentError
 
 REFERENCE = ""  # the name of the variant that is no mistake
 SCALE = 1e-4  # two outputs are the same if they differ by less than this, relative to their size

@@ -7,14 +7,14 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from autograder.grading.bundle import Bundle
-from autograder.grading.confined import ConfinedSide
+from autograder.guest.cell_runner import Note
+from autograder.guest.forbid import forbidden, seal
+from autograder.guest.loading import filename_of, load_module
 from autograder.results import Isolation, Limits
-from autograder.sandbox import Sandbox
-from autograder.student.forbid import forbidden, seal
-from autograder.student.loading import filename_of, load_module
-from autograder.student.scratch import Note
+from autograder.runner.confined import ConfinedSide
+from autograder.runner.in_process import LocalSide
+from autograder.sandbox.sandbox import Sandbox
 from autograder.testing.ranks import RankRun
-from autograder.testing.sides import LocalSide
 
 
 class ConfinedRoom:

@@ -21,9 +21,9 @@ from typing import Protocol
 
 from autograder.course import Exercise
 from autograder.errors import UserError
-from autograder.grading.untouched import Untouched
-from autograder.results import Text
-from autograder.sandbox.errors import ArchiveError
+from autograder.grading.pristine import Untouched
+from autograder.remote.errors import ArchiveError
+from autograder.text import Text
 
 MAX_FILE = 16 << 20  # bytes; a notebook this large is full of outputs
 MAX_BESIDE = 4 << 20  # bytes of files beside a submission, together, names included

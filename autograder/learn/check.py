@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from autograder.course import Course, CourseError, Exercise, find_course
-from autograder.lang import language
-from autograder.learn.report import Report
-from autograder.results import Limits, Outcome, TestResult, Text, Visibility
-from autograder.testing.progress import encodable
+from autograder.feedback.report import Report
+from autograder.results import Limits, Outcome, TestResult, Visibility
+from autograder.text import Text, encodable, language
 
 if TYPE_CHECKING:
-    from autograder.testing.run import Ending
-    from autograder.testing.sides import LocalSide
+    from autograder.runner.in_process import LocalSide
+    from autograder.runner.run import Ending
 
 
 # In a notebook a name is absent because its cell comes later, or was changed and not run.
@@ -121,7 +120,7 @@ def check_namespace(
     exercise: Exercise, namespace: Mapping[str, Any], lang: str, *, only: str | None = None
 ) -> Report:
     """The report on definitions in a notebook's or script's namespace; with `only`, on that test function alone."""
-    from autograder.testing.sides import LocalSide
+    from autograder.runner.in_process import LocalSide
 
     module = ModuleType("submission")
     module.__dict__.update({name: value for name, value in namespace.items() if not name.startswith("__")})
@@ -136,8 +135,8 @@ def check_namespace(
 
 def check_file(exercise: Exercise, lang: str, path: Path | None = None) -> Report:
     """The report on a file, the exercise's own by default."""
-    from autograder.student.loading import filename_of
-    from autograder.testing.sides import local_side
+    from autograder.guest.loading import filename_of
+    from autograder.runner.in_process import local_side
 
     path = path or exercise.skeleton
     filename = filename_of(path.name, str(path.parent.resolve()))
@@ -169,8 +168,8 @@ def run_public(
 
     `absent` is what to say of a name that isn't there.
     """
-    from autograder.testing.cases import collect
-    from autograder.testing.run import run_case
+    from autograder.runner.collect import collect
+    from autograder.runner.run import run_case
 
     limits = exercise.public.limits
     tests = []
@@ -191,7 +190,7 @@ def run_public(
 def _interrupted(
     stop: KeyboardInterrupt, test: str, is_student: Callable[[str], bool], lang: str
 ) -> Interrupted:
-    from autograder.testing.explain import frames_of
+    from autograder.feedback.explain import frames_of
 
     frames = frames_of(stop, is_student)
     if not frames:
@@ -205,7 +204,7 @@ def _interrupted(
 
 
 def _result(case: Any, ending: Ending, is_student: Callable[[str], bool], limits: Limits) -> TestResult:
-    from autograder.testing.explain import explain
+    from autograder.feedback.explain import explain
 
     own = case.limits(limits)
     return TestResult(
@@ -223,9 +222,9 @@ def _not_loaded(
     exercise: Exercise, error: BaseException, is_student: Callable[[str], bool], lang: str
 ) -> Report:
     """Every test fails for the same reason, so the reason is said once."""
+    from autograder.runner.collect import collect
+    from autograder.runner.run import Ending
     from autograder.sandbox.errors import TimedOut
-    from autograder.testing.cases import collect
-    from autograder.testing.run import Ending
 
     cases = collect(exercise.public_tests, Visibility.PUBLIC)
     outcome = Outcome.TIMEOUT if isinstance(error, TimedOut) else Outcome.ERROR

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autograder.course import CourseError, Exercise
-from autograder.learn.report import Report
+from autograder.feedback.report import Report
 from autograder.sandbox.errors import SandboxUnavailable
 
 
@@ -19,9 +19,9 @@ def check_hidden(exercise: Exercise, lang: str) -> Report:
             f"没有 {exercise.hidden_tests}：发放的文件里不含隐藏测试；请去掉 --hidden",
         )
     from autograder.grading.bundle import bundle_of
-    from autograder.grading.run import Mode, Worker
     from autograder.grading.submissions import Submission
-    from autograder.testing.sides import require_file
+    from autograder.grading.worker import Mode, Worker
+    from autograder.runner.in_process import require_file
 
     path = exercise.skeleton
     require_file(path, exercise)

@@ -14,17 +14,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from autograder.results import Limits, Text
-from autograder.sandbox.child import Child
-from autograder.sandbox.errors import (
-    Ended,
-    OutOfMemory,
-    SandboxFault,
-    SandboxUnavailable,
-    StudentError,
-    TimedOut,
-)
-from autograder.sandbox.host import LAYERS, REMEDIES, Level, Sandbox
+from autograder.remote.client import Child
+from autograder.remote.errors import StudentError
+from autograder.results import Limits
+from autograder.sandbox.errors import Ended, OutOfMemory, SandboxFault, SandboxUnavailable, TimedOut
+from autograder.sandbox.sandbox import LAYERS, REMEDIES, Level, Sandbox
+from autograder.text import Text
 
 LIMITS = Limits(seconds=1.0, memory_mb=256)
 

@@ -11,11 +11,11 @@ from contextlib import suppress
 
 import msgspec
 
+from autograder.remote.channel import Channel, Closed
+from autograder.remote.wire import Confined, WireError
 from autograder.sandbox.budget import Budget, Clock
-from autograder.sandbox.channel import Channel, Closed
 from autograder.sandbox.errors import Blocked, Crashed, Ended, Killed, OutOfMemory, SandboxFault, TimedOut
 from autograder.sandbox.messages import CONTROL_MESSAGE, EXIT_MEMORY, Exited
-from autograder.sandbox.wire import Confined, WireError
 
 FORK_SECONDS = 30.0
 REAP_SECONDS = 10.0

@@ -24,9 +24,9 @@ from typing import NoReturn
 
 import msgspec
 
+from autograder.guest.forbid import forbid
 from autograder.sandbox import confine, landlock, linux, namespaces, paths, probes, seccomp
 from autograder.sandbox.messages import CONTROL_MESSAGE, OWN_USER, Exited, Findings, Opening, Ready, Settings
-from autograder.student.forbid import forbid
 
 # What submissions import, and what torch imports lazily at first use.
 _PRELOAD = """
@@ -35,7 +35,7 @@ _PRELOAD = """
     datetime decimal difflib enum fractions functools glob hashlib heapq html inspect io itertools json
     logging math operator pathlib pickle pprint queue random re statistics string struct tarfile tempfile
     textwrap threading time traceback types typing unicodedata unittest urllib.parse uuid warnings weakref
-    xml.etree.ElementTree zipfile zlib autograder.sandbox.rehearsal
+    xml.etree.ElementTree zipfile zlib autograder.remote.rehearsal
 """
 PRELOAD = tuple(_PRELOAD.split())
 
@@ -143,7 +143,7 @@ class Zygote:
     def _become_child(self, fds: list[int], parent: int, mapped: tuple[int, int], memory: int) -> NoReturn:
         """In the child: from here to the end of `confine`, nothing of the student's has been read."""
         try:
-            from autograder.sandbox import server
+            from autograder.remote import server
 
             channel, output, _ = fds
             null = os.open("/dev/null", os.O_RDONLY)
@@ -239,7 +239,7 @@ def _preload() -> None:
     torch = sys.modules["torch"]
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
-    sys.modules["autograder.sandbox.rehearsal"].rehearse()
+    sys.modules["autograder.remote.rehearsal"].rehearse()
 
 
 def _preload_plots() -> None:

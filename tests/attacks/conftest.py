@@ -8,7 +8,8 @@ from typing import NoReturn
 
 import pytest
 
-from autograder.sandbox import Sandbox, SandboxUnavailable
+from autograder.sandbox.errors import SandboxUnavailable
+from autograder.sandbox.sandbox import Sandbox
 
 collect_ignore_glob = [] if platform.system() == "Linux" else ["*"]
 

@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from autograder.remote.errors import StudentError
 from autograder.results import Limits
-from autograder.sandbox import Blocked, Crashed, Ended, OutOfMemory, Sandbox, StudentError, TimedOut
+from autograder.sandbox.errors import Blocked, Crashed, Ended, OutOfMemory, TimedOut
+from autograder.sandbox.sandbox import Sandbox
 from autograder.sandbox.syscalls import NUMBERS
 
 SECRET = Path(__file__).resolve()  # stands for a hidden test or a solution: a file of this repository

@@ -20,8 +20,8 @@ from autograder.authoring.build import (
 )
 from autograder.authoring.script import ScriptError
 from autograder.course import Course, Exercise, PublicSpec
-from autograder.course.errors import read_toml
 from autograder.course.spec import BothLanguages, Hint
+from autograder.course.toml import read_toml
 from autograder.results import Limits
 
 Edit = Callable[[Path, str, str], None]

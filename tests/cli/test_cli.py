@@ -338,7 +338,7 @@ def test_audit(cli: Cli, toy: Path, shared_sandbox: Any) -> None:
 def test_doctor(cli: Cli, monkeypatch: pytest.MonkeyPatch, level: str | None, code: int) -> None:
     """How its findings are told; what it finds is tried with the sandbox."""
     doctor = pytest.importorskip("autograder.sandbox.doctor")
-    from autograder.sandbox import Level
+    from autograder.sandbox.sandbox import Level
 
     check = doctor.Check("network", "connect [out]", "refused", level is not None, "a remedy")
     report = doctor.Report(Level(level) if level else None, ("seccomp",), (check,))

@@ -160,10 +160,10 @@ def _interrupt(*_arguments: object, **_more: object) -> Any:
 def test_control_c_while_grading(
     cli: Cli, toy: Path, hand_in: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import autograder.grading.run
+    import autograder.grading.scheduler
 
     folder = hand_in("s001", {"vowels.py": "def vowels(text): return 3"})
-    monkeypatch.setattr(autograder.grading.run.Grader, "run", _interrupt)
+    monkeypatch.setattr(autograder.grading.scheduler.Grader, "run", _interrupt)
     done = cli("grade", folder, "--course", toy, "--gradebook", tmp_path / "b.db")
     assert (done.code, done.out) == (130, "")
     told = f"Stopped. What is graded is recorded in {tmp_path / 'b.db'}; run the same command to go on."

@@ -25,16 +25,8 @@ from autograder.cli.tables import (
     unreadable_lines,
 )
 from autograder.gradebook import Gradebook
-from autograder.results import (
-    ExerciseResult,
-    Isolation,
-    Outcome,
-    Policy,
-    Status,
-    TestResult,
-    Text,
-    Visibility,
-)
+from autograder.results import ExerciseResult, Isolation, Outcome, Policy, Status, TestResult, Visibility
+from autograder.text import Text
 
 EN, ZH = Speaker(Lang.EN), Speaker(Lang.ZH)
 LONG, CHINESE = "a-name-of-fifty-characters-" + "x" * 23, "欧阳娜娜司马相如诸葛孔明"

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from autograder.gradebook import Gradebook
-from autograder.gradebook.moodle import MOODLE
 from autograder.gradebook.roster import Person
-from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Text, Visibility
+from autograder.platforms.lms.moodle import MOODLE
+from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility
+from autograder.text import Text
 
 NASTY = 'a"b<&>\x00\x1b[31m\ud7ff￿\n::set-env name=x::y'
 

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from autograder.errors import UserError
 from autograder.gradebook import Gradebook, GradebookError, score_of
 from autograder.gradebook.database import database_url
-from autograder.gradebook.export import inert, standing, table
+from autograder.gradebook.scores import standing
+from autograder.gradebook.tables import table
 from autograder.results import (
     AttemptPolicy,
     ExerciseResult,
@@ -25,9 +26,9 @@ from autograder.results import (
     Policy,
     Status,
     TestResult,
-    Text,
     Visibility,
 )
+from autograder.text import Text, inert
 
 LATEST, BEST = Policy(AttemptPolicy.LATEST), Policy(AttemptPolicy.BEST)
 TESTS = (

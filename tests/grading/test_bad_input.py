@@ -351,7 +351,7 @@ def test_a_fault_while_collecting(
     found_first: int,
 ) -> None:
     """What that student handed in nobody knows; everyone else is graded."""
-    from autograder.grading.run import submissions_of as real
+    from autograder.grading.scheduler import submissions_of as real
 
     def faulty(student: str, *arguments: Any) -> Iterator[Any]:
         found = real(student, *arguments)
@@ -363,7 +363,7 @@ def test_a_fault_while_collecting(
 
     hand_in(folder, "affine.py", HONEST.encode())
     hand_in(folder, "vowels.py", VOWELS.encode())
-    monkeypatch.setattr("autograder.grading.run.submissions_of", faulty)
+    monkeypatch.setattr("autograder.grading.scheduler.submissions_of", faulty)
     said = grade(folder)
     assert said.code == 1
     assert "s001: collecting: RecursionError: a fault of ours" in said.err
@@ -372,7 +372,7 @@ def test_a_fault_while_collecting(
     for exercise in ("basics/affine", "extras/vowels"):
         row = found["s001", exercise]
         assert (row["status"], row["score"]) == ("ungraded", None)
-    monkeypatch.setattr("autograder.grading.run.submissions_of", real)
+    monkeypatch.setattr("autograder.grading.scheduler.submissions_of", real)
     again = rows(folder)
     assert (again["s001", "basics/affine"]["score"], again["s001", "extras/vowels"]["score"]) == (FULL, 4.0)
 
@@ -387,7 +387,7 @@ def test_an_error_of_the_instructor_s_ends_the_run(
         raise UserError("exercises/basics/affine.py can't be read; build the course", "读不了")
         yield
 
-    monkeypatch.setattr("autograder.grading.run.submissions_of", broken)
+    monkeypatch.setattr("autograder.grading.scheduler.submissions_of", broken)
     said = grade(folder)
     assert said.code == 2 and "build the course" in said.err and "Traceback" not in said.err
 

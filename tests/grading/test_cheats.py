@@ -16,8 +16,9 @@ import pytest
 
 from autograder.course import Course
 from autograder.gradebook import Gradebook
-from autograder.grading.run import Grader, Mode
+from autograder.grading.scheduler import Grader
 from autograder.grading.submissions import students_of
+from autograder.grading.worker import Mode
 from autograder.results import ExerciseResult, Outcome, Status, Visibility, total
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from autograder.grading.diagnosis import REFERENCE, Diagnostician, Observation, same
+from autograder.remote.errors import student_error
+from autograder.remote.proxy import Call
 from autograder.results import Outcome
-from autograder.sandbox import Call
-from autograder.sandbox.errors import student_error
 
 F, P = Outcome.FAILED, Outcome.PASSED
 

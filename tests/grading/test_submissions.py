@@ -13,6 +13,7 @@ import pytest
 
 from autograder.authoring.notebooks import notebook_of
 from autograder.course import Course, Exercise
+from autograder.grading.pristine import Untouched
 from autograder.grading.submissions import (
     Submission,
     SubmissionsError,
@@ -20,9 +21,9 @@ from autograder.grading.submissions import (
     submissions_of,
     visible,
 )
-from autograder.grading.untouched import Untouched
-from autograder.results import Limits, Text
-from autograder.sandbox.errors import ArchiveError
+from autograder.remote.errors import ArchiveError
+from autograder.results import Limits
+from autograder.text import Text
 
 HandIn = Callable[..., Path]
 

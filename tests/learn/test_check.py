@@ -13,11 +13,12 @@ import pytest
 
 from autograder import check as check_function
 from autograder.course import Course, CourseError, Exercise
+from autograder.feedback.report import Report, print_report
 from autograder.learn.check import Interrupted, check_file, check_namespace
 from autograder.learn.chosen import first_exercise, one_exercise
-from autograder.learn.loop import ALL_DONE, Loop
-from autograder.learn.report import Report, print_report
-from autograder.results import Outcome, TestResult, Text, Visibility
+from autograder.learn.watch import ALL_DONE, Loop
+from autograder.results import Outcome, TestResult, Visibility
+from autograder.text import Text
 
 Edit = Callable[[Path, str, str], None]
 AFFINE = ('raise NotImplementedError("affine")', "return x * scale + shift")
@@ -353,8 +354,8 @@ class Desk:
         self.keys = Keys()
         self.answers = answers
         self.checked: list[str] = []
-        monkeypatch.setattr("autograder.learn.loop._typed_lines", lambda: self.keys)
-        monkeypatch.setattr("autograder.learn.loop.INTERVAL", 0.01)
+        monkeypatch.setattr("autograder.learn.watch._typed_lines", lambda: self.keys)
+        monkeypatch.setattr("autograder.learn.watch.INTERVAL", 0.01)
         self.loop = Loop(course, lang, Console(file=self.out, width=200), self.check)
 
     def check(self, exercise: Exercise, lang: str) -> tuple[str, bool]:
@@ -425,7 +426,7 @@ def test_end_of_input_quits(toy_course: Course, monkeypatch: pytest.MonkeyPatch)
     from rich.console import Console
 
     monkeypatch.setattr(sys, "stdin", io.StringIO("H\n"))
-    monkeypatch.setattr("autograder.learn.loop.INTERVAL", 0.01)
+    monkeypatch.setattr("autograder.learn.watch.INTERVAL", 0.01)
     out = io.StringIO()
     Loop(toy_course, "en", Console(file=out, width=200), lambda exercise, lang: ("report", False)).run()
     assert "Hint 1 of 2" in out.getvalue()
@@ -454,7 +455,7 @@ def test_editor_that_replaces_the_file(toy_course: Course, monkeypatch: pytest.M
 def test_the_real_check_runs_in_a_process_of_its_own(
     affine: Exercise, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
-    from autograder.learn.loop import run_check
+    from autograder.learn.watch import run_check
 
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -491,14 +492,14 @@ def test_hidden_tests_without_a_sandbox(
     affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The learner's own code on the learner's own machine: it runs in process there."""
-    import autograder.grading.run
+    import autograder.grading.scheduler
     from autograder.learn.hidden import check_hidden
     from autograder.sandbox.errors import SandboxUnavailable
 
     def refuse(**options: Any) -> Any:
         raise SandboxUnavailable("not here")
 
-    monkeypatch.setattr(autograder.grading.run, "Sandbox", refuse)
+    monkeypatch.setattr(autograder.grading.scheduler, "Sandbox", refuse)
     edited(affine.skeleton, *AFFINE)
     report = check_hidden(affine, "en")
     assert report.score == 6

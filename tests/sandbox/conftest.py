@@ -9,8 +9,10 @@ from typing import NoReturn
 
 import pytest
 
+from autograder.remote.client import Child
 from autograder.results import Limits
-from autograder.sandbox import Child, Sandbox, SandboxUnavailable
+from autograder.sandbox.errors import SandboxUnavailable
+from autograder.sandbox.sandbox import Sandbox
 
 collect_ignore_glob = [] if platform.system() == "Linux" else ["*"]
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from autograder.sandbox import ArchiveError, Sandbox
-from autograder.sandbox.archive import Refused, accept, check_name
+from autograder.remote.archive import Refused, accept, check_name
+from autograder.remote.errors import ArchiveError
+from autograder.sandbox.sandbox import Sandbox
 
 MAX_BYTES, MAX_FILES = 1 << 20, 20
 

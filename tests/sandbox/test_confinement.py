@@ -14,11 +14,13 @@ from typing import NoReturn
 
 import pytest
 
+from autograder.remote.client import Child
 from autograder.results import Limits
-from autograder.sandbox import Child, Level, Sandbox, SandboxFault, SandboxUnavailable, paths
+from autograder.sandbox import paths
 from autograder.sandbox.doctor import examine
-from autograder.sandbox.host import level_of
+from autograder.sandbox.errors import SandboxFault, SandboxUnavailable
 from autograder.sandbox.messages import OWN_USER, Findings
+from autograder.sandbox.sandbox import Level, Sandbox, level_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOOK = """
@@ -275,7 +277,7 @@ def test_submissions_go_first_when_memory_runs_out(sandbox: Sandbox) -> None:
 
 def test_asking_for_more_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused with the layer's name, what was seen, and the remedy; no zygote is left behind."""
-    from autograder.sandbox import host
+    from autograder.sandbox import sandbox as host
 
     class Poor(host.Zygote):
         def _receive(self, kind):  # type: ignore[no-untyped-def]

@@ -10,9 +10,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from autograder.sandbox import Child, Frame, StudentError
-from autograder.sandbox.errors import SandboxFault, printable, student_error
+from autograder.remote.client import Child
+from autograder.remote.errors import Frame, StudentError, student_error
+from autograder.sandbox.errors import SandboxFault
 from autograder.sandbox.zygote import Zygote
+from autograder.text import printable
 
 EXCEPTIONS = [
     name

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from autograder.sandbox import Child, Crashed, Ended, OutOfMemory, StudentError, TimedOut, wire
+from autograder.remote import wire
+from autograder.remote.client import Child
+from autograder.remote.errors import StudentError
+from autograder.remote.server import Server
+from autograder.remote.values import MODULE
 from autograder.sandbox.budget import Budget
-from autograder.sandbox.errors import Killed
-from autograder.sandbox.server import Server
-from autograder.sandbox.values import MODULE
+from autograder.sandbox.errors import Crashed, Ended, Killed, OutOfMemory, TimedOut
 
 SPIN = "import time\ndef spin(s):\n    end = time.process_time() + s\n    while time.process_time() < end: pass\n    return s\n"
 
@@ -258,7 +260,7 @@ def test_a_kill_from_outside_is_told_apart(run: Callable[..., Child]) -> None:
 
 
 def test_answers_too_large_to_keep(run: Callable[..., Child], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograder.sandbox.child.MAX_TRACED", 10_000)
+    monkeypatch.setattr("autograder.remote.client.MAX_TRACED", 10_000)
     child = run("import torch\ndef zeros(n): return torch.zeros(n)\n")
     child.reset_trace()
     child.student.zeros(10)
@@ -272,7 +274,7 @@ def test_answers_too_large_to_keep(run: Callable[..., Child], monkeypatch: pytes
 
 
 def test_the_tests_functions_have_a_limit(run: Callable[..., Child], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograder.sandbox.child.TEST_FACTOR", 0.01)
+    monkeypatch.setattr("autograder.remote.client.TEST_FACTOR", 0.01)
     child = run("def ask(f, n):\n    for _ in range(n): f()\n", seconds=10)
     child.student.ask(lambda: None, 3)
     with pytest.raises(TimedOut, match="the test's own functions"):

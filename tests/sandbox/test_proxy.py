@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from autograder.remote.client import Child
+from autograder.remote.errors import StudentError, UnsendableArgument
+from autograder.remote.proxy import Handle
 from autograder.results import Limits
-from autograder.sandbox import Blocked, Child, Ended, Handle, SandboxFault, StudentError
-from autograder.sandbox.errors import UnsendableArgument
+from autograder.sandbox.errors import Blocked, Ended, SandboxFault
 
 SOURCE = '''
 import torch
@@ -277,7 +279,7 @@ def test_iteration_is_lazy_and_bounded(child: Child, monkeypatch: pytest.MonkeyP
     assert next(generator) == 0
     with pytest.raises(StopIteration):
         next(generator)
-    monkeypatch.setattr("autograder.sandbox.child.MAX_ITERATION", 50)
+    monkeypatch.setattr("autograder.remote.client.MAX_ITERATION", 50)
     with pytest.raises(StudentError, match="50"):
         list(child.student.forever())
 
@@ -328,7 +330,7 @@ def test_an_exception_in_a_callback_stays_here(child: Child) -> None:
 
 
 def test_callbacks_are_bounded(run: Callable[..., Child], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograder.sandbox.child.MAX_CALLBACKS", 20)
+    monkeypatch.setattr("autograder.remote.client.MAX_CALLBACKS", 20)
     own = run("def loop(f):\n    while True: f()\n")
     with pytest.raises(Ended, match="20"):
         own.student.loop(lambda: None)
@@ -428,7 +430,7 @@ def test_unchanged(run: Callable[..., Child]) -> None:
 def test_unchanged_is_true_or_false(run: Callable[..., Child]) -> None:
     side = run(
         "import sys\n"
-        "sys.modules['autograder.sandbox.server'].leaves_unchanged = lambda *a: 'yes'\n"
+        "sys.modules['autograder.remote.server'].leaves_unchanged = lambda *a: 'yes'\n"
         "def f(x): pass\n"
     )
     with pytest.raises(Blocked):

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from autograder.sandbox import rehearsal
+from autograder.remote import rehearsal
 
 LEFT = """
 import os, sys, torch
-from autograder.sandbox.rehearsal import rehearse
+from autograder.remote.rehearsal import rehearse
 rehearse()
 assert len(os.listdir("/proc/self/task")) == 1, "a thread"
 assert "submission" not in sys.modules, "a module"

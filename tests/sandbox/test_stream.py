@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from autograder.sandbox import wire
+from autograder.remote import wire
+from autograder.remote.channel import Channel, Closed
+from autograder.remote.stream import Inbox
+from autograder.remote.wire import ORDINARY, WireError
 from autograder.sandbox.budget import Budget
-from autograder.sandbox.channel import Channel, Closed
 from autograder.sandbox.errors import TimedOut
-from autograder.sandbox.stream import Inbox
-from autograder.sandbox.wire import ORDINARY, WireError
 
 
 class Still:

@@ -17,11 +17,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.sandbox import wire
-from autograder.sandbox.decode import Decoder
-from autograder.sandbox.encode import Encoder
-from autograder.sandbox.values import FLAT_FROM, MAX_DEPTH, MAX_NODES, NUMPY_DTYPES, TORCH_DTYPES
-from autograder.sandbox.wire import WireError
+from autograder.remote import wire
+from autograder.remote.decode import Decoder
+from autograder.remote.encode import Encoder
+from autograder.remote.values import FLAT_FROM, MAX_DEPTH, MAX_NODES, NUMPY_DTYPES, TORCH_DTYPES
+from autograder.remote.wire import WireError
 
 
 def opaque(value: Any) -> wire.HandleNode:
@@ -370,7 +370,7 @@ def test_numbers_are_counted_over_the_whole_frame(monkeypatch: pytest.MonkeyPatc
     assert there_and_back([[1] * 50, [2] * 50])
     with pytest.raises(WireError, match="more than 100 numbers"):
         there_and_back([[1] * 50, [2] * 51])
-    monkeypatch.setattr("autograder.sandbox.encode.MAX_NUMBERS", 1000)
+    monkeypatch.setattr("autograder.remote.encode.MAX_NUMBERS", 1000)
     with pytest.raises(WireError, match="wrong size"):
         there_and_back([[1] * 50, [2] * 51])
 

@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from autograder.guest.loading import load_module
 from autograder.results import Limits
-from autograder.student.loading import load_module
+from autograder.runner.in_process import LocalSide
 from autograder.testing import per_rank, ranks
 from autograder.testing.ranks import (
     MAX_RANKS,
@@ -25,7 +26,6 @@ from autograder.testing.ranks import (
     arguments_of,
     run_ranks,
 )
-from autograder.testing.sides import LocalSide
 
 SIZES = [1, 2, 3, 4]
 

@@ -1,0 +1,142 @@
+"""What a student reads about one test.
+
+About a public test: everything. About a hidden one: the sentence its author wrote for students, the kind of error, what
+to do about that kind, and the line it came from. Nothing else, because an exception's text, like a print, can carry a
+hidden input out.
+"""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from collections.abc import Callable
+
+from autograder.feedback.remedy import BY_FAMILY, remedy
+from autograder.guest.forbid import ForbiddenCall
+from autograder.remote.errors import Frame, StudentError
+from autograder.results import Outcome, Visibility
+from autograder.runner.collect import TestCase
+from autograder.runner.run import Ending
+from autograder.text import Text, printable
+
+MESSAGE_LIMIT = 600
+FAMILIES = {kind.__name__ for kind in Exception.__subclasses__()} | {
+    "IndexError", "KeyError", "ZeroDivisionError", "OverflowError", "FloatingPointError", "UnicodeDecodeError",
+    "UnicodeEncodeError", "ModuleNotFoundError", "UnboundLocalError", "NotImplementedError", "RecursionError",
+    "IndentationError", "TabError", "FileNotFoundError", "PermissionError", "TimeoutError",
+}  # fmt: skip
+
+ABSENT = Text(
+    "{question} is missing from your file; take it over from the exercise's skeleton.",
+    "你的文件里没有 {question}；请从题目骨架里保留它。",
+)
+UNANSWERED = Text("{question} is not implemented yet.", "{question} 还没有实现。")
+FAILED = Text("{sentence}\n{detail}", "{sentence}\n{detail}")
+ERROR = Text("{error} in line {line}.", "第 {line} 行出现 {error}。")
+ERROR_SOMEWHERE = Text("{error} in your code.", "你的代码出现 {error}。")
+# The same words whatever was called: a submission can claim this kind of error, but not choose what is said.
+FORBIDDEN = Text(
+    "A call that this exercise forbids was made: write what it does yourself.",
+    "调用了本题禁止的函数：请自己实现它的功能。",
+)
+FIXED = {
+    Outcome.TIMEOUT: Text(
+        "Your code ran longer than this test allows ({seconds:g} s); look for a loop that does not end.",
+        "代码运行超过了本测试允许的时间（{seconds:g} 秒），请检查是否有不会结束的循环。",
+    ),
+    Outcome.MEMORY: Text(
+        "Your code needed more memory than this test allows ({memory_mb} MiB).",
+        "代码使用的内存超过了本测试的上限（{memory_mb} MiB）。",
+    ),
+    Outcome.CRASHED: Text(
+        "Your code ended the Python process (an exit call, or a crash).",
+        "代码使 Python 进程退出或崩溃。",
+    ),
+    Outcome.BLOCKED: Text(
+        "Your code tried something that a submission may not do.",
+        "代码尝试了提交不允许的操作。",
+    ),
+    Outcome.UNGRADED: Text(
+        "This test could not be graded through no fault of yours; it will be graded again.",
+        "本测试因系统原因未能评分，稍后会重新评分，不影响你的成绩。",
+    ),
+}
+
+
+def explain(
+    ending: Ending,
+    case: TestCase,
+    is_student: Callable[[str], bool],
+    seconds: float,
+    memory_mb: int,
+    lines: int | None = None,
+) -> Text:
+    """The student's message for how a test ended; empty for a pass.
+
+    Args:
+        is_student: tells the student's file by its name in a traceback.
+        seconds, memory_mb: the test's limits.
+        lines: how many lines the student's file has; None where it can be looked up here (in process).
+    """
+    if ending.passed:
+        return Text()
+    if ending.outcome is Outcome.NOT_IMPLEMENTED:
+        text = ABSENT if isinstance(ending.error, AttributeError) else UNANSWERED
+        return text.format(question=ending.question)
+    if ending.outcome in FIXED:
+        return FIXED[ending.outcome].format(seconds=seconds, memory_mb=memory_mb)
+    if ending.outcome is Outcome.ERROR and ending.error is not None:
+        return _error(ending.error, case.visibility, is_student, lines)
+    if case.visibility is Visibility.PUBLIC and ending.error is not None:
+        detail = printable(str(ending.error).strip() or type(ending.error).__name__, MESSAGE_LIMIT)
+        return FAILED.format(sentence=case.sentence, detail=detail)
+    return case.sentence
+
+
+def _error(
+    error: BaseException, visibility: Visibility, is_student: Callable[[str], bool], lines: int | None
+) -> Text:
+    """The student's own exception, with their own lines only."""
+    frames = frames_of(error, is_student)
+    if visibility is Visibility.HIDDEN:
+        name = _family(error)
+        # A line number is the submission's claim, too: one beyond its file would be a message to its author.
+        known = len(linecache.getlines(frames[-1].filename)) if frames and lines is None else lines or 0
+        located = frames and 0 < frames[-1].line <= known
+        said = (
+            ERROR.format(error=name, line=frames[-1].line) if located else ERROR_SOMEWHERE.format(error=name)
+        )
+        advice = BY_FAMILY.get(name) if isinstance(error, StudentError) else None
+        if name == "RuntimeError" and _claimed(error) == ForbiddenCall.__name__:
+            advice = FORBIDDEN
+        return Text(f"{said.en} {advice.en}", f"{said.zh}{advice.zh}") if advice else said
+    name = _claimed(error)
+    message = printable(error.message if isinstance(error, StudentError) else str(error), MESSAGE_LIMIT)
+    told = [f"{name}: {message}" if message else name]
+    told += [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-4:]]
+    advice = remedy(error) or Text()
+    return Text("\n".join([*told, advice.en]).rstrip(), "\n".join([*told, advice.zh]).rstrip())
+
+
+def frames_of(error: BaseException, is_student: Callable[[str], bool]) -> tuple[Frame, ...]:
+    """The student's own lines of a traceback, outermost first."""
+    if isinstance(error, StudentError):
+        return error.frames
+    entries = traceback.extract_tb(error.__traceback__)
+    frames = [
+        Frame(e.filename, e.lineno or 0, e.name, e.line or "") for e in entries if is_student(e.filename)
+    ]
+    if isinstance(error, SyntaxError) and error.filename and is_student(error.filename):
+        frames.append(Frame(error.filename, error.lineno or 0, "<module>", (error.text or "").strip()))
+    return tuple(frames)
+
+
+def _claimed(error: BaseException) -> str:
+    """The name of the exception's class, which is the student's to choose."""
+    return error.name if isinstance(error, StudentError) else type(error).__name__
+
+
+def _family(error: BaseException) -> str:
+    """The builtin exception it is: a class of the student's own could spell out a hidden value in its name."""
+    names = error.mro if isinstance(error, StudentError) else [kind.__name__ for kind in type(error).__mro__]
+    return next((name for name in names if name in FAMILIES), "Exception")

@@ -1,0 +1,260 @@
+"""One exercise, unpacked and ready: its tests collected, its reference loaded, its misconceptions at hand.
+
+A worker keeps a workbench for each exercise it has met, and grades one submission after another on it.
+"""
+
+from __future__ import annotations
+
+import linecache
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, Self
+
+from autograder.feedback.explain import FIXED, explain
+from autograder.feedback.skipped_cells import left_out
+from autograder.grading.bundle import Bundle, result_key
+from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation
+from autograder.grading.internal_errors import fault
+from autograder.grading.submissions import Submission
+from autograder.guest.cell_runner import Note
+from autograder.guest.loading import filename_of, load_module
+from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility, total
+from autograder.runner.collect import TestCase, collect
+from autograder.runner.in_process import Side
+from autograder.runner.run import Ending, run_case
+from autograder.sandbox.errors import Killed
+from autograder.text import Text, printable
+
+LONGEST = 4096  # lines of a file that a hidden test's message may point to
+OUTPUT_SHOWN = 4000  # characters of a submission's own prints, for the instructor
+
+
+class GradedSide(Side, Protocol):
+    """A side the grader can open, look into and close."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    output: bytes
+    load_error: BaseException | None  # why the file could not be loaded, if it could not
+    notes: list[Note]  # what was left out of a notebook
+
+    def trace(self) -> list[Any]: ...
+
+
+class Room(Protocol):
+    """Where submissions run: the sandbox, or nothing at all under `--unsafe`."""
+
+    isolation: Isolation
+
+    def open(self, bundle: Bundle, files: Mapping[str, bytes], main: str) -> GradedSide: ...
+
+
+class Workbench:
+    """Grades submissions to one exercise. Its hidden files are in memory, and nowhere else, once it is made."""
+
+    def __init__(self, bundle: Bundle, room: Room) -> None:
+        self.bundle = bundle
+        self.room = room
+        topic = bundle.exercise.split("/")[1]
+        self._main = f"{topic}.py"
+        self.cases: list[TestCase] = []
+        with tempfile.TemporaryDirectory(prefix="autograder-") as folder:
+            # pytest keeps modules by their path below the root: the fingerprint keeps two bundles' test files apart.
+            place = Path(folder) / f"bundle_{bundle.fingerprint[:16]}"
+            place.mkdir()
+            for visibility, content in (
+                (Visibility.PUBLIC, bundle.public_tests),
+                (Visibility.HIDDEN, bundle.hidden_tests),
+            ):
+                path = place / f"test_{visibility}_{topic}.py"
+                path.write_bytes(content)
+                self.cases += collect(path, visibility)
+                # For our own tracebacks, when the file is gone.
+                lines = content.decode().splitlines(keepends=True)
+                linecache.cache[str(path)] = (len(content), None, lines, str(path))
+        self.reference: ModuleType = load_module(
+            {self._main: bundle.solution}, self._main, directory=str(place)
+        )
+        self.variants = _variants(bundle)
+        caught = {m.name: m.caught for m in bundle.spec.misconception if m.name in self.variants}
+        self.diagnostician = Diagnostician(caught, self._observe_variant)
+        self._reference_faults: dict[str, str] = {}  # test -> why the reference does not pass it here
+
+    @property
+    def max_score(self) -> float:
+        return total(case.points for case in self.cases)
+
+    # ------------------------------------------------------------------------------------------ grading
+
+    def grade(self, submission: Submission) -> ExerciseResult:
+        """Run every test on one submission and diagnose what failed."""
+        if submission.problem is not None:
+            return self._refused(submission)
+        endings, behaviour, side = self.run(submission.files, submission.main)
+        endings = self._settle(endings)
+        diagnoses = self.diagnostician.diagnose(behaviour)
+        filename, lines = filename_of(submission.main), _lines(submission.files[submission.main])
+        tests = [
+            self._test_result(case, ending, diagnoses.get(case.name), filename, lines)
+            for case, ending in zip(self.cases, endings, strict=True)
+        ]
+        status, message = _status(endings), left_out(side.notes)
+        if side.load_error is not None and status is Status.GRADED:
+            # Nothing hidden was ever passed to a file that did not load, so its error is told in full.
+            status, message = Status.INVALID, tests[0].message
+        return ExerciseResult(
+            student=submission.student,
+            exercise=self.bundle.exercise,
+            status=status,
+            score=None if status is Status.UNGRADED else total(test.score for test in tests),
+            max_score=self.max_score,
+            isolation=self.room.isolation,
+            key=result_key(self.bundle, submission.main, submission.files, self.room.isolation),
+            path=submission.path,
+            message=message,
+            detail=self._detail(endings),
+            output=printable(side.output.decode("utf-8", "replace"), OUTPUT_SHOWN),
+            tests=tuple(tests),
+        )
+
+    def run(self, files: Mapping[str, bytes], main: str) -> tuple[list[Ending], Behaviour, GradedSide]:
+        """Every test's ending, what the program answered where it did not pass, and the side it ran on, closed."""
+        endings: list[Ending] = []
+        behaviour: dict[str, Observation] = {}
+        with self.room.open(self.bundle, files, main) as side:
+            for case in self.cases:
+                ending = self._run_case(case, side)
+                endings.append(ending)
+                behaviour[case.name] = Observation(ending.outcome, () if ending.passed else side.trace())
+        return endings, behaviour, side
+
+    def _run_case(self, case: TestCase, side: Side) -> Ending:
+        ending = run_case(case, side, self.reference, self.bundle.spec.limits)
+        if isinstance(ending.error, Killed):  # a second time it is no accident
+            ending = run_case(case, side, self.reference, self.bundle.spec.limits)
+        if ending.error is not None:
+            traceback.clear_frames(ending.error.__traceback__)  # they hold the test's values
+        return ending
+
+    def _observe_variant(self, name: str) -> Behaviour:
+        """How the reference, or one misconception, goes through all tests. Passing tests keep their trace here."""
+        source = self.variants[name]
+        behaviour = {}
+        with self.room.open(self.bundle, {self._main: source}, self._main) as side:
+            for case in self.cases:
+                ending = self._run_case(case, side)
+                behaviour[case.name] = Observation(ending.outcome, side.trace())
+                if name == REFERENCE and not ending.passed:
+                    what = f"{case.name}: the reference solution does not pass it here"
+                    self._reference_faults[case.name] = fault(what, ending.error)
+        return behaviour
+
+    def _settle(self, endings: Sequence[Ending]) -> list[Ending]:
+        """A test that the reference itself does not pass here says nothing about a student: it stays ungraded."""
+        if all(ending.outcome in SILENT for ending in endings):
+            return list(endings)
+        reference = self.diagnostician.behaviour(REFERENCE)
+        return [
+            ending
+            if ending.outcome in SILENT or reference[case.name].outcome is Outcome.PASSED
+            else Ending(Outcome.UNGRADED, ending.error)
+            for case, ending in zip(self.cases, endings, strict=True)
+        ]
+
+    # ------------------------------------------------------------------------------------------ results
+
+    def _detail(self, endings: Sequence[Ending]) -> str:
+        """What kept tests from being graded; a reason that several share is told for the first of them."""
+        told: dict[str, str] = {}
+        for case, ending in zip(self.cases, endings, strict=True):
+            if ending.outcome is Outcome.UNGRADED:
+                why = self._reference_faults.get(case.name) or fault(case.name, ending.error)
+                told.setdefault(str(ending.error), why)
+        return "\n".join(told.values())
+
+    def _test_result(
+        self, case: TestCase, ending: Ending, diagnosis: str | None, filename: str, lines: int
+    ) -> TestResult:
+        limits = case.limits(self.bundle.spec.limits)
+        message = explain(
+            ending, case, lambda name: name == filename, limits.seconds, limits.memory_mb, lines
+        )
+        if diagnosis is not None and ending.outcome is not Outcome.UNGRADED:
+            hint = next(m.hint for m in self.bundle.spec.misconception if m.name == diagnosis)
+            message = hint.text
+        else:
+            diagnosis = None
+        return TestResult(
+            name=case.name,
+            visibility=case.visibility,
+            outcome=ending.outcome,
+            score=case.points if ending.passed else 0.0,
+            max_score=case.points,
+            message=message,
+            diagnosis=diagnosis,
+            question=ending.question,
+        )
+
+    def ungraded(self, submission: Submission, detail: str) -> ExerciseResult:
+        """What stands for a submission that a fault of ours keeps from being graded; the next run tries again."""
+        return ExerciseResult(
+            student=submission.student,
+            exercise=self.bundle.exercise,
+            status=Status.UNGRADED,
+            score=None,
+            max_score=self.max_score,
+            isolation=Isolation.NONE,
+            path=submission.path,
+            message=FIXED[Outcome.UNGRADED],
+            detail=detail,
+        )
+
+    def _refused(self, submission: Submission) -> ExerciseResult:
+        """A submission that can't be read is recorded, with the reason, at zero points."""
+        return ExerciseResult(
+            student=submission.student,
+            exercise=self.bundle.exercise,
+            status=Status.INVALID,
+            score=0.0,
+            max_score=self.max_score,
+            isolation=Isolation.NONE,
+            path=submission.path,
+            message=submission.problem or Text(),
+        )
+
+
+def _variants(bundle: Bundle) -> dict[str, bytes]:
+    """Name -> source of the reference, under "", and of each misconception.
+
+    One whose edit no longer matches is left out: it costs a diagnosis, and must not cost anybody's grade. The audit
+    reports it.
+    """
+    variants = {REFERENCE: bundle.solution}
+    for misconception in bundle.spec.misconception:
+        with suppress(ValueError):
+            variants[misconception.name] = misconception.apply(bundle.solution.decode()).encode()
+    return variants
+
+
+def _lines(content: bytes) -> int:
+    """How many lines of code a file may have, a notebook's JSON included.
+
+    Which line fails is the submission's word, so a very long file could tell much by it.
+    """
+    return min(content.count(b"\n") + content.count(b"\\n") + 1, LONGEST)
+
+
+def _all_unanswered(endings: Sequence[Ending]) -> bool:
+    return all(ending.outcome is Outcome.NOT_IMPLEMENTED for ending in endings)
+
+
+def _status(endings: Sequence[Ending]) -> Status:
+    if any(ending.outcome is Outcome.UNGRADED for ending in endings):
+        return Status.UNGRADED
+    return Status.NOT_BEGUN if _all_unanswered(endings) else Status.GRADED

@@ -1,0 +1,161 @@
+"""Turn a submission's files into a module, the same way in every mode.
+
+The files never need to exist on disk: siblings of the main file are importable through an in-memory finder, and their
+lines are put into `linecache` so that a traceback can show them.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import linecache
+import os
+import re
+import sys
+import tokenize
+from collections.abc import Mapping, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from autograder.guest.cell_runner import GAP, Note, run_cells
+from autograder.guest.notebook import code_cells
+
+STUB = "autograder"
+DECLARED = re.compile(rb"[ \t\f]*#.*?coding[:=]")  # an encoding, in one of the first two lines
+MODULE = "submission"  # never the file's own name: exercises are called `logging` and `imports`, too
+
+
+def module_name(filename: str) -> str:
+    """`a/scaled_dot_product.py` -> `scaled_dot_product`."""
+    return filename.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+
+def filename_of(name: str, directory: str = "") -> str:
+    """The name that tracebacks show for a submission's file: its path, or `<name>` for one that is not on disk."""
+    base = name.rsplit("/", 1)[-1]
+    return os.path.join(directory, base) if directory else f"<{base}>"
+
+
+def decode_source(raw: bytes) -> str:
+    """Source bytes to text by PEP 263 (BOM or coding line, else UTF-8). SyntaxError where the bytes don't fit."""
+    encoding, text = "utf-8", raw.removeprefix(codecs.BOM_UTF8)
+    if any(map(DECLARED.match, raw.splitlines()[:2])):
+        encoding = tokenize.detect_encoding(io.BytesIO(raw).readline)[0].removesuffix("-sig")
+    try:
+        return text.decode(encoding)
+    except UnicodeDecodeError as error:
+        offset = len(raw) - len(text) + error.start
+        raise SyntaxError(f"the file is not {encoding} text (byte {offset}); save it as UTF-8") from None
+
+
+class _Siblings(MetaPathFinder, Loader):
+    """Imports the submission's other `.py` files from memory."""
+
+    def __init__(self, files: Mapping[str, bytes], directory: str) -> None:
+        self.directory = directory
+        self.sources = {module_name(name): (name, raw) for name, raw in files.items() if name.endswith(".py")}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname not in self.sources:
+            return None
+        # A file named `random.py` must not replace the library's module under everybody else. A mere folder of that
+        # name somewhere on the path (a namespace package: it has no origin) is no library.
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(fullname, path)
+            if spec is not None and spec.origin is not None:
+                return None
+        return ModuleSpec(fullname, self)
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        name, raw = self.sources[module.__name__]
+        _execute(module, decode_source(raw), filename_of(name, self.directory))
+
+
+def _introduce(module: ModuleType, source: str, filename: str) -> None:
+    """Let tracebacks show the source."""
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    module.__file__ = filename
+
+
+def _execute(module: ModuleType, source: str, filename: str) -> None:
+    _introduce(module, source, filename)
+    exec(compile(source, filename, "exec", dont_inherit=True), module.__dict__)
+
+
+def _execute_cells(module: ModuleType, cells: Sequence[str], filename: str) -> list[Note]:
+    _introduce(module, GAP.join(cells), filename)
+    return run_cells(cells, filename, module.__dict__)
+
+
+def _stub_autograder() -> ModuleType:
+    """What `from autograder import check` gives a submission under test: a check that does nothing."""
+    stub = ModuleType(STUB)
+    stub.check = lambda *args, **kwargs: None  # type: ignore[attr-defined]
+    return stub
+
+
+_installed: _Siblings | None = None
+_loading = False
+
+
+def is_loading() -> bool:
+    """Whether a submission's file is being executed, rather than one of its functions called by a test."""
+    return _loading
+
+
+def _install(siblings: _Siblings) -> None:
+    """Make these siblings importable from now on (a function may import one when it is called), and no others."""
+    global _installed
+    if _installed is not None:
+        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _installed]
+        for name in _installed.sources:
+            # Only what that finder made: an installed library of the same name won, and stays.
+            spec = getattr(sys.modules.get(name), "__spec__", None)
+            if spec is not None and spec.loader is _installed:
+                del sys.modules[name]
+    sys.meta_path.insert(0, siblings)
+    _installed = siblings
+
+
+def load_module(
+    files: Mapping[str, bytes], main: str, directory: str = "", notes: list[Note] | None = None
+) -> ModuleType:
+    """Execute `files[main]` as a fresh module and return it.
+
+    Args:
+        files: name -> raw bytes; the main file (`.py` or `.ipynb`) and the `.py` files beside it.
+        main: the name of the file to run.
+        directory: where the files lie on disk, if they do, so that a debugger finds them.
+        notes: takes what was left out of a notebook (see `student.scratch`).
+
+    Raises whatever the submission raises, SyntaxError included. While it runs, `import autograder` gives a stub.
+    """
+    global _loading
+    filename, is_notebook = filename_of(main, directory), main.endswith(".ipynb")
+    cells = code_cells(files[main]) if is_notebook else [decode_source(files[main])]
+    _install(_Siblings({name: raw for name, raw in files.items() if name != main}, directory))
+    module = ModuleType(MODULE)
+    real = sys.modules.get(STUB)
+    sys.modules[STUB] = _stub_autograder()
+    sys.modules[MODULE] = module  # dataclasses and typing look a class's module up here
+    _loading = True
+    try:
+        if is_notebook:
+            left_out = _execute_cells(module, cells, filename)
+            if notes is not None:
+                notes += left_out
+        else:
+            _execute(module, cells[0], filename)
+    finally:
+        _loading = False
+        if real is None:
+            del sys.modules[STUB]
+        else:
+            sys.modules[STUB] = real
+    return module

@@ -1,0 +1,277 @@
+"""The pytest plugin behind `pytest exercises/` and `pytest solutions/`.
+
+It gives tests their fixtures, in process; turns a question that is still the skeleton's into one quiet line; and ends
+the run with a table of points. The grader uses it only to collect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder.course import Course, CourseError, Exercise, find_course
+from autograder.course.catalogue import exercise_at
+from autograder.text import language
+
+MARKS = (
+    "points(n): what the test is worth; shared evenly by its parameter sets",
+    "limits(seconds, memory_mb): CPU seconds and MiB that this test may use",
+)
+COURSE = pytest.StashKey[Course]()
+POINTS = pytest.StashKey[float]()
+OUR_ERROR = re.compile(r"^E   autograder\.[\w.]+\.(?=\w+:)")  # where it is defined is nothing to a learner
+PLACE = pytest.StashKey[int]()
+SECONDS = pytest.StashKey[float]()
+TOLD = pytest.StashKey[list[BaseException]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
+
+
+def _course(config: pytest.Config, path: Path) -> Course:
+    if COURSE not in config.stash:
+        config.stash[COURSE] = Course.load(find_course(path.parent), authoring=True)
+    return config.stash[COURSE]
+
+
+def _exercise(item: pytest.Item) -> Exercise | None:
+    """The exercise whose public or hidden tests hold this item; None for any other test."""
+    if item.path.parent.parent.name not in ("exercises", "solutions"):
+        return None
+    with suppress(CourseError):
+        return exercise_at(_course(item.config, item.path), item.path)
+    return None
+
+
+def _needed(request: pytest.FixtureRequest) -> Exercise:
+    exercise = _exercise(request.node)
+    if exercise is None:
+        raise pytest.UsageError(
+            f"{request.path}: the fixture {request.fixturename!r} is for tests in exercises/UNIT/ or solutions/UNIT/ "
+            "whose exercise is listed in course/course.toml"
+        )
+    return exercise
+
+
+# --------------------------------------------------------------------------------------------------- fixtures
+
+
+@pytest.fixture(scope="module")
+def _loaded() -> dict[Path, Any]:
+    """The student's modules of one test file, loaded once."""
+    return {}
+
+
+@pytest.fixture
+def _side(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Iterator[Any]:
+    from autograder.guest.seed import seed_of
+    from autograder.runner.in_process import local_side
+
+    exercise = _needed(request)
+    in_exercises = request.path.parent.parent.name == "exercises"
+    path = exercise.skeleton if in_exercises else exercise.solution
+    if path not in _loaded:
+        try:
+            _loaded[path] = local_side(path, exercise)
+        except Exception as error:  # kept, so that every test of the file fails for the one reason
+            _loaded[path] = error
+    if isinstance(_loaded[path], Exception):
+        raise _loaded[path]
+    limits = exercise.public.limits if in_exercises else exercise.spec.limits
+    marker = request.node.get_closest_marker("limits")
+    if marker:
+        from msgspec.structs import replace
+
+        limits = replace(limits, **marker.kwargs)
+    request.node.stash[SECONDS] = limits.seconds
+    # With --pdb a learner may call their function from the prompt that a failure opens.
+    _loaded[path].timed = not request.config.getoption("usepdb", False)
+    with _loaded[path].begin(seed_of(request.node.name), limits):
+        yield _loaded[path]
+
+
+@pytest.fixture
+def student(_side: Any) -> Any:
+    """The module under test: the student's file, or under `solutions/` the reference."""
+    return _side.student
+
+
+@pytest.fixture
+def reference(request: pytest.FixtureRequest) -> Any:
+    """The reference solution. For hidden tests only: a student's tree has none."""
+    from autograder.testing.reference import load_reference
+
+    if request.path.parent.parent.name == "exercises":
+        raise pytest.UsageError(
+            f"{request.path}: public tests can't use `reference`; write the expected values down"
+        )
+    return load_reference(_needed(request))
+
+
+@pytest.fixture
+def gradients(_side: Any) -> Any:
+    """`gradients(target, *args, upstream=None, output=None)`: forward and backward on the student's side."""
+    return _side.gradients
+
+
+@pytest.fixture
+def unchanged(_side: Any) -> Any:
+    """`unchanged(target, *args)`: whether a call on the student's side leaves its arguments as they were."""
+    return _side.unchanged
+
+
+@pytest.fixture
+def build(_side: Any) -> Any:
+    """`build("torch.nn.Linear", 4, 3)`: an object of a torch class on the student's side."""
+    return _side.build
+
+
+@pytest.fixture
+def ranks(_side: Any) -> Any:
+    """`ranks(world_size, "train", *args)`: one call for each rank, joined by a counting interconnect."""
+    return _side.ranks
+
+
+# --------------------------------------------------------------------------------------------------- reporting
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share each function's points among its parameter sets, before -k takes some away."""
+    from autograder.runner.collect import points_of
+
+    functions: dict[Any, list[pytest.Item]] = {}
+    for place, item in enumerate(items):
+        item.stash[PLACE] = place
+        functions.setdefault((item.path, getattr(item, "originalname", item.name)), []).append(item)
+    for group in functions.values():
+        for item in group:
+            item.stash[POINTS] = points_of(item) / len(group)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    from autograder.runner.run import unanswered
+
+    report = yield
+    exercise = _exercise(item)
+    if exercise is None:
+        return report
+    question = unanswered(call.excinfo.value) if call.excinfo else None
+    if question:
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), 0, "not implemented")
+        report.not_implemented = question
+    elif report.failed and call.excinfo is not None and item.path.parent.parent.name == "exercises":
+        told = item.session.stash.setdefault(TOLD, [])
+        loading = call.when == "setup"
+        if loading and any(known is call.excinfo.value for known in told):
+            report.outcome = "skipped"  # the file does not load: said once, not once for each test
+            report.longrepr = (str(item.path), 0, "not loaded")
+            report.not_loaded = True
+        elif item.config.option.tbstyle == "auto":
+            report.longrepr = _readable(item, call.excinfo, "" if loading else _sentence(item))
+        if loading:
+            told.append(call.excinfo.value)
+    # The attributes travel with the report, also from pytest-xdist's workers.
+    report.exercise = exercise.id
+    report.points = item.stash[POINTS]
+    report.place = item.stash[PLACE]
+    report.public = item.path.parent.parent.name == "exercises"
+    return report
+
+
+def _readable(item: pytest.Item, error: pytest.ExceptionInfo[BaseException], sentence: str) -> Any:
+    """A learner's view of a failure: the test's line and their own lines, not the libraries' between them.
+
+    Above what was asserted stands the sentence, which says what the test checks.
+    """
+    error = _told_as(error, item)
+    folder = item.path.parent
+    kept = type(error.traceback)([entry for entry in error.traceback if Path(entry.path).parent == folder])
+    if not kept:
+        return _short(error)
+    error.traceback = kept
+    shown = error.getrepr(style="short", tbfilter=False)
+    _put_above(shown, sentence)
+    return shown
+
+
+def _told_as(error: pytest.ExceptionInfo[BaseException], item: pytest.Item) -> pytest.ExceptionInfo[Any]:
+    """A loop that did not end, in the words that `autograder check` has for it."""
+    from autograder.feedback.explain import FIXED
+    from autograder.guest.cell_runner import OutOfTime
+    from autograder.results import Outcome
+    from autograder.sandbox.errors import TimedOut
+
+    if not isinstance(error.value, OutOfTime | TimedOut):
+        return error
+    seconds = item.stash.get(SECONDS, None) or _seconds(item)
+    said = FIXED[Outcome.TIMEOUT].format(seconds=seconds, memory_mb=0).pick(language())
+    told = TimedOut(said).with_traceback(error.value.__traceback__)
+    return pytest.ExceptionInfo.from_exception(told)
+
+
+def _seconds(item: pytest.Item) -> float:
+    exercise = _exercise(item)
+    return exercise.public.limits.seconds if exercise else 0.0
+
+
+def _short(error: pytest.ExceptionInfo[BaseException]) -> Any:
+    """An error with no line of the learner's in its traceback: a file that is no Python, or is not there."""
+    value = error.value
+    if isinstance(value, CourseError):
+        return value.text.pick(language())
+    shown: Any = error.getrepr(style="value", chain=False)
+    shown.reprtraceback.reprentries[-1].lines[:] = error.exconly().splitlines()
+    if isinstance(value, SyntaxError) and value.filename and shown.reprcrash is not None:
+        # For pytest's short summary, whose one line would be that of the file's path.
+        place = f"{Path(value.filename).name}, line {value.lineno}"
+        shown.reprcrash.message = f"{type(value).__name__}: {value.msg} ({place})"
+    return shown
+
+
+def _sentence(item: pytest.Item) -> str:
+    from autograder.runner.collect import sentence_of
+
+    return sentence_of(getattr(getattr(item, "obj", None), "__doc__", None)).pick(language())
+
+
+def _put_above(shown: Any, sentence: str) -> None:
+    """Write the sentence where pytest's marked lines (`E   AssertionError: ...`) begin."""
+    lines = shown.reprtraceback.reprentries[-1].lines
+    marked = next((i for i, line in enumerate(lines) if line.startswith("E ")), None)
+    if marked is None:
+        return
+    lines[marked] = OUR_ERROR.sub("E   ", lines[marked])
+    if sentence:
+        lines.insert(marked, f"E   {sentence}")
+
+
+def pytest_report_teststatus(report: Any) -> tuple[str, str, Any] | None:
+    if getattr(report, "not_implemented", None):
+        return "not implemented", "n", ("NOT IMPLEMENTED", {"yellow": True})
+    if getattr(report, "not_loaded", False):
+        return "not loaded", "x", ("NOT LOADED", {"red": True})
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    reports = [
+        report
+        for group in terminalreporter.stats.values()
+        for report in group
+        if getattr(report, "public", False) and (report.when == "call" or not report.passed)
+    ]
+    if reports:
+        from autograder.feedback.progress import print_progress
+
+        # Under pytest-xdist the tests ran in other processes, and this one has not met the course yet.
+        print_progress(terminalreporter, _course(config, config.rootpath / reports[0].nodeid), reports)

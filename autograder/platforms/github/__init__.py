@@ -1,0 +1,1 @@
+"""GitHub: a template repository for students, clones to grade, reports for workflows."""

@@ -1,0 +1,1 @@
+"""Learning platforms that take points as a CSV file: Canvas, Moodle."""

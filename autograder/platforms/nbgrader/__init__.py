@@ -1,0 +1,1 @@
+"""nbgrader: source notebooks, and the way to and from its database."""

@@ -1,0 +1,271 @@
+"""Between our gradebook and an nbgrader course, both ways.
+
+Out: each question's score goes to its grade cell, what the student may read of it to the comment of its solution cell
+and into `autograded/`. Back: what people decided in the formgrader becomes adjustments. Doing either twice changes
+nothing the second time.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from autograder.course import Course
+from autograder.course.outline import Outline, outline_of
+from autograder.gradebook import Attempt, Gradebook, score_of
+from autograder.grading.bundle import Bundle, bundle_of, result_key
+from autograder.grading.submissions import Submission, submissions_of
+from autograder.platforms.nbgrader.autograded import Reader, Shown, grade_id, write_autograded
+from autograder.platforms.nbgrader.course_dir import (
+    POINTS_SUFFIX,
+    HandedIn,
+    NbgraderCourse,
+    NbgraderError,
+    Released,
+)
+from autograder.platforms.nbgrader.database import NbgraderDatabase
+from autograder.platforms.nbgrader.manual_grades import take_back
+from autograder.platforms.nbgrader.rows import Entry, Written
+from autograder.results import ExerciseResult, Isolation, Status, TestResult, total
+from autograder.text import Text
+
+# What nbgrader's own commands look for beside the notebooks.
+ACCOMPANYING = ("timestamp.txt", "submission_secret.txt")
+NOT_HANDED_IN = Text("Not handed in.", "没有提交。")
+
+# Called with a question, its tests, and what is said of the whole file.
+Show = Callable[[str, Sequence[TestResult], Text], Shown]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A released notebook with its questions. A cell that asks several is named after the first."""
+
+    released: Released
+    outline: Outline
+    cells: Mapping[str, tuple[str, ...]]  # name of a solution cell -> its questions
+
+    def points(self, cell: str) -> float:
+        return total(self.outline.points[question] for question in self.cells[cell])
+
+    def tests(self, result: ExerciseResult) -> dict[str, list[TestResult]]:
+        shares = self.outline.tests(result)
+        return {cell: [t for q in asked for t in shares[q]] for cell, asked in self.cells.items()}
+
+
+@dataclass
+class Outcome:
+    """What a synchronisation did."""
+
+    rows: Written = field(default_factory=Written)
+    notebooks: int = 0  # autograded notebooks written
+    adjustments: int = 0  # made in our gradebook
+    waiting: int = 0  # submissions that are not graded yet
+    foreign: tuple[str, ...] = ()  # assignments of other origin
+
+
+class NbgraderSync:
+    """One nbgrader course, its database, and the gradebook that grades for it."""
+
+    def __init__(
+        self,
+        course: Course,
+        place: NbgraderCourse,
+        database: NbgraderDatabase,
+        book: Gradebook,
+        released: Sequence[Released],
+    ) -> None:
+        """Raises NbgraderError where nbgrader's database and the released notebooks do not fit together."""
+        self.course, self.place, self.database, self.book = course, place, database, book
+        self.released = released
+        self.sheets: dict[str, list[Sheet]] = {}
+        for sheet in self._checked():
+            self.sheets.setdefault(sheet.released.assignment, []).append(sheet)
+
+    def _checked(self) -> Iterator[Sheet]:
+        known = self.database.cells()
+        for item in self.released:
+            again = f"`nbgrader generate_assignment {item.assignment} --force`"
+            root = self.place.root
+            if (item.assignment, item.name) not in known:
+                raise NbgraderError(
+                    f"{self.database.name} has no notebook {item.name!r} in an assignment {item.assignment!r}; "
+                    f"run {again} in {root}",
+                    f"{self.database.name} 的作业 {item.assignment!r} 中没有 notebook {item.name!r}；请在 {root} 中运行 {again}",
+                )
+            outline = outline_of(item.exercise)
+            cells = _cells(item, outline)
+            sheet = Sheet(item, outline, cells)
+            points = {cell.name: cell.points for cell in known[item.assignment, item.name] if cell.graded}
+            for cell, asked in cells.items():
+                theirs = points.get(cell + POINTS_SUFFIX)
+                if theirs is None or abs(theirs - sheet.points(cell)) > 1e-6:
+                    name = cell + POINTS_SUFFIX
+                    en = "no cell" if theirs is None else f"{theirs:g} points"
+                    zh = "没有单元格" if theirs is None else f"的分值是 {theirs:g} 分"
+                    release = f"`autograder release {root} --to nbgrader --force`"
+                    raise NbgraderError(
+                        f"{item.path}: question {asked[0]!r} is worth {sheet.points(cell):g} points, and nbgrader has "
+                        f"{en} under {name!r}: a cell was renamed, or the course has changed since the release; "
+                        f"run {release}, then {again} in {root}",
+                        f"{item.path}：题目 {asked[0]!r} 值 {sheet.points(cell):g} 分，而 nbgrader 在 {name!r} 下{zh}："
+                        f"有单元格改了名，或课程在发布之后有改动；请运行 {release}，再在 {root} 中运行 {again}",
+                    )
+            yield sheet
+
+    @cached_property
+    def foreign(self) -> tuple[str, ...]:
+        """Assignments in nbgrader's database that are not this course's."""
+        return tuple(name for name in self.database.assignments() if name not in self.sheets)
+
+    # ------------------------------------------------------------------------------------------ out
+
+    def write(self, show: Show, reader: Reader, lang: str) -> Outcome:
+        """Write scores, comments and notebooks of everything that is graded; then take back what people decided."""
+        done = Outcome(foreign=self.foreign)
+        attempts = self.book.attempts()
+        entries: list[Entry] = []
+        for assignment, sheets in self.sheets.items():
+            for handed_in in self.place.handed_in(assignment):
+                settled = self._settled(handed_in, sheets, attempts)
+                if settled is None:
+                    done.waiting += 1
+                    continue
+                tables = self._tables(sheets, settled, show)
+                entries.append(self._entry(handed_in, sheets, settled, tables))
+                done.notebooks += self._notebooks(handed_in, sheets, tables, reader, lang)
+        done.rows = self.database.write(entries)
+        places = {
+            (s.released.assignment, s.released.name): s for sheets in self.sheets.values() for s in sheets
+        }
+        exercises = {
+            place: (sheet.released.exercise.id, total(sheet.outline.points.values()))
+            for place, sheet in places.items()
+        }
+        decisions = self.database.decisions(list(self.sheets))
+        done.adjustments = take_back(self.book, decisions, exercises, attempts)
+        return done
+
+    def _settled(
+        self,
+        handed_in: HandedIn,
+        sheets: Sequence[Sheet],
+        attempts: Mapping[tuple[str, str], Sequence[Attempt]],
+    ) -> dict[str, ExerciseResult | None] | None:
+        """Exercise -> the result that counts, None for one that was not handed in; None if something handed in is not graded yet."""
+        exercises = [sheet.released.exercise for sheet in sheets]
+        topics = {exercise.topic for exercise in self.course}
+        paths = handed_in.answers([sheet.released.name for sheet in sheets], topics)
+        found: dict[str, ExerciseResult | None] = {}
+        present = {
+            submission.exercise: submission
+            for submission in submissions_of(
+                handed_in.student, paths, exercises, _no_archives, self.place.submitted
+            )
+        }
+        for exercise in exercises:
+            history = attempts.get((handed_in.student, exercise.id), ())
+            submission = present.get(exercise.id)
+            if submission is not None and not self._graded(submission, history):
+                return None
+            score = score_of(history, (), self.course.policy)
+            found[exercise.id] = None if score is None else score.result
+        return found
+
+    def _graded(self, submission: Submission, history: Sequence[Attempt]) -> bool:
+        """Whether this very content is among the attempts. What has no key was graded last, or never."""
+        if not history:
+            return False
+        if submission.problem is not None or not history[-1].result.key:
+            return not history[-1].result.key
+        bundle = self._bundles[submission.exercise]
+        keys = {attempt.result.key for attempt in history}
+        return any(
+            result_key(bundle, submission.main, submission.files, isolation) in keys
+            for isolation in (Isolation.FULL, Isolation.UNSAFE)
+        )
+
+    @cached_property
+    def _bundles(self) -> dict[str, Bundle]:
+        return {item.exercise.id: bundle_of(item.exercise) for item in self.released}
+
+    def _tables(
+        self,
+        sheets: Sequence[Sheet],
+        settled: Mapping[str, ExerciseResult | None],
+        show: Show,
+    ) -> dict[tuple[str, str], Shown]:
+        """(notebook, solution cell) -> what is said of its questions."""
+        tables = {}
+        for sheet in sheets:
+            result = settled[sheet.released.exercise.id]
+            tests = sheet.tests(result) if result else {}
+            message = result.message if result else NOT_HANDED_IN
+            for cell in sheet.cells:
+                tables[sheet.released.name, cell] = show(cell, tests.get(cell, []), message)
+        return tables
+
+    def _entry(
+        self,
+        handed_in: HandedIn,
+        sheets: Sequence[Sheet],
+        settled: Mapping[str, ExerciseResult | None],
+        tables: Mapping[tuple[str, str], Shown],
+    ) -> Entry:
+        scores: dict[tuple[str, str], float | None] = {}
+        for sheet in sheets:
+            result = settled[sheet.released.exercise.id]
+            tests = sheet.tests(result) if result else {}
+            for cell in sheet.cells:
+                known = result is None or result.status is not Status.UNGRADED
+                score = total(test.score for test in tests.get(cell, []))
+                scores[sheet.released.name, cell + POINTS_SUFFIX] = score if known else None
+        comments = {place: shown.comment or None for place, shown in tables.items()}
+        return Entry(handed_in.student, handed_in.assignment, handed_in.timestamp, scores, comments)
+
+    def _notebooks(
+        self,
+        handed_in: HandedIn,
+        sheets: Sequence[Sheet],
+        tables: Mapping[tuple[str, str], Shown],
+        reader: Reader,
+        lang: str,
+    ) -> int:
+        """Write `autograded/STUDENT/ASSIGNMENT/`; how many notebooks were new."""
+        folder = self.place.folder("autograded", handed_in.student, handed_in.assignment)
+        written = 0
+        for sheet in sheets:
+            name = f"{sheet.released.name}.ipynb"
+            written += write_autograded(
+                folder / name,
+                sheet.released.notebook,
+                handed_in.folder / name,
+                {cell + POINTS_SUFFIX: tables[sheet.released.name, cell] for cell in sheet.cells},
+                lambda raw: reader(handed_in.student, raw),
+                lang,
+            )
+        for name in ACCOMPANYING:
+            given = handed_in.folder / name
+            if given.is_file() and not given.is_symlink():
+                shutil.copyfile(given, folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+        return written
+
+
+def _cells(item: Released, outline: Outline) -> dict[str, tuple[str, ...]]:
+    """Name of a solution cell -> the questions it asks: its own, and those up to the next cell's."""
+    named = {grade_id(cell) for cell in item.notebook["cells"]}
+    cells: dict[str, list[str]] = {}
+    for question in outline.questions:
+        if question in named or not cells:
+            cells[question] = []
+        cells[next(reversed(cells))].append(question)
+    return {cell: tuple(asked) for cell, asked in cells.items()}
+
+
+def _no_archives(archive: bytes) -> dict[str, bytes]:
+    """An nbgrader submission's answers are files."""
+    return {}

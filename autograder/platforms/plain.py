@@ -1,0 +1,22 @@
+"""Target `plain`: a folder that a student unpacks anywhere: skeletons, public tests, lessons, notebooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autograder.authoring.notebooks import write_notebook
+from autograder.platforms.selection import Parcel, page, write_course
+from autograder.platforms.wheel import write_package
+
+
+def write(parcel: Parcel, out: Path) -> None:
+    """Write the tree into the empty folder `out`."""
+    write_tree(parcel, out, "plain")
+
+
+def write_tree(parcel: Parcel, out: Path, readme: str) -> None:
+    """Everything a student works with, and the README made from this template."""
+    for exercise in write_course(parcel, out):
+        write_notebook(exercise, out / "notebooks", parcel.lang)
+    wheel = write_package(out)
+    (out / "README.md").write_text(page(readme, parcel, wheel=wheel.name), encoding="utf-8")

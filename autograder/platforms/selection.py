@@ -1,0 +1,161 @@
+"""What is released: some exercises of a course, in one language, and the files that every target carries of them.
+
+Skeletons are generated afresh: the ones on disk may hold an instructor's own attempts.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from autograder.authoring.build import generate, holds_work, toml_lines
+from autograder.course import Course, CourseError, Exercise
+from autograder.text import Text
+
+PYTEST_INI = """\
+[pytest]
+addopts = -p autograder.learn.pytest_plugin --import-mode=importlib --strict-markers
+testpaths = exercises
+"""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """Exercises of a course that are given out together."""
+
+    course: Course
+    exercises: tuple[Exercise, ...]
+    assignment: str  # its id; "" for the whole course
+    title: Text
+    lang: str
+
+
+def parcel_of(course: Course, assignment: str | None, lang: str) -> Parcel:
+    """The exercises of an assignment of the course (or of a unit, or a single one); all without a name.
+
+    Raises:
+        CourseError: there is no such assignment, or one of its exercises lacks a file.
+    """
+    titles = {a.id: a.title.text for a in course.assignments} | {u.id: u.title.text for u in course.units}
+    exercises = tuple(course.select([assignment] if assignment else []))
+    course.check_files(exercises)
+    if not assignment:
+        title = course.title.text
+    elif assignment in titles:
+        title = titles[assignment]
+    else:
+        title = exercises[0].public.title.text
+    name = assignment.strip("/").rsplit("/", 1)[-1] if assignment else ""
+    return Parcel(course, exercises, name, title, lang)
+
+
+def assignments_of(parcel: Parcel) -> list[Parcel]:
+    """The parcel itself if it is an assignment; else one for each of the course's, or for each unit."""
+    if parcel.assignment:
+        return [parcel]
+    course = parcel.course
+    chosen = [(a.id, a.title.text, tuple(course.select(a.exercises))) for a in course.assignments]
+    chosen = chosen or [
+        (u.id, u.title.text, tuple(course.select([u.id]))) for u in course.units if u.exercises
+    ]
+    return [
+        replace(parcel, assignment=name, title=title, exercises=exercises)
+        for name, title, exercises in chosen
+    ]
+
+
+def write_course(parcel: Parcel, out: Path) -> list[Exercise]:
+    """Write what `check()` and pytest look for below `out`: exercises/, course/ and pytest.ini.
+
+    Returns:
+        The same exercises as they lie below `out`.
+    """
+    for exercise in parcel.exercises:
+        for path, text in _student_files(exercise).items():
+            _put(out / path.relative_to(exercise.root), text)
+        _copy(exercise.public_tests, exercise.root, out)
+        _write_lessons(exercise, out)
+    _copy(parcel.course.root / "course" / "LICENSE.md", parcel.course.root, out)
+    _put(out / "course" / "course.toml", _course_toml(parcel))
+    _put(out / "pytest.ini", PYTEST_INI)
+    return [Exercise(out, exercise.unit, exercise.topic) for exercise in parcel.exercises]
+
+
+def leave_notebooks_only(released: Sequence[Exercise], out: Path) -> None:
+    """For a platform whose students work in notebooks that lie in `out` itself, beside course/ and exercises/.
+
+    A second form of each exercise would only be filled in by mistake: it goes, and the lessons link to the notebooks.
+    """
+    for exercise in released:
+        exercise.skeleton.unlink()
+    (out / "pytest.ini").unlink()
+    for lesson in (out / "course").rglob("*.md"):
+        text = lesson.read_text(encoding="utf-8")
+        for exercise in released:
+            text = text.replace(f"](../../exercises/{exercise.id}.py)", f"](../../{exercise.topic}.ipynb)")
+        lesson.write_text(text, encoding="utf-8")
+
+
+def beside_course(markdown: str) -> str:
+    """A statement cell's links, for a notebook that lies beside course/."""
+    return markdown.replace("](../../course/", "](course/")
+
+
+def _student_files(exercise: Exercise) -> dict[Path, str]:
+    """The skeleton and the public TOML as text."""
+    if exercise.solution.is_file():
+        return generate(exercise)
+    if holds_work(exercise):
+        raise CourseError(
+            f"{exercise.skeleton} was filled in, and there is no solution to generate it from; "
+            "release from a tree that has solutions/, or restore the skeleton",
+            f"{exercise.skeleton} 已经填写过，而这里没有可用来生成它的答案；请在含有 solutions/ 的目录树中发布，或恢复骨架文件",
+        )
+    return {path: path.read_text(encoding="utf-8") for path in (exercise.skeleton, exercise.public_spec_file)}
+
+
+def _write_lessons(exercise: Exercise, out: Path) -> None:
+    """The exercise's lesson in both languages (the skeleton links to both), its unit's overview, and figures."""
+    folder = exercise.root / "course" / exercise.unit
+    for path in sorted(folder.rglob("*")):
+        lesson = path.name.split(".")[0] in (exercise.topic, "overview")
+        if path.is_file() and (lesson or path.suffix != ".md"):
+            _copy(path, exercise.root, out)
+
+
+def _course_toml(parcel: Parcel) -> str:
+    """A course.toml that lists what is released and nothing else."""
+    course = parcel.course
+    lines = toml_lines({"title": {"en": course.title.en, "zh": course.title.zh}})
+    for unit in course.units:
+        topics = [exercise.topic for exercise in parcel.exercises if exercise.unit == unit.id]
+        if topics:
+            title = {"en": unit.title.en, "zh": unit.title.zh}
+            lines += ["", "[[unit]]", *toml_lines({"id": unit.id, "title": title, "exercises": topics})]
+    return "\n".join(lines) + "\n"
+
+
+def page(template: str, parcel: Parcel, **values: Any) -> str:
+    """A page from `templates/TEMPLATE.LANG.md`, in the parcel's language."""
+    import jinja2
+
+    source = resources.files(__package__) / "templates" / f"{template}.{parcel.lang}.md"
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    text = environment.from_string(source.read_text(encoding="utf-8"))
+    return text.render(parcel=parcel, title=parcel.title.pick(parcel.lang), **values) + "\n"
+
+
+def _copy(path: Path, root: Path, out: Path) -> None:
+    if path.is_file():
+        target = out / path.relative_to(root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+
+
+def _put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Objects across processes: typed wire, values, proxy, server, callbacks."""

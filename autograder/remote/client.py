@@ -1,0 +1,344 @@
+"""The trusted side of one confined process: it sends requests, checks answers, and ends what misbehaves."""
+
+from __future__ import annotations
+
+import secrets
+import struct
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from autograder.guest.cell_runner import MAX_NOTES, SCRATCH_SECONDS, Note
+from autograder.guest.helpers import Gradients
+from autograder.guest.notebook import NotebookError
+from autograder.guest.notebook_view import ShownCell
+from autograder.guest.notebook_view import accept as accept_cells
+from autograder.remote import wire
+from autograder.remote.archive import Refused, accept
+from autograder.remote.callbacks import Callbacks
+from autograder.remote.channel import Channel, Closed
+from autograder.remote.decode import Decoder
+from autograder.remote.encode import Encoder
+from autograder.remote.errors import ArchiveError, Frame, StudentError, UnsendableArgument, student_error
+from autograder.remote.proxy import MAX_ITERATION, Call, Handle
+from autograder.remote.values import MODULE
+from autograder.results import Limits
+from autograder.sandbox.errors import Blocked, Ended, SandboxFault, TimedOut
+from autograder.sandbox.process import Process
+from autograder.text import printable
+
+LOAD_SECONDS = 2 * SCRATCH_SECONDS  # to load a file, whatever its tests may take
+MAX_CALLBACKS = 20_000  # in one operation
+TEST_FACTOR = 10  # CPU seconds of the test's functions, for each second that the child may take itself
+MAX_TRACED = 128 << 20  # bytes of answers in one trace
+OURS = ("load", "unpack", "cells")  # operations whose arguments no child had a hand in
+MAX_NESTING = 8  # operations made from within functions that an operation called back
+
+T = TypeVar("T")
+
+
+class Child:
+    """One student's module in a confined process. Made by `Sandbox.open`; a context manager that closes it.
+
+    One thread may use it at a time; different children may be used from different threads.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        files: Mapping[str, bytes],
+        main: str,
+        limits: Limits,
+    ) -> None:
+        self._process = process
+        self._channel: Channel = process.channel
+        self._files, self._main = dict(files), main
+        self._limits = limits
+        self._ended: Exception | None = None
+        self._pending: list[int] = []
+        self._numbers = _unguessable()
+        self._free: list[int] = []
+        self._seed: int | None = None
+        self._definitions: dict[str, Handle] = {}  # of the module, by name: kept by `student`
+        self._callbacks = Callbacks()
+        self._iterations: dict[int, int] = {}
+        self.trace: list[Call] = []
+        self.traced = 0  # bytes that the answers in it came in
+        self.callback_error: BaseException | None = None
+        self.student = Handle(self, MODULE, "", "module")
+        self.deadline(limits.seconds)
+
+    # --- what a test does ---
+
+    def load(self, *, patient: bool = True) -> list[Note]:
+        """Run the student's source; what was left out of a notebook. `patient` as in `deadline`.
+
+        Raises:
+            StudentError: it raises.
+            Ended: it doesn't come back.
+        """
+        self.deadline(max(LOAD_SECONDS, self._limits.seconds), patient=patient)
+        answer = self._operate("load", self._main, None, "", (self._files, self._main))
+        self.deadline(self._limits.seconds)
+        if type(answer) is not list or not all(map(_is_note, answer)):
+            self._end(Blocked("loading gave something else than notes"))
+        return [Note(*(printable(text, 400) for text in note)) for note in answer[:MAX_NOTES]]
+
+    def seed(self, seed: int) -> None:
+        """Seed torch, numpy and random on the student's side, at the beginning of the next operation."""
+        if self._ended is not None:
+            raise self._ended
+        self._seed = seed
+
+    def gradients(
+        self, target: Any, *args: Any, upstream: Any = None, output: int | None = None, **kwargs: Any
+    ) -> Gradients:
+        """Forward and backward on the student's side; see `autograder.guest.helpers.run_backward`."""
+        path = f"gradients({target._handle_path if isinstance(target, Handle) else ''})"
+        answer = self._operate("gradients", path, None, "", (target, list(args), kwargs, upstream, output))
+        if type(answer) is not tuple or list(map(type, answer[1:])) != [list, dict, dict]:
+            self._end(Blocked("gradients came back in another form than ours"))
+        return Gradients(*answer)
+
+    def unchanged(self, target: Handle, *args: Any, **kwargs: Any) -> bool:
+        """Whether a call leaves its arguments alone; see `autograder.guest.helpers.leaves_unchanged`."""
+        path = f"unchanged({target._handle_path})"
+        answer = self._operate("unchanged", path, None, "", (target, list(args), kwargs))
+        if type(answer) is not bool:
+            self._end(Blocked("whether arguments are unchanged came back as something else"))
+        return answer
+
+    def build(self, name: str, *args: Any, **kwargs: Any) -> Handle:
+        """An object of a torch class, made on the student's side."""
+        answer = self._operate("build", name, None, name, args, kwargs)
+        if not isinstance(answer, Handle):
+            self._end(Blocked("an object that must stay came back by value"))
+        return answer
+
+    def unpack(self, archive: bytes, max_bytes: int, max_files: int) -> dict[str, bytes]:
+        """The files of an archive. ArchiveError naming what is wrong with it."""
+        if len(archive) > wire.MAX_PAYLOAD // 2 or max_bytes > wire.MAX_PAYLOAD // 2:
+            raise ArchiveError(f"it is larger than {wire.MAX_PAYLOAD // 2} bytes")
+        try:
+            answer = self._operate("unpack", "", None, "", (archive, max_bytes, max_files))
+            return accept(answer, max_bytes, max_files)
+        except StudentError as error:
+            raise ArchiveError(error.message) from None
+        except Refused as error:
+            raise ArchiveError(str(error)) from None
+        except Ended as error:
+            raise ArchiveError(f"unpacking it ended the process: {error}") from None
+
+    def cells(self, notebook: bytes) -> list[ShownCell]:
+        """What a notebook shows. NotebookError naming what is wrong with it."""
+        try:
+            return accept_cells(self._operate("cells", "", None, "", (notebook,)))
+        except StudentError as error:
+            raise NotebookError(error.message) from None
+        except Ended as error:
+            raise NotebookError(f"reading it ended the process: {error}") from None
+
+    # --- its resources ---
+
+    def deadline(self, seconds: float, *, patient: bool = True) -> None:
+        """Start a new budget: CPU seconds of the child from now on, and, if `patient`, six times as much waiting."""
+        self._process.budget.arm(seconds, None if patient else seconds)
+
+    @property
+    def idle(self) -> float:
+        """Seconds since the last `deadline` for which it kept us waiting and did nothing."""
+        return self._process.budget.idle
+
+    def reset_trace(self) -> None:
+        self.trace, self.traced = [], 0
+
+    @property
+    def alive(self) -> bool:
+        return self._ended is None
+
+    @property
+    def output(self) -> bytes:
+        """The beginning of what the child printed, stdout and stderr together."""
+        if self._ended is None:
+            self._channel.drain()
+        return bytes(self._channel.output)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time used in all."""
+        return self._process.cpu_seconds
+
+    @property
+    def peak_memory(self) -> int:
+        """The most bytes resident at once, above what is shared with the zygote; 0 before `close`."""
+        return self._process.peak_memory
+
+    def close(self) -> None:
+        """End the process and wait for it. May be called again."""
+        if self._ended is None:
+            self._ended = Ended("the child was closed")
+            self._process.end()
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # --- one operation ---
+
+    def _operate(
+        self,
+        kind: str,
+        path: str,
+        target: Handle | None,
+        name: str = "",
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Ask the child, serve its callbacks, and return or raise what it answers; record it in the trace."""
+        if self._ended is not None:
+            raise self._ended
+        if len(self._pending) >= MAX_NESTING:
+            raise RuntimeError(f"more than {MAX_NESTING} calls to the student's code within one another")
+        number = MODULE if target is None else target._handle_number
+        call, free = next(self._numbers), self._free
+        try:
+            encoder = Encoder(self._send_opaque)
+            arguments = encoder.arguments(args, kwargs or {})
+            request = wire.Request(call, kind, number, name, arguments, free, self._seed)
+            pieces = wire.pack(request, encoder.payload)
+        except wire.WireError as error:
+            fault = SandboxFault if kind in OURS else UnsendableArgument
+            raise fault(f"an argument of {path or 'the call'} can't be sent: {error}") from None
+        self._free, self._seed = [], None
+        self._pending.append(call)
+        try:
+            result = self._exchange(call, pieces, path)
+        except StudentError as error:
+            self._record(Call(kind, path, error))
+            raise
+        except wire.WireError as error:
+            self._end(Blocked(str(error)))
+        except Closed:
+            self._end(self._process.cause())
+        except TimedOut as error:
+            self._end(error)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            # Interrupted between a question and its answer: the child is of no use any more.
+            if self._ended is None:
+                self._process.end()
+                self._ended = Ended(f"the child was given up after {type(error).__name__}")
+            raise
+        finally:
+            self._pending.remove(call)
+        self._record(Call(kind, path, result))
+        return result
+
+    def _record(self, call: Call) -> None:
+        """Keep it for diagnosis, unless all is too large to be kept."""
+        self.traced += self._channel.size
+        if self.traced <= MAX_TRACED:
+            self.trace.append(call)
+        else:
+            self.trace = []
+
+    def _exchange(self, call: int, pieces: list[memoryview | bytes], path: str) -> Any:
+        budget = self._process.budget
+        callbacks, started = 0, time.thread_time()
+        while True:
+            with budget:
+                self._channel.send(pieces)
+                message, payload = self._channel.receive()
+            if isinstance(message, wire.Confined) or message.call != call:
+                raise wire.WireError("it answered something else than what it was asked")
+            if not isinstance(message, wire.Callback) and message.rebound:
+                self._definitions.clear()
+            decoder = Decoder(payload, lambda node: self._receive_handle(node, path))
+            match message:
+                case wire.Returned():
+                    return decoder.value(message.value)
+                case wire.Exhausted():
+                    raise StopIteration
+                case wire.Raised():
+                    frames = [Frame(*frame) for frame in message.frames]
+                    raise student_error(message.name, message.mro, message.message, frames)
+                case wire.Callback():
+                    callbacks += 1
+                    if callbacks > MAX_CALLBACKS:
+                        raise TimedOut(f"called the test's functions more than {MAX_CALLBACKS} times")
+                    pieces = self._call_back(message, decoder)
+                    if time.thread_time() - started > TEST_FACTOR * budget.seconds:
+                        raise TimedOut("kept the test's own functions busy for too long")
+
+    def _call_back(self, message: wire.Callback, decoder: Decoder) -> list[memoryview | bytes]:
+        """Run a function of the test. An exception stays here; the child only learns that there was one."""
+        function = self._callbacks.find(message.number, message.method)
+        args, kwargs = decoder.arguments(message.arguments)
+        encoder = Encoder(self._send_opaque)
+        try:
+            value = encoder.node(function(*args, **kwargs))
+            return wire.pack(wire.CallbackResult(message.call, True, value), encoder.payload)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            if error is self._ended:
+                raise
+            if self._ended is not None:
+                raise self._ended from error
+            self.callback_error = error
+            return wire.pack(wire.CallbackResult(message.call, False))
+
+    def _end(self, error: Exception) -> None:
+        """End the child because of `error`, and raise it, now and at every further use."""
+        self._process.end()
+        self._ended = error
+        raise error
+
+    # --- what crosses as a reference ---
+
+    def _receive_handle(self, node: Any, path: str) -> Handle:
+        if not isinstance(node, wire.HandleNode):
+            raise wire.WireError("it sent a function of the test back as its own")
+        return Handle(self, node.number, path, printable(node.type_name, 120))
+
+    def _send_opaque(self, value: Any) -> wire.Node:
+        if not isinstance(value, Handle):
+            return self._callbacks.send(value)
+        if value._handle_child is not self:
+            raise TypeError(f"{value!r} belongs to another process")
+        return wire.HandleNode(value._handle_number)
+
+    def _release(self, number: int) -> None:
+        if number != MODULE and self._ended is None:
+            self._free.append(number)
+
+    # --- typed answers ---
+
+    def _expect(
+        self, kind: type[T], operation: str, target: Handle, name: str, args: Sequence[Any] = ()
+    ) -> T:
+        """An operation whose answer Python itself needs to be of one type."""
+        answer = self._operate(operation, f"{name or operation}({target._handle_path})", target, name, args)
+        if type(answer) is not kind:
+            self._end(Blocked(f"{name or operation} gave something that is no {kind.__name__}"))
+        return answer
+
+    def _next(self, handle: Handle) -> Any:
+        counts = self._iterations
+        counts[handle._handle_number] = counts.get(handle._handle_number, 0) + 1
+        if counts[handle._handle_number] > MAX_ITERATION:
+            raise StudentError("TooManyItems", (), f"an iterator gave more than {MAX_ITERATION} items")
+        return self._operate("next", f"next({handle._handle_path})", handle)
+
+
+def _unguessable() -> Iterator[int]:
+    """Numbers that the system draws, of 63 bits; many at a time, because each time it is asked costs as much."""
+    while True:
+        yield from (number >> 1 for (number,) in struct.iter_unpack("=Q", secrets.token_bytes(1024)))
+
+
+def _is_note(entry: Any) -> bool:
+    return type(entry) is tuple and [type(text) for text in entry] == [str, str, str]

@@ -1,0 +1,334 @@
+"""`Sandbox`: one zygote, held by the trusted process, and the decision which level it gives."""
+
+from __future__ import annotations
+
+import enum
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from autograder.remote.client import Child
+from autograder.results import Limits
+from autograder.sandbox.errors import SandboxFault, SandboxUnavailable
+from autograder.sandbox.messages import CONTROL_MESSAGE, OWN_USER, Findings, Opening, Ready, Settings
+from autograder.sandbox.process import Process
+from autograder.sandbox.syscalls import NUMBERS
+from autograder.text import Text
+
+START_SECONDS = 120.0
+STOP_SECONDS = 5.0
+LAYERS = ("namespaces", "landlock", "seccomp")
+
+REMEDIES = {
+    "namespaces": Text(
+        "start the grader as root, or allow unprivileged user namespaces (on Ubuntu: sysctl "
+        "kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --security-opt seccomp=unconfined "
+        "--security-opt apparmor=unconfined)",
+        "以 root 启动评分程序，或允许非特权用户命名空间（Ubuntu 上：sysctl "
+        "kernel.apparmor_restrict_unprivileged_userns=0；Docker 中：--security-opt seccomp=unconfined "
+        "--security-opt apparmor=unconfined）",
+    ),
+    "landlock": Text(
+        "use a kernel of 5.13 or later with landlock in its `lsm=` list",
+        "使用 5.13 或更新的内核，并在其 `lsm=` 列表中启用 landlock",
+    ),
+    "seccomp": Text(
+        "use x86_64 or aarch64 Linux with CONFIG_SECCOMP_FILTER",
+        "使用启用了 CONFIG_SECCOMP_FILTER 的 x86_64 或 aarch64 Linux",
+    ),
+}
+
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/nonexistent",
+    "LANG": "C.UTF-8",
+    "PYTHONUTF8": "1",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONNOUSERSITE": "1",
+    "MPLBACKEND": "Agg",
+    "TORCHINDUCTOR_CACHE_DIR": "/tmp",  # torch._dynamo makes a directory when imported; this one exists
+    "TORCHDYNAMO_DISABLE": "1",  # a compiler needs files to write and programs to start; @torch.compile does nothing
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": "131072",  # fixed: memory that is freed goes back, and a memory limit means what it says
+    "MALLOC_ARENA_MAX": "1",  # one of its own would cost every thread 64 MiB of the child's address space
+}
+
+M = TypeVar("M", Findings, Ready)
+
+
+class Level(enum.Enum):
+    """How much stands between a submission and the machine. FULL: every layer; STANDARD: one file layer less."""
+
+    FULL = "full"
+    STANDARD = "standard"
+
+
+def level_of(findings: Findings, bare: bool = False) -> Level | None:
+    """The level that these findings prove; None where a submission could read hidden files or reach out.
+
+    On a `bare` machine there is no hidden file left to read, so no file layer is needed. A user of their own must then
+    keep submissions from the grader's memory (/proc) and from the files that the grader writes.
+    """
+    if findings.seccomp:
+        return None
+    if findings.namespaces and findings.landlock:
+        return Level.STANDARD if bare and findings.user == OWN_USER else None
+    return Level.STANDARD if findings.namespaces or findings.landlock else Level.FULL
+
+
+class Sandbox:
+    """A zygote that forks one confined child per submission. A context manager.
+
+    Args:
+        level: the level that must be reached; by default the best that can be proven here.
+        hide: files and directories that no child may read. What lies outside the interpreter's own
+            directories is hidden in any case.
+        bare: the caller vouches that no file on this machine must stay hidden; see `level_of`.
+        without: layers to leave out. For tests and `doctor`, which show by it what each layer stops.
+
+    Raises: SandboxUnavailable where the level can't be reached; it names what is missing and the remedy.
+    """
+
+    def __init__(
+        self,
+        *,
+        level: Level | None = None,
+        hide: Sequence[Path] = (),
+        bare: bool = False,
+        without: Collection[str] = (),
+    ) -> None:
+        if platform.system() != "Linux" or platform.machine() not in NUMBERS:
+            raise SandboxUnavailable(
+                f"submissions can't be confined on {platform.system()} {platform.machine()}: "
+                "run the grader on Linux (x86_64 or aarch64), in WSL2 or in Docker",
+                f"在 {platform.system()} {platform.machine()} 上无法隔离提交："
+                "请在 Linux（x86_64 或 aarch64）、WSL2 或 Docker 中运行评分程序",
+            )
+        self._wanted = level
+        self._bare = bare
+        self._hidden = [str(Path(path).absolute()) for path in hide]
+        self._without = frozenset(without)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._zygote = self._start()
+
+    @property
+    def level(self) -> Level:
+        """The level that was proven when the zygote started."""
+        level = level_of(self._zygote.findings, self._bare)
+        if level is None:
+            raise _unavailable(self._zygote.findings, Level.STANDARD)
+        return level
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """The layers that don't work here, with the reason."""
+        reasons = {layer: str(getattr(self._zygote.findings, layer)) for layer in LAYERS}
+        return {layer: reason for layer, reason in reasons.items() if reason}
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What confines each child, in words."""
+        findings = self._zygote.findings
+        found = []
+        if not findings.namespaces:
+            found.append("namespaces (mount, pid, ipc, network, uts), a root of its own, no /proc")
+        if not findings.landlock:
+            found.append(f"Landlock (version {findings.landlock_version})")
+        if not findings.seccomp:
+            found.append("system-call filter")
+        return (*found, findings.user, "resource limits")
+
+    def open(
+        self, files: Mapping[str, bytes], main: str, *, limits: Limits, forbidden: Sequence[str] = ()
+    ) -> Child:
+        """A confined child for these files; `load` then runs `files[main]`. A dead zygote is started again.
+
+        The child runs on the processors that the calling thread may run on.
+        """
+        opening = Opening(limits.memory_mb << 20, list(forbidden) if main else None)
+        zygote = self._zygote
+        try:
+            process = zygote.fork(opening)
+        except SandboxFault:
+            if zygote.alive:
+                raise
+            process = self._replace(zygote).fork(opening)
+        process.run_on(os.sched_getaffinity(0))
+        return Child(process, files, main, limits)
+
+    def taking_turns(self) -> AbstractContextManager[None]:
+        """While this lasts, the calling thread shares one processor with the children that it opens.
+
+        They take turns, and to wake up another processor at every call, with cold caches, cost a tenth to a fourth of
+        all the CPU time. Which one it is, the scheduler chooses anew each time.
+        """
+        # Linux only, and this module is imported elsewhere, too.
+        from autograder.sandbox.linux import one_processor
+
+        return one_processor()
+
+    def _replace(self, dead: Zygote) -> Zygote:
+        """Start another zygote, unless one of the threads that found this one dead already has."""
+        with self._lock:
+            if self._closed:
+                raise SandboxFault("the sandbox was closed")
+            if self._zygote is dead:
+                dead.close()
+                self._zygote = self._start()
+            return self._zygote
+
+    def unpack(self, archive: bytes, *, max_bytes: int, max_files: int) -> dict[str, bytes]:
+        """The files of a zip or tar archive, unpacked in a child of its own. ArchiveError names what is wrong."""
+        memory_mb = 128 + 3 * (len(archive) + max_bytes) // (1 << 20)
+        with self.open({}, "", limits=Limits(seconds=20, memory_mb=memory_mb)) as child:
+            return child.unpack(archive, max_bytes, max_files)
+
+    def close(self) -> None:
+        """End the zygote and every child of it."""
+        with self._lock:
+            self._closed = True
+            self._zygote.close()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _start(self) -> Zygote:
+        """A zygote with namespaces where they work, else one without; refused where that isn't enough."""
+        settings = Settings(hidden=self._hidden, **{layer: layer not in self._without for layer in LAYERS})
+        zygote = Zygote(settings)
+        if zygote.findings.namespaces and settings.namespaces:
+            reason = zygote.findings.namespaces
+            zygote.close()
+            settings.namespaces = False
+            zygote = Zygote(settings)
+            zygote.findings.namespaces = reason
+        found = level_of(zygote.findings, self._bare)
+        wanted = self._wanted or Level.STANDARD
+        if not self._without and (found is None or (wanted is Level.FULL and found is not Level.FULL)):
+            zygote.close()
+            raise _unavailable(zygote.findings, wanted)
+        zygote.await_ready()
+        return zygote
+
+
+def _unavailable(findings: Findings, wanted: Level) -> SandboxUnavailable:
+    en = [f"level {wanted.value!r} can't be reached on this machine:"]
+    zh = [f"这台机器达不到隔离级别 {wanted.value!r}："]
+    for layer in LAYERS:
+        reason = getattr(findings, layer)
+        if reason:
+            en.append(f"  {layer}: {reason}. Remedy: {REMEDIES[layer].en}.")
+            zh.append(f"  {layer}：{reason}。补救办法：{REMEDIES[layer].zh}。")
+    return SandboxUnavailable("\n".join(en), "\n".join(zh))
+
+
+class Zygote:
+    """The process itself: started with an empty environment, spoken to through one socket."""
+
+    def __init__(self, settings: Settings) -> None:
+        package_parent = str(Path(__file__).resolve().parents[2])
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
+        with theirs:
+            command = [sys.executable, "-s", "-P", "-m", "autograder.sandbox.zygote", str(theirs.fileno())]
+            self._process = subprocess.Popen(
+                command,
+                env={**_ENVIRONMENT, "PYTHONPATH": package_parent},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._serving = False
+        self._control.settimeout(START_SECONDS)
+        try:
+            self._control.send(msgspec.msgpack.encode(settings))
+            self.findings = self._receive(Findings)
+        except BaseException:
+            self.close()
+            raise
+
+    def await_ready(self) -> None:
+        try:
+            ready = self._receive(Ready)
+        except BaseException:
+            self.close()
+            raise
+        if ready.threads != 1:
+            self.close()
+            raise SandboxFault(f"the zygote has {ready.threads} threads; a child forked from it could hang")
+        self._serving = True
+
+    def _receive(self, kind: type[M]) -> M:
+        try:
+            message = self._control.recv(CONTROL_MESSAGE)
+        except TimeoutError:
+            message = b""
+        if not message:
+            self._errors.seek(0)
+            said = self._errors.read()[-2000:].decode(errors="replace").strip()
+            raise SandboxFault(f"the zygote did not start: {said or 'it said nothing'}")
+        return msgspec.msgpack.decode(message, type=kind)
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def fork(self, opening: Opening) -> Process:
+        """A new child. Threads may call this at once: a request is one datagram, its answer has its own socket."""
+        channel, their_channel = socket.socketpair()
+        status, their_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        output, their_output = os.pipe()
+        try:
+            fds = [their_channel.fileno(), their_output, their_status.fileno()]
+            socket.send_fds(self._control, [msgspec.msgpack.encode(opening)], fds)
+        except OSError as error:
+            for ours in (channel, status):
+                ours.close()
+            os.close(output)
+            self._await_death()
+            raise SandboxFault(f"the zygote is gone ({error})") from None
+        finally:
+            their_channel.close()
+            their_status.close()
+            os.close(their_output)
+        try:
+            return Process(channel, output, status, opening.memory)
+        except SandboxFault:
+            self._await_death()
+            raise
+
+    def _await_death(self) -> None:
+        """Its sockets close a moment before the process can be seen to have ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.5)
+
+    def close(self) -> None:
+        self._control.close()
+        if not self._serving:
+            self._process.kill()  # it may be importing torch, and would look at its socket only afterwards
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()

@@ -1,0 +1,89 @@
+"""Texts in the course's two languages, which of the two to speak, and text that is safe to print."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from typing import Any
+
+from msgspec import Struct
+
+LANGUAGES = ("en", "zh")
+VARIABLES = ("AUTOGRADER_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+
+
+def language(given: str | None = None) -> str:
+    """`given`, or what the environment says first of AUTOGRADER_LANG, LC_ALL, LC_MESSAGES and LANG; else English."""
+    for value in (given, *(os.environ.get(name) for name in VARIABLES)):
+        if value:
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
+
+
+class Text(Struct, frozen=True):
+    """One message in the course's two languages."""
+
+    en: str = ""
+    zh: str = ""
+
+    def pick(self, lang: str) -> str:
+        """The text in `lang` ("en" or "zh"), or in the other language where that one is missing."""
+        return (self.zh or self.en) if lang == "zh" else (self.en or self.zh)
+
+    def format(self, **values: object) -> Text:
+        """Both texts with their `{placeholders}` filled. A value may itself be a Text."""
+        return Text(
+            *(
+                self.pick(lang).format(
+                    **{k: v.pick(lang) if isinstance(v, Text) else v for k, v in values.items()}
+                )
+                for lang in ("en", "zh")
+            )
+        )
+
+
+def printable(text: str, limit: int) -> str:
+    """`text` without control characters (a terminal would obey them) or lone surrogates, cut to `limit`."""
+    cut = text[: limit + 1]
+    if len(cut) > limit:
+        cut = cut[: limit - 1] + "…"
+    if cut.isprintable():
+        return cut
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in cut)
+
+
+def number(value: float) -> str:
+    """Points as people write them: 2, 0.5, 1.33."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def display_width(text: str) -> int:
+    """Columns on a terminal: East Asian wide characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def pad(text: str, width: int) -> str:
+    return text + " " * (width - display_width(text))
+
+
+MARKS = "✓✗·█░"
+PLAIN = str.maketrans(MARKS, "+x-#.")
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """The text for a stream of this encoding: marks in ASCII where it lacks ours, and "?" for what else it lacks."""
+    encoding = encoding or "utf-8"
+    try:
+        MARKS.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(PLAIN)
+    return text.encode(encoding, errors="replace").decode(encoding)
+
+
+# What a formula may begin with; in East Asian locales the wide forms as well.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def inert(cell: Any) -> Any:
+    """A text that no spreadsheet takes for a formula: one that begins like a formula gets an apostrophe before it."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in FORMULA else cell

@@ -1,0 +1,83 @@
+"""A notebook's broken scratch cells cost nothing and are told; its definitions decide."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from autograder.course import Exercise
+from autograder.feedback.skipped_cells import left_out
+from autograder.grading.bundle import bundle_of
+from autograder.grading.grader import Workbench
+from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
+from autograder.grading.submissions import Submission
+from autograder.guest.cell_runner import Note
+from autograder.results import ExerciseResult, Status
+
+ANSWERS = {
+    "affine": "def affine(x, scale, shift):\n    return x * scale + shift",
+    "normalise": "def normalise(x):\n    d = x - x.mean(-1, keepdim=True)\n    return d / d.square().mean(-1, keepdim=True).sqrt()",
+}
+
+
+def notebook(*cells: str) -> bytes:
+    return json.dumps({"cells": [{"cell_type": "code", "source": cell} for cell in cells]}).encode()
+
+
+@pytest.fixture(params=["confined", "unsafe"])
+def grade(request: pytest.FixtureRequest, affine: Exercise, sandbox: Any) -> Any:
+    room = ConfinedRoom(sandbox) if request.param == "confined" else UnsafeRoom()
+    bundle = bundle_of(affine)
+
+    def run(*cells: str) -> ExerciseResult:
+        files = {"affine.ipynb": notebook("import torch", *cells)}
+        return Workbench(bundle, room).grade(
+            Submission("s001", affine.id, "affine.ipynb", "affine.ipynb", files)
+        )
+
+    return run
+
+
+def test_scratch_costs_nothing(grade: Any) -> None:
+    result = grade(
+        "import seaborn_of_mine",
+        ANSWERS["affine"] + "\nassert affine(1, 2, 3) == 6",
+        "losses = []\nwhile True:\n    losses = [1]",
+        ANSWERS["normalise"],
+        "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot(nosuch)\nplt.show()",
+        "x = = 1",
+    )
+    assert (result.status, result.score) == (Status.GRADED, result.max_score), result.message.en
+    lines = result.message.en.splitlines()
+    assert lines[0].startswith(
+        "The cell that begins with `import seaborn_of_mine` did not run to its end: Modul"
+    )
+    assert "AssertionError" in lines[1] and "5 s of CPU" in lines[2]
+    assert lines[3] == "2 more cells were left out."
+    assert "以 `import seaborn_of_mine` 开头的单元格" in result.message.zh
+
+
+def test_nothing_to_tell(grade: Any) -> None:
+    assert grade(*ANSWERS.values()).message.en == ""
+
+
+def test_a_definition_that_fails_is_the_files_failure(grade: Any) -> None:
+    result = grade(ANSWERS["affine"], "def normalise(x=nosuch): pass")
+    assert (result.status, result.score) == (Status.INVALID, 0)
+    assert "nosuch" in result.message.en
+
+
+def test_the_remedy_is_told() -> None:
+    text = left_out([Note("import einops", "ModuleNotFoundError", "No module named 'einops'")])
+    assert "einops is not installed where your work is graded" in text.en
+    assert "评分环境里没有 einops" in text.zh
+
+
+def test_one_file_of_python_stays_as_it_was(affine: Exercise, sandbox: Any) -> None:
+    files = {"affine.py": "\n".join([*ANSWERS.values(), "1 / 0"]).encode()}
+    bench = Workbench(bundle_of(affine), ConfinedRoom(sandbox))
+    assert (
+        bench.grade(Submission("s001", affine.id, "affine.py", "affine.py", files)).status is Status.INVALID
+    )
