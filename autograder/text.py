@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from typing import Any
 
 from msgspec import Struct
 
 LANGUAGES = ("en", "zh")
 VARIABLES = ("AUTOGRADER_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+MARKS = "✓✗·█░"
+PLAIN = str.maketrans(MARKS, "+x-#.")
+# What a formula may begin with; in East Asian locales the wide forms as well.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def language(given: str | None = None) -> str:
@@ -57,17 +60,9 @@ def number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def display_width(text: str) -> int:
-    """Columns on a terminal: East Asian wide characters take two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def pad(text: str, width: int) -> str:
-    return text + " " * (width - display_width(text))
-
-
-MARKS = "✓✗·█░"
-PLAIN = str.maketrans(MARKS, "+x-#.")
+def machine_number(points: float) -> str:
+    """Points for a machine: 2, 0.5, 1.3333."""
+    return f"{round(points, 9):.4f}".rstrip("0").rstrip(".")
 
 
 def encodable(text: str, encoding: str | None) -> str:
@@ -80,10 +75,6 @@ def encodable(text: str, encoding: str | None) -> str:
     return text.encode(encoding, errors="replace").decode(encoding)
 
 
-# What a formula may begin with; in East Asian locales the wide forms as well.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
-
-def inert(cell: Any) -> Any:
+def escape_formula(cell: Any) -> Any:
     """A text that no spreadsheet takes for a formula: one that begins like a formula gets an apostrophe before it."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in FORMULA else cell

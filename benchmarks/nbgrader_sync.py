@@ -33,9 +33,9 @@ from autograder.platforms.nbgrader.course_dir import NbgraderCourse, rounds
 from autograder.platforms.nbgrader.database import NbgraderDatabase
 from autograder.platforms.nbgrader.sync import NbgraderSync
 from autograder.platforms.publish import release
-from autograder.platforms.selection import parcel_of
+from autograder.platforms.selection import select
+from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.results import TestResult
-from autograder.sandbox.sandbox import Sandbox
 from autograder.text import Text
 
 NOTEBOOKS, CELLS = 6, 5
@@ -83,7 +83,7 @@ def write_course(root: Path) -> Course:
 
 def hand_in(course: Course, out: Path, students: int) -> None:
     """Release, generate with nbgrader, and put the released notebooks into everybody's folder."""
-    release(parcel_of(course, "unit", "en"), "nbgrader", out)
+    release(select(course, "unit", "en"), "nbgrader", out)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader runs alembic by name
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", "unit"]
     subprocess.run(command, cwd=out, env={**os.environ, "PATH": path}, check=True, capture_output=True)
@@ -161,7 +161,7 @@ def main() -> None:
         with (
             NbgraderDatabase(place.database) as database,
             Gradebook(str(Path(folder) / "book.db")) as book,
-            Reader(Sandbox) as reader,
+            Reader(ModuleSandbox) as reader,
         ):
             sync = NbgraderSync(course, place, database, book, place.released(course))
             for part in rounds(course, place, sync.released):

@@ -29,7 +29,7 @@ from rich.table import Table
 
 from autograder.course import Course, Exercise, find_course
 from autograder.grading.bundle import bundle_of
-from autograder.grading.grader import Workbench
+from autograder.grading.grader import ExerciseGrader
 from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
 from autograder.grading.submissions import Submission
 from autograder.grading.worker import Mode, Worker
@@ -71,7 +71,7 @@ def cpu_of(work: Callable[[], object]) -> float:
     return time.process_time() + ended_children() + running_descendants() - before
 
 
-def graded(bench: Workbench, files: dict[str, bytes], main: str, runs: int) -> Callable[[], None]:
+def graded(bench: ExerciseGrader, files: dict[str, bytes], main: str, runs: int) -> Callable[[], None]:
     """What grades one submission so many times, after once that warms the workbench up.
 
     The kernel counts processes in ticks of 10 ms, so they are measured together.
@@ -121,10 +121,10 @@ def main() -> None:
     worker = Worker(Mode(hide=(exercise.root,)))
     each = max(1, options.submissions // ROUNDS)
     try:
-        confined = Workbench(bundle, ConfinedRoom(worker.sandbox))
+        confined = ExerciseGrader(bundle, ConfinedRoom(worker.sandbox))
         ways = {
             "a": (graded(confined, files, main_file, each), each),
-            "c": (graded(Workbench(bundle, UnsafeRoom()), files, main_file, each), each),
+            "c": (graded(ExerciseGrader(bundle, UnsafeRoom()), files, main_file, each), each),
         }
         spent = {"a": 0.0, "b": 0.0, "c": 0.0}
         with fresh_pytest(exercise) as fresh:

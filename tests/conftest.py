@@ -172,11 +172,11 @@ def unavailable() -> Callable[[object], NoReturn]:
 @pytest.fixture(scope="session")
 def sandbox(unavailable: Callable[[object], NoReturn]) -> Iterator[Any]:
     """The best sandbox of this machine, started once."""
+    from autograder.remote.module_sandbox import ModuleSandbox
     from autograder.sandbox.errors import SandboxUnavailable
-    from autograder.sandbox.sandbox import Sandbox
 
     try:
-        started = Sandbox()
+        started = ModuleSandbox()
         _ = started.level
     except SandboxUnavailable as reason:
         unavailable(reason)

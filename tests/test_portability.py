@@ -75,7 +75,7 @@ import autograder.learn.pytest_plugin
 from pathlib import Path
 from autograder.course import Course
 from autograder.learn.check import check_file
-from autograder.learn.hidden import check_hidden
+from autograder.learn.check import check_hidden
 
 skeleton = Path("exercises/basics/affine.py")
 text = skeleton.read_text(encoding="utf-8")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import torch
 from msgspec import Struct
 
 from autograder.audit.cheap import KINDS, cheap_answer
@@ -20,13 +19,12 @@ from autograder.authoring.script import find_blocks, questions, surviving_lines
 from autograder.course import Course, Exercise, Misconception
 from autograder.errors import UserError
 from autograder.grading.bundle import Bundle, bundle_of
-from autograder.grading.grader import Workbench
-from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
+from autograder.grading.grader import ExerciseGrader
 from autograder.grading.submissions import Submission
+from autograder.grading.worker import Mode, Worker
 from autograder.results import ExerciseResult, Outcome, Visibility, total
 from autograder.runner.collect import TestCase
 from autograder.runner.run import Ending
-from autograder.sandbox.sandbox import Sandbox
 from autograder.text import Text
 
 MISCONCEPTIONS = 8  # at least
@@ -70,24 +68,23 @@ class ExerciseAudit(Struct, frozen=True):
 
 
 class Auditor:
-    """Audits exercises, with one sandbox for all. A context manager."""
+    """Audits exercises, with one worker for all. A context manager."""
 
     def __init__(self, course: Course) -> None:
         self.course = course
-        torch.set_num_threads(1)  # as in the grader's workers: the tests' tensors are tiny
-        self.sandbox = Sandbox(hide=(course.root,))
+        self.worker = Worker(Mode(hide=(course.root,)))
 
     def __enter__(self) -> Auditor:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.sandbox.close()
+        self.worker.close()
 
     def audit(self, exercise: Exercise) -> ExerciseAudit:
         """All eight points, each reported whatever the others say."""
         started = _cpu_seconds()
         points = []
-        for number, check in enumerate(_Subject(exercise, self.sandbox).checks(), 1):
+        for number, check in enumerate(_Subject(exercise, self.worker).checks(), 1):
             try:
                 summary, problems = check()
             except UserError as error:
@@ -102,12 +99,6 @@ class Auditor:
         return ExerciseAudit(exercise.id, green, _cpu_seconds() - started, tuple(points))
 
 
-def audit_exercise(course: Course, exercise: Exercise) -> ExerciseAudit:
-    """One exercise's audit, with a sandbox of its own."""
-    with Auditor(course) as auditor:
-        return auditor.audit(exercise)
-
-
 def _cpu_seconds() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
@@ -117,11 +108,11 @@ Finding = tuple[str, Sequence[str]]  # what was shown, and what was wrong
 
 
 class _Subject:
-    """One exercise under audit: its bundle, and a workbench in each mode, made when first needed."""
+    """One exercise under audit: its bundle, and a grader in each mode, made when first needed."""
 
-    def __init__(self, exercise: Exercise, sandbox: Sandbox) -> None:
+    def __init__(self, exercise: Exercise, worker: Worker) -> None:
         self.exercise = exercise
-        self.sandbox = sandbox
+        self.worker = worker
 
     def checks(self) -> list[Callable[[], Finding]]:
         return [
@@ -140,12 +131,12 @@ class _Subject:
         return bundle_of(self.exercise)
 
     @cached_property
-    def confined(self) -> Workbench:
-        return Workbench(self.bundle, ConfinedRoom(self.sandbox))
+    def confined(self) -> ExerciseGrader:
+        return self.worker.grader(self.bundle)
 
     @cached_property
-    def local(self) -> Workbench:
-        return Workbench(self.bundle, UnsafeRoom())
+    def local(self) -> ExerciseGrader:
+        return Worker(Mode(unsafe=True)).grader(self.bundle)
 
     @property
     def solution(self) -> str:

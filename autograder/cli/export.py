@@ -26,8 +26,8 @@ from autograder.text import Text
 if TYPE_CHECKING:
     from autograder.course import Course
     from autograder.gradebook import Gradebook
+    from autograder.platforms.columns import Column
     from autograder.platforms.lms.csv_template import Sheet
-    from autograder.platforms.lms.items import Item
 
 RESULTS = Text(
     "{rows} results written to {path}. It names hidden tests and diagnoses: it is not for students.",
@@ -110,9 +110,9 @@ def export(
             console(stderr=True).print(say(WRITTEN, rows=len(frame), path=path))
             return
         from autograder.gradebook.ci_formats import ctrf, junit
-        from autograder.gradebook.scores import counting
+        from autograder.gradebook.scores import counted_results
 
-        results = counting(book, root.policy, list(root.exercises))
+        results = counted_results(book, root.policy, list(root.exercises))
     write_file(path, (junit if format is Format.JUNIT else ctrf)(results, say.lang))
     console(stderr=True).print(say(RESULTS, rows=len(results), path=path))
 
@@ -127,27 +127,27 @@ def _export_sheet(
     say: Speaker,
 ) -> None:
     from autograder.gradebook.roster import Person, read_csv
-    from autograder.gradebook.scores import standing
+    from autograder.gradebook.scores import current_scores
+    from autograder.platforms.columns import columns
     from autograder.platforms.lms.canvas import CANVAS, possible
-    from autograder.platforms.lms.columns import columns
-    from autograder.platforms.lms.csv_template import filled, made
+    from autograder.platforms.lms.csv_template import fill_csv, new_csv
     from autograder.platforms.lms.moodle import MOODLE
 
-    scores = standing(book, course.policy)
+    scores = current_scores(book, course.policy)
     items = columns(course, only, scores)
     people = {name: Person(student=name) for name in book.students()} | book.roster()
 
-    def points(student: str, item: Item) -> float | None:
+    def points(student: str, item: Column) -> float | None:
         return item.score(student, scores)
 
     dialect = CANVAS if format is Format.CANVAS else MOODLE
     if template is None:
-        sheet, separator = made(dialect, [people[name] for name in sorted(people)], items, points), ","
+        sheet, separator = new_csv(dialect, [people[name] for name in sorted(people)], items, points), ","
         if format is Format.CANVAS:
             sheet.rows.insert(1, possible(items))
     else:
         rows, separator = read_csv(template)
-        sheet = filled(dialect, rows, people, items, points)
+        sheet = fill_csv(dialect, rows, people, items, points)
     write_file(path, sheet.text(separator).encode())
     _tell(sheet, path, say)
 
@@ -180,7 +180,7 @@ def roster(
     say, remarks = Speaker(lang), console(stderr=True)
     people = read_roster(path, key)
     with Gradebook(gradebook) as book:
-        new = book.enrol(people)
+        new = book.import_roster(people)
         known = book.roster()
         strangers = [name for name in book.students() if name not in known]
         remarks.print(say(ENROLLED, n=len(known), new=new, name=book.name))

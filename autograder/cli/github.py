@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from autograder.course import Course, Exercise
     from autograder.gradebook import Gradebook
-    from autograder.grading.scheduler import Round
+    from autograder.grading.scheduler import Batch
     from autograder.platforms.github.clones import Clone
 
 GithubOption = Annotated[
@@ -45,7 +45,7 @@ REMARK = Text("{name}: {remark}.", "{name}：{remark}。")
 class Class:
     """What is graded, and where it came from."""
 
-    round: Round
+    round: Batch
     clones: Sequence[Clone]
 
 
@@ -76,7 +76,7 @@ def opened_class(
     say: Speaker,
 ) -> Iterator[Class]:
     """The students' files as they were at the deadline, for as long as this lasts; what is odd is said at once."""
-    from autograder.grading.scheduler import Round
+    from autograder.grading.scheduler import Batch
     from autograder.platforms.github.clones import entries, opened_clones
 
     logins = {person.github.lower(): name for name, person in book.roster().items() if person.github}
@@ -89,7 +89,7 @@ def opened_class(
                 remarks.print(
                     say(REMARK, name=clone.folder.name, remark=remark), style="yellow", markup=False
                 )
-        yield Class(Round(_meant(clones, course, exercises), entries(clones, files), files), clones)
+        yield Class(Batch(_meant(clones, course, exercises), entries(clones, files), files), clones)
 
 
 def _meant(clones: Sequence[Clone], course: Course, exercises: Sequence[Exercise]) -> Sequence[Exercise]:

@@ -149,7 +149,7 @@ def grade(
     from autograder.cli.tables import Tally, diagnosis_table, fault_lines, grade_table, unreadable_lines
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import result_json
-    from autograder.grading.scheduler import Grader, Round
+    from autograder.grading.scheduler import Batch, Grader
     from autograder.grading.submissions import students_of
     from autograder.grading.worker import Mode
     from autograder.platforms.nbgrader.course_dir import rounds
@@ -185,7 +185,7 @@ def grade(
             exercises = list(classroom.round.exercises)
         else:
             assert submissions is not None  # one of the three is given
-            work = [Round(exercises, students_of(submissions))]
+            work = [Batch(exercises, students_of(submissions))]
         hidden = (root.root,) if synchroniser is None else (root.root, synchroniser.place.root)
         students = sorted({student for part in work for student in part.students})
         book.add_students(students)
@@ -207,7 +207,7 @@ def grade(
                     if json:
                         results.append(item.result)
         if synchroniser is not None:
-            write_out(synchroniser, remarks, say, unsafe=unsafe)
+            write_out(synchroniser, remarks, say)
         if classroom is not None and grades_csv is not None:
             write_grades(grades_csv, root, classroom, book, remarks, say)
         if json:
@@ -260,7 +260,7 @@ def show(
     from autograder.cli.tables import grade_table, student_table
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import recorded_json
-    from autograder.gradebook.scores import standing
+    from autograder.gradebook.scores import current_scores
 
     say = Speaker(lang)
     root = open_course(course)
@@ -268,7 +268,7 @@ def show(
         if json:
             results = [history[-1].result for history in book.attempts().values()]
             chosen = [result for result in results if student in (None, result.student)]
-            print_json(recorded_json(chosen, standing(book, root.policy), book.adjustments()))
+            print_json(recorded_json(chosen, current_scores(book, root.policy), book.adjustments()))
         elif student is not None:
             console().print(student_table(book, root, student, say))
         else:
@@ -287,16 +287,16 @@ def adjust(
 ) -> None:
     """Give or take points by hand. The attempts stay as they are."""
     from autograder.gradebook import Gradebook
-    from autograder.gradebook.scores import standing
+    from autograder.gradebook.scores import current_scores
     from autograder.text import number
 
     say = Speaker(lang)
     root = open_course(course)
     name = root.exercise(exercise).id
     with Gradebook(gradebook) as book:
-        before = standing(book, root.policy).get((student, name))
+        before = current_scores(book, root.policy).get((student, name))
         book.adjust(student, name, points, reason=reason, who=who or getpass.getuser())
-        after = standing(book, root.policy).get((student, name))
+        after = current_scores(book, root.policy).get((student, name))
     if before is None or after is None or before.score is None or after.score is None:
         said = say(WAITING, student=student, exercise=name, points=points)
         console().print(said, style="yellow", markup=False)

@@ -35,10 +35,9 @@ def check(
     lang: LangOption = None,
 ) -> None:
     """Test your file for one exercise and say what failed and why."""
+    from autograder.course.named import one_exercise
     from autograder.feedback.report import print_report
-    from autograder.learn.check import check_file
-    from autograder.learn.chosen import one_exercise
-    from autograder.learn.hidden import check_hidden
+    from autograder.learn.check import check_file, check_hidden
 
     exercise = one_exercise(open_course(course, authoring=True), name)
     # What the learner's file prints is not the answer: with --json, standard output holds the document alone.
@@ -67,7 +66,7 @@ def learn(
     lang: LangOption = None,
 ) -> None:
     """Work through the course: tests run on every save, hints come in steps."""
-    from autograder.learn.chosen import first_exercise
+    from autograder.course.named import first_exercise
     from autograder.learn.watch import Loop
 
     opened = open_course(course, authoring=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from autograder.course import Course, Exercise
     from autograder.gradebook import Gradebook
-    from autograder.platforms.nbgrader.autograded import Shown
+    from autograder.platforms.nbgrader.autograded import CellOutput
     from autograder.platforms.nbgrader.sync import NbgraderSync
 
 NBGRADER = "An nbgrader course's folder, made by `autograder release --to nbgrader`."
@@ -63,18 +63,14 @@ def opened(
         yield NbgraderSync(course, place, database, book, released)
 
 
-def write_out(sync: NbgraderSync, remarks: Console, say: Speaker, *, unsafe: bool = False) -> None:
+def write_out(sync: NbgraderSync, remarks: Console, say: Speaker) -> None:
     """Bring both sides up to date, and say what that was."""
-    from autograder.platforms.nbgrader.autograded import Reader
-    from autograder.platforms.nbgrader.cell_output import shown
-    from autograder.sandbox.sandbox import Sandbox
+    from autograder.platforms.nbgrader.cell_output import cell_output
 
-    def show(question: str, tests: Sequence[TestResult], message: Text) -> Shown:
-        return shown(question, tests, message, say.lang)
+    def show(question: str, tests: Sequence[TestResult], message: Text) -> CellOutput:
+        return cell_output(question, tests, message, say.lang)
 
-    hidden = (sync.course.root, sync.place.root)
-    with Reader(None if unsafe else lambda: Sandbox(hide=hidden)) as reader:
-        done = sync.write(show, reader, say.lang)
+    done = sync.write(show, say.lang)
     remarks.print(
         say(
             SYNCED,

@@ -49,12 +49,12 @@ def release(
     lang: LangOption = None,
 ) -> None:
     """Write what students, or a platform, receive. Its README says what of it is for whom."""
-    from autograder.platforms.selection import parcel_of
+    from autograder.platforms.selection import select
 
     say = Speaker(lang)
     root = open_course(course, authoring=True)
     _refuse_inside(root.root, out)
-    parcel = parcel_of(root, assignment, say.lang)
+    selection = select(root, assignment, say.lang)
     with console(stderr=True).status(to.value):
-        written = write(parcel, to, out, force=force)
-    console().print(say(RELEASED, n=len(written), out=out, exercises=len(parcel.exercises)))
+        written = write(selection, to, out, force=force)
+    console().print(say(RELEASED, n=len(written), out=out, exercises=len(selection.exercises)))

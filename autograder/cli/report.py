@@ -48,7 +48,7 @@ def report(
     scale = None
     _print(classroom.log(found, spoken))
     if classroom50 is not None:
-        scale = classroom.scale_of(row for one in found for row in classroom.rows_of(one))
+        scale = classroom.scale_of(row for one in found for row in classroom.functions_of(one))
         result = msgspec.json.encode(classroom.classroom50_result(found, os.environ))
         write_file(classroom50, msgspec.json.format(result, indent=2) + b"\n")
     if github:

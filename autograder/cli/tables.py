@@ -14,7 +14,7 @@ from rich.table import Table
 
 from autograder.errors import UserError
 from autograder.feedback.report import ABOVE
-from autograder.gradebook.scores import standing
+from autograder.gradebook.scores import current_scores
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, total
 from autograder.text import Text, number
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from autograder.cli.common import Speaker
     from autograder.course import Course, Exercise
     from autograder.gradebook import Adjustment, Gradebook, Score
-    from autograder.sandbox.doctor import Report
+    from autograder.sandbox.doctor import DoctorReport
 
 STUDENT = Text("student", "学生")
 TOTAL = Text("total", "总分")
@@ -158,7 +158,7 @@ def grade_table(
     book: Gradebook, course: Course, exercises: Sequence[Exercise], students: Sequence[str], say: Speaker
 ) -> GradeTable:
     """Students x exercises, with totals. Exercises are numbered columns, named below: their ids are long."""
-    scores = standing(book, course.policy)
+    scores = current_scores(book, course.policy)
     highest = _highest(exercises, scores)
     columns, totals = [], dict.fromkeys(students, 0.0)
     for column, exercise in enumerate(exercises, 1):
@@ -267,7 +267,7 @@ def student_table(book: Gradebook, course: Course, student: str, say: Speaker) -
             f"{book.name} has no student {student!r}; `autograder gradebook show` lists them",
             f"{book.name} 中没有学生 {student!r}；`autograder gradebook show` 会列出所有学生",
         )
-    scores, attempts = standing(book, course.policy), book.attempts()
+    scores, attempts = current_scores(book, course.policy), book.attempts()
     adjustments = book.adjustments()
     parts: list[Table | str] = []
     for exercise in course:
@@ -351,7 +351,7 @@ def audit_table(report: ExerciseAudit, say: Speaker) -> Table:
     return table
 
 
-def doctor_table(report: Report, say: Speaker) -> Group:
+def doctor_table(report: DoctorReport, say: Speaker) -> Group:
     """Each attempted violation, and what was seen."""
     level = report.level.value.upper() if report.level else "REFUSE"
     table = Table(title=f"{say(ISOLATION)}: {level}", title_justify="left", title_style="bold")

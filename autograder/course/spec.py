@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from autograder.results import Limits
+from autograder.results import Limits, total
 from autograder.text import Text
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -50,8 +50,8 @@ class Misconception(Struct, frozen=True, forbid_unknown_fields=True):
         return solution.replace(self.replace, self.with_)
 
 
-class PublicSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`exercises/U/T.toml`, written by `build`: everything about an exercise that a student may know."""
+class BasicSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What both files of an exercise hold."""
 
     title: BothLanguages
     minutes: Annotated[int, Meta(ge=1)]
@@ -59,15 +59,44 @@ class PublicSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     forbidden: tuple[str, ...] = ()
     hint: tuple[Hint, ...] = ()
-    skeleton: str = ""  # digest of the untouched skeleton; set by `build`
 
 
-class ExerciseSpec(PublicSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`solutions/U/T.toml`: the public part, the oracle and the misconceptions."""
+class QuestionPoints(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the tests of one question are worth."""
+
+    question: str
+    public: float
+    hidden: float
+
+
+class PristineDigests(Struct, frozen=True, forbid_unknown_fields=True):
+    """By which the forms of an exercise are known that hold nobody's work; see `autograder.course.digests`.
+
+    file: of the skeleton's text. script: of its code. cells: of the code of each of its cells.
+    """
+
+    file: str = ""
+    script: str = ""
+    cells: tuple[str, ...] = ()
+
+
+class PublicSpec(BasicSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`exercises/U/T.toml`, written by `build`: everything about an exercise that a student may know."""
+
+    points: tuple[QuestionPoints, ...] = ()  # in the skeleton's order
+    pristine: PristineDigests = PristineDigests()
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        return tuple(share.question for share in self.points)
+
+    @property
+    def max_score(self) -> float:
+        return total(points for share in self.points for points in (share.public, share.hidden))
+
+
+class ExerciseSpec(BasicSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`solutions/U/T.toml`: the part that is public, the oracle and the misconceptions."""
 
     oracle: Filled
     misconception: tuple[Misconception, ...] = ()
-
-    @property
-    def public(self) -> PublicSpec:
-        return PublicSpec(**{name: getattr(self, name) for name in PublicSpec.__struct_fields__})

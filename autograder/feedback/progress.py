@@ -17,7 +17,7 @@ DONE = Text("All public tests pass.", "公开测试全部通过。")
 
 
 @dataclass
-class Row:
+class ExerciseProgress:
     """One exercise's public points, and its questions that are still the skeleton's."""
 
     exercise: str
@@ -40,9 +40,9 @@ class Row:
         return self.score >= self.max_score - 1e-9
 
 
-def rows_of(course: Course, reports: Iterable[Any]) -> list[Row]:
+def progress_of(course: Course, reports: Iterable[Any]) -> list[ExerciseProgress]:
     """One row for each exercise that was run, in course order. A test counts once, whatever its phases."""
-    rows = {exercise.id: Row(exercise.id) for exercise in course}
+    rows = {exercise.id: ExerciseProgress(exercise.id) for exercise in course}
     seen: set[str] = set()
     # In the files' order: pytest-xdist's workers answer in any.
     for report in sorted(reports, key=lambda report: report.place):
@@ -59,7 +59,7 @@ def rows_of(course: Course, reports: Iterable[Any]) -> list[Row]:
     return [row for row in rows.values() if row.max_score]
 
 
-def next_of(rows: Iterable[Row]) -> Row | None:
+def next_of(rows: Iterable[ExerciseProgress]) -> ExerciseProgress | None:
     """What to go on with: the exercise that is nearest to its end, else one that is begun, else the first."""
     unfinished = [row for row in rows if not row.done]
     return max(unfinished, key=lambda row: (row.share, row.begun), default=None)
@@ -76,7 +76,7 @@ def print_progress(terminal: Any, course: Course, reports: Iterable[Any]) -> Non
     def section(title: Text) -> None:
         terminal.section(encodable(title.pick(lang), encoding), sep="-")
 
-    rows = rows_of(course, reports)
+    rows = progress_of(course, reports)
     unanswered = [(row.exercise, question) for row in rows for question in row.unanswered]
     width = max(len(row.exercise) for row in rows) + 2
     if unanswered:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autograder.feedback.remedy import remedy
-from autograder.guest.cell_runner import Note
+from autograder.guest.cell_runner import SkippedCell
 from autograder.remote.errors import student_error
 from autograder.text import Text
 
@@ -18,7 +18,7 @@ LEFT_OUT = Text(
 MORE = Text("{n} more cells were left out.", "另有 {n} 个单元格被跳过。")
 
 
-def left_out(notes: Sequence[Note]) -> Text:
+def left_out(notes: Sequence[SkippedCell]) -> Text:
     """One line for each of the first notes. Nothing hidden was known when they were written, so all is told."""
     lines = []
     for note in notes[:SHOWN]:

@@ -17,8 +17,8 @@ from autograder import __version__
 from autograder.gradebook.policy import Score
 from autograder.gradebook.scores import Graded
 from autograder.gradebook.store import Adjustment
-from autograder.platforms.lms.csv_template import number
 from autograder.results import ExerciseResult, Outcome, Status, TestResult, Visibility
+from autograder.text import machine_number
 
 # What XML 1.0 can't hold, not even escaped.
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -113,7 +113,7 @@ def junit(results: Sequence[Graded], lang: str = "en") -> bytes:
                 about = ET.SubElement(entry, kind, message=said.partition("\n")[0])
                 if kind != "skipped":
                     about.set("type", _xml(case.diagnosis or case.outcome.value))
-                    about.text = f"{said}\n{number(case.score)} / {number(case.max_score)}"
+                    about.text = f"{said}\n{machine_number(case.score)} / {machine_number(case.max_score)}"
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"

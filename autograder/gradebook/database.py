@@ -62,7 +62,7 @@ def must_exist(place: str) -> None:
         )
 
 
-def shown(place: str) -> str:
+def redacted_url(place: str) -> str:
     """A gradebook's name as it was typed, but for the password."""
     if "://" not in place:
         return str(Path(place))
@@ -78,7 +78,7 @@ def open_engine(place: str) -> sa.Engine:
     Raises:
         GradebookError: there is no such kind of database, or no driver for it.
     """
-    url, name = database_url(place), shown(place)
+    url, name = database_url(place), redacted_url(place)
     try:
         options = {"connect_args": {"timeout": BUSY_SECONDS}} if url.drivername == "sqlite" else {}
         engine = sa.create_engine(url, **options)
@@ -110,7 +110,7 @@ def closed_on_failure(engine: sa.Engine) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def faults(name: str) -> Iterator[None]:
+def translate_errors(name: str) -> Iterator[None]:
     """Turn the database's errors into ours, with the remedy."""
     try:
         yield

@@ -12,7 +12,7 @@ from autograder.results import ExerciseResult, Policy
 Graded = tuple[ExerciseResult, datetime]  # a result, and when (UTC) it was recorded
 
 
-def standing(book: Gradebook, policy: Policy) -> dict[tuple[str, str], Score]:
+def current_scores(book: Gradebook, policy: Policy) -> dict[tuple[str, str], Score]:
     """(student, exercise) -> score, for everything that was handed in."""
     adjustments = book.adjustments()
     scores = {}
@@ -23,9 +23,9 @@ def standing(book: Gradebook, policy: Policy) -> dict[tuple[str, str], Score]:
     return scores
 
 
-def counting(book: Gradebook, policy: Policy, exercises: Sequence[str]) -> list[Graded]:
+def counted_results(book: Gradebook, policy: Policy, exercises: Sequence[str]) -> list[Graded]:
     """The result that counts of each student and exercise, in the course's order."""
-    scores, attempts = standing(book, policy), book.attempts()
+    scores, attempts = current_scores(book, policy), book.attempts()
     places = [
         (student, name) for student in book.students() for name in exercises if (student, name) in scores
     ]

@@ -21,89 +21,29 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
-from autograder.gradebook.database import GradebookError, closed_on_failure, faults, open_engine, shown
+from autograder.gradebook.database import (
+    GradebookError,
+    closed_on_failure,
+    open_engine,
+    redacted_url,
+    translate_errors,
+)
 from autograder.gradebook.roster import Person, updated
+from autograder.gradebook.schema import (
+    APPLICATION,
+    SCHEMA,
+    adjustments_table,
+    attempts_table,
+    faults_table,
+    gradebook_settings,
+    metadata,
+    results_table,
+    roster_table,
+    students_table,
+    tests_table,
+)
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility
 from autograder.text import Text
-
-APPLICATION, SCHEMA = "llm-autograder", "1"
-
-metadata = sa.MetaData()
-_settings = sa.Table(
-    "gradebook",
-    metadata,
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("value", sa.String, nullable=False),
-)
-_students = sa.Table("students", metadata, sa.Column("name", sa.String, primary_key=True))
-_results = sa.Table(
-    "results",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column(
-        "key", sa.String, unique=True
-    ),  # NULL: not gradable by content (unreadable file, fault of ours)
-    sa.Column("exercise", sa.String, nullable=False),
-    sa.Column("status", sa.String, nullable=False),
-    sa.Column("score", sa.Float),
-    sa.Column("max_score", sa.Float, nullable=False),
-    sa.Column("isolation", sa.String, nullable=False),
-    sa.Column("message_en", sa.String, nullable=False),
-    sa.Column("message_zh", sa.String, nullable=False),
-    sa.Column("output", sa.String, nullable=False),
-    sa.Column("recorded_at", sa.DateTime, nullable=False),
-)
-_tests = sa.Table(
-    "tests",
-    metadata,
-    sa.Column("result_id", sa.ForeignKey("results.id"), primary_key=True),
-    sa.Column("position", sa.Integer, primary_key=True),
-    sa.Column("name", sa.String, nullable=False),
-    sa.Column("visibility", sa.String, nullable=False),
-    sa.Column("outcome", sa.String, nullable=False),
-    sa.Column("score", sa.Float, nullable=False),
-    sa.Column("max_score", sa.Float, nullable=False),
-    sa.Column("diagnosis", sa.String),
-    sa.Column("question", sa.String),
-    sa.Column("message_en", sa.String, nullable=False),
-    sa.Column("message_zh", sa.String, nullable=False),
-)
-# A table of its own, so that gradebooks from before it was thought of get it when they are opened.
-_faults = sa.Table(
-    "faults",
-    metadata,
-    sa.Column("result_id", sa.ForeignKey("results.id"), primary_key=True),
-    sa.Column("detail", sa.String, nullable=False),  # why the result is ungraded
-)
-_attempts = sa.Table(
-    "attempts",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("student", sa.ForeignKey("students.name"), nullable=False, index=True),
-    sa.Column("exercise", sa.String, nullable=False),
-    sa.Column("result_id", sa.ForeignKey("results.id"), nullable=False),
-    sa.Column("path", sa.String, nullable=False),
-    sa.Column("recorded_at", sa.DateTime, nullable=False),
-)
-_adjustments = sa.Table(
-    "adjustments",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("student", sa.ForeignKey("students.name"), nullable=False),
-    sa.Column("exercise", sa.String, nullable=False),
-    sa.Column("points", sa.Float, nullable=False),
-    sa.Column("reason", sa.String, nullable=False),
-    sa.Column("who", sa.String, nullable=False),
-    sa.Column("recorded_at", sa.DateTime, nullable=False),
-)
-# Rows are added here, too: the last one of each student holds.
-_roster = sa.Table(
-    "roster",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    *(sa.Column(name, sa.String, nullable=False) for name in Person.__struct_fields__),
-    sa.Column("recorded_at", sa.DateTime, nullable=False),
-)
 
 
 class Attempt(Struct, frozen=True):
@@ -134,9 +74,9 @@ class Gradebook:
             GradebookError: it can't be opened, or it is somebody else's database.
         """
         self._engine = open_engine(place)
-        self.name = shown(place)
+        self.name = redacted_url(place)
         self._writer = self._engine.execution_options(writes=True)
-        with closed_on_failure(self._engine), faults(self.name):
+        with closed_on_failure(self._engine), translate_errors(self.name):
             self._create()
 
     def __enter__(self) -> Gradebook:
@@ -162,7 +102,7 @@ class Gradebook:
 
     def _create_or_check(self) -> None:
         present = set(sa.inspect(self._engine).get_table_names())
-        if present and _settings.name not in present:
+        if present and gradebook_settings.name not in present:
             raise GradebookError(
                 f"{self.name} is a database of something else (it has a table {min(present)!r}); "
                 "choose another file or URL",
@@ -170,10 +110,10 @@ class Gradebook:
             )
         with self._writer.begin() as connection:  # one transaction: killed half-way, it leaves nothing
             metadata.create_all(connection)
-            settings = {row.name: row.value for row in connection.execute(sa.select(_settings))}
+            settings = {row.name: row.value for row in connection.execute(sa.select(gradebook_settings))}
             if not settings:
                 rows = [{"name": "application", "value": APPLICATION}, {"name": "schema", "value": SCHEMA}]
-                connection.execute(sa.insert(_settings), rows)
+                connection.execute(sa.insert(gradebook_settings), rows)
             elif settings.get("application") != APPLICATION or settings.get("schema") != SCHEMA:
                 schema = settings.get("schema")
                 raise GradebookError(
@@ -186,12 +126,12 @@ class Gradebook:
 
     def add_students(self, names: list[str]) -> None:
         """Make sure these students have a row, with or without attempts."""
-        with faults(self.name), self._writer.begin() as connection:
+        with translate_errors(self.name), self._writer.begin() as connection:
             _add_students(connection, names)
 
     def record(self, result: ExerciseResult) -> None:
         """Keep a result and the attempt it belongs to. Recording the same thing twice changes nothing."""
-        with faults(self.name):
+        with translate_errors(self.name):
             try:
                 self._record(result)
             except IntegrityError:  # another grader stored the same key first; its row serves as well
@@ -202,10 +142,12 @@ class Gradebook:
         with self._writer.begin() as connection:
             _add_students(connection, [result.student])
             latest = connection.execute(
-                sa.select(_attempts.c.result_id, _results, _faults.c.detail)
-                .select_from(_attempts.join(_results).outerjoin(_faults))
-                .where(_attempts.c.student == result.student, _attempts.c.exercise == result.exercise)
-                .order_by(_attempts.c.id.desc())
+                sa.select(attempts_table.c.result_id, results_table, faults_table.c.detail)
+                .select_from(attempts_table.join(results_table).outerjoin(faults_table))
+                .where(
+                    attempts_table.c.student == result.student, attempts_table.c.exercise == result.exercise
+                )
+                .order_by(attempts_table.c.id.desc())
                 .limit(1)
             ).first()
             key = _key_of(result)
@@ -213,11 +155,11 @@ class Gradebook:
                 return
             result_id = None
             if key is not None:
-                result_id = connection.scalar(sa.select(_results.c.id).where(_results.c.key == key))
+                result_id = connection.scalar(sa.select(results_table.c.id).where(results_table.c.key == key))
             if result_id is None:
                 result_id = _insert_result(connection, result, key, now)
             connection.execute(
-                sa.insert(_attempts).values(
+                sa.insert(attempts_table).values(
                     student=result.student,
                     exercise=result.exercise,
                     result_id=result_id,
@@ -237,8 +179,8 @@ class Gradebook:
         now = datetime.now(UTC).replace(tzinfo=None)
         columns = ("student", "exercise", "points", "reason")
         rows = [{**dict(zip(columns, row, strict=True)), "who": who, "recorded_at": now} for row in given]
-        with faults(self.name), self._writer.begin() as connection:
-            known = set(connection.scalars(sa.select(_students.c.name)))
+        with translate_errors(self.name), self._writer.begin() as connection:
+            known = set(connection.scalars(sa.select(students_table.c.name)))
             unknown = next((row["student"] for row in rows if row["student"] not in known), None)
             if unknown is not None:
                 raise GradebookError(
@@ -246,18 +188,18 @@ class Gradebook:
                     f"{self.name} 中没有学生 {unknown!r}；`autograder gradebook show` 会列出所有学生",
                 )
             if rows:
-                connection.execute(sa.insert(_adjustments), rows)
+                connection.execute(sa.insert(adjustments_table), rows)
 
-    def enrol(self, people: list[Person]) -> int:
+    def import_roster(self, people: list[Person]) -> int:
         """Keep a roster, completing what is known already; how many of them are new or have changed."""
         now = datetime.now(UTC).replace(tzinfo=None)
-        with faults(self.name), self._writer.begin() as connection:
+        with translate_errors(self.name), self._writer.begin() as connection:
             known = _people(connection)
             rows = [updated(known.get(person.student), person) for person in people]
             fresh = [person for person in rows if known.get(person.student) != person]
             if fresh:
                 connection.execute(
-                    sa.insert(_roster), [{**to_builtins(person), "recorded_at": now} for person in fresh]
+                    sa.insert(roster_table), [{**to_builtins(person), "recorded_at": now} for person in fresh]
                 )
         return len(fresh)
 
@@ -265,32 +207,32 @@ class Gradebook:
 
     def roster(self) -> dict[str, Person]:
         """Student -> what others call them, for those who are on a roster."""
-        with faults(self.name), self._engine.connect() as connection:
+        with translate_errors(self.name), self._engine.connect() as connection:
             return _people(connection)
 
     def known(self, key: str) -> ExerciseResult | None:
         """The result recorded under a content key, without a student."""
-        with faults(self.name), self._engine.connect() as connection:
-            row = connection.execute(sa.select(_results).where(_results.c.key == key)).first()
+        with translate_errors(self.name), self._engine.connect() as connection:
+            row = connection.execute(sa.select(results_table).where(results_table.c.key == key)).first()
             return None if row is None else _result(row, _tests_of(connection, [row.id])[row.id])
 
     def students(self) -> list[str]:
-        with faults(self.name), self._engine.connect() as connection:
-            return list(connection.scalars(sa.select(_students.c.name).order_by(_students.c.name)))
+        with translate_errors(self.name), self._engine.connect() as connection:
+            return list(connection.scalars(sa.select(students_table.c.name).order_by(students_table.c.name)))
 
     def attempts(self) -> dict[tuple[str, str], list[Attempt]]:
         """(student, exercise) -> all attempts, oldest first."""
-        with faults(self.name), self._engine.connect() as connection:
+        with translate_errors(self.name), self._engine.connect() as connection:
             rows = connection.execute(
                 sa.select(
-                    _attempts.c.student,
-                    _attempts.c.path,
-                    _attempts.c.recorded_at.label("handed_in"),
-                    _results,
-                    _faults.c.detail,
+                    attempts_table.c.student,
+                    attempts_table.c.path,
+                    attempts_table.c.recorded_at.label("handed_in"),
+                    results_table,
+                    faults_table.c.detail,
                 )
-                .select_from(_attempts.join(_results).outerjoin(_faults))
-                .order_by(_attempts.c.id)
+                .select_from(attempts_table.join(results_table).outerjoin(faults_table))
+                .order_by(attempts_table.c.id)
             ).all()
             tests = _tests_of(connection, sorted({row.id for row in rows}))
         found: dict[tuple[str, str], list[Attempt]] = {}
@@ -301,8 +243,8 @@ class Gradebook:
 
     def adjustments(self) -> dict[tuple[str, str], list[Adjustment]]:
         """(student, exercise) -> all adjustments, oldest first."""
-        with faults(self.name), self._engine.connect() as connection:
-            rows = connection.execute(sa.select(_adjustments).order_by(_adjustments.c.id)).all()
+        with translate_errors(self.name), self._engine.connect() as connection:
+            rows = connection.execute(sa.select(adjustments_table).order_by(adjustments_table.c.id)).all()
         found: dict[tuple[str, str], list[Adjustment]] = {}
         for row in rows:
             adjustment = Adjustment(
@@ -327,14 +269,14 @@ def _check_adjustment(student: str, exercise: str, points: float, reason: str) -
 
 
 def _add_students(connection: sa.Connection, names: list[str]) -> None:
-    known = set(connection.scalars(sa.select(_students.c.name).where(_students.c.name.in_(names))))
+    known = set(connection.scalars(sa.select(students_table.c.name).where(students_table.c.name.in_(names))))
     missing = [{"name": name} for name in dict.fromkeys(names) if name not in known]
     if missing:
-        connection.execute(sa.insert(_students), missing)
+        connection.execute(sa.insert(students_table), missing)
 
 
 def _people(connection: sa.Connection) -> dict[str, Person]:
-    rows = connection.execute(sa.select(_roster).order_by(_roster.c.id))
+    rows = connection.execute(sa.select(roster_table).order_by(roster_table.c.id))
     found = (Person(**{name: getattr(row, name) for name in Person.__struct_fields__}) for row in rows)
     return {person.student: person for person in found}
 
@@ -361,7 +303,7 @@ def _reason(detail: str) -> str:
 
 def _insert_result(connection: sa.Connection, result: ExerciseResult, key: str | None, now: datetime) -> int:
     row = connection.execute(
-        sa.insert(_results).values(
+        sa.insert(results_table).values(
             key=key,
             exercise=result.exercise,
             status=result.status.value,
@@ -377,10 +319,10 @@ def _insert_result(connection: sa.Connection, result: ExerciseResult, key: str |
     assert row.inserted_primary_key is not None  # SQLAlchemy always has it for a single-row insert
     result_id = row.inserted_primary_key[0]
     if result.detail:
-        connection.execute(sa.insert(_faults).values(result_id=result_id, detail=result.detail))
+        connection.execute(sa.insert(faults_table).values(result_id=result_id, detail=result.detail))
     if result.tests:
         connection.execute(
-            sa.insert(_tests),
+            sa.insert(tests_table),
             [
                 {
                     **{
@@ -405,9 +347,9 @@ def _tests_of(connection: sa.Connection, result_ids: list[int]) -> dict[int, tup
     found: dict[int, list[TestResult]] = {result_id: [] for result_id in result_ids}
     for start in range(0, len(result_ids), 500):  # databases bound the number of parameters
         rows = connection.execute(
-            sa.select(_tests)
-            .where(_tests.c.result_id.in_(result_ids[start : start + 500]))
-            .order_by(_tests.c.result_id, _tests.c.position)
+            sa.select(tests_table)
+            .where(tests_table.c.result_id.in_(result_ids[start : start + 500]))
+            .order_by(tests_table.c.result_id, tests_table.c.position)
         )
         for row in rows:
             found[row.result_id].append(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.errors import UserError
 from autograder.gradebook.policy import Score
-from autograder.gradebook.scores import standing
+from autograder.gradebook.scores import current_scores
 from autograder.gradebook.store import Gradebook
 from autograder.results import Policy, total
-from autograder.text import inert
+from autograder.text import escape_formula
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,11 +29,11 @@ def table(book: Gradebook, exercises: Sequence[str], policy: Policy, per: str) -
             f"--per {per!r}: choose student, exercise or test",
             f"--per {per!r}：请选择 student、exercise 或 test",
         )
-    rows = makers[per](standing(book, policy), book.students(), exercises)
+    rows = makers[per](current_scores(book, policy), book.students(), exercises)
     heads = {"student": ("student", *exercises, "total"), "exercise": PER_EXERCISE, "test": PER_TEST}
     frame = pd.DataFrame(rows, columns=pd.Index(heads[per]))  # named, because no rows would leave no head
     text = frame.select_dtypes(include=["object", "str"]).columns
-    frame[text] = frame[text].map(inert)
+    frame[text] = frame[text].map(escape_formula)
     return frame
 
 

@@ -26,6 +26,7 @@ class Bundle(Struct, frozen=True):
     solution: bytes
     hidden_tests: bytes
     public_tests: bytes
+    max_score: float
 
     @property
     def fingerprint(self) -> str:
@@ -44,7 +45,8 @@ def bundle_of(exercise: Exercise) -> Bundle:
                 f"{path} can't be read ({error.strerror}); grading needs the solutions: use the instructor's tree",
                 f"{path} 无法读取（{error.strerror}）；评分需要答案：请使用教师的目录树",
             ) from None
-    return Bundle(exercise.id, exercise.spec, *contents)
+    solution, hidden, public = contents
+    return Bundle(exercise.id, exercise.spec, solution, hidden, public, exercise.public.max_score)
 
 
 def result_key(bundle: Bundle, main: str, files: Mapping[str, bytes], isolation: Isolation) -> str:

@@ -1,30 +1,25 @@
-"""One exercise, unpacked and ready: its tests collected, its reference loaded, its misconceptions at hand.
-
-A worker keeps a workbench for each exercise it has met, and grades one submission after another on it.
-"""
+"""One exercise, unpacked and ready: its tests collected, its reference loaded, its misconceptions at hand."""
 
 from __future__ import annotations
 
 import linecache
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, Self
 
 from autograder.feedback.explain import FIXED, explain
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import Bundle, result_key
 from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation
-from autograder.grading.internal_errors import fault
+from autograder.grading.internal_errors import internal_error
 from autograder.grading.submissions import Submission
-from autograder.guest.cell_runner import Note
 from autograder.guest.loading import filename_of, load_module
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility, total
+from autograder.runner.backend import Backend
 from autograder.runner.collect import TestCase, collect
-from autograder.runner.in_process import Side
 from autograder.runner.run import Ending, run_case
 from autograder.sandbox.errors import Killed
 from autograder.text import Text, printable
@@ -33,34 +28,17 @@ LONGEST = 4096  # lines of a file that a hidden test's message may point to
 OUTPUT_SHOWN = 4000  # characters of a submission's own prints, for the instructor
 
 
-class GradedSide(Side, Protocol):
-    """A side the grader can open, look into and close."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *exception: object) -> None: ...
-
-    output: bytes
-    load_error: BaseException | None  # why the file could not be loaded, if it could not
-    notes: list[Note]  # what was left out of a notebook
-
-    def trace(self) -> list[Any]: ...
+# Opens a backend for one submission to the bundle's exercise: its files, and the name of the main one.
+OpenBackend = Callable[[Bundle, Mapping[str, bytes], str], Backend]
 
 
-class Room(Protocol):
-    """Where submissions run: the sandbox, or nothing at all under `--unsafe`."""
-
-    isolation: Isolation
-
-    def open(self, bundle: Bundle, files: Mapping[str, bytes], main: str) -> GradedSide: ...
-
-
-class Workbench:
+class ExerciseGrader:
     """Grades submissions to one exercise. Its hidden files are in memory, and nowhere else, once it is made."""
 
-    def __init__(self, bundle: Bundle, room: Room) -> None:
+    def __init__(self, bundle: Bundle, open_backend: OpenBackend, isolation: Isolation) -> None:
         self.bundle = bundle
-        self.room = room
+        self.isolation = isolation
+        self._open = open_backend
         topic = bundle.exercise.split("/")[1]
         self._main = f"{topic}.py"
         self.cases: list[TestCase] = []
@@ -96,7 +74,7 @@ class Workbench:
         """Run every test on one submission and diagnose what failed."""
         if submission.problem is not None:
             return self._refused(submission)
-        endings, behaviour, side = self.run(submission.files, submission.main)
+        endings, behaviour, backend = self.run(submission.files, submission.main)
         endings = self._settle(endings)
         diagnoses = self.diagnostician.diagnose(behaviour)
         filename, lines = filename_of(submission.main), _lines(submission.files[submission.main])
@@ -104,8 +82,8 @@ class Workbench:
             self._test_result(case, ending, diagnoses.get(case.name), filename, lines)
             for case, ending in zip(self.cases, endings, strict=True)
         ]
-        status, message = _status(endings), left_out(side.notes)
-        if side.load_error is not None and status is Status.GRADED:
+        status, message = _status(endings), left_out(backend.skipped)
+        if backend.load_error is not None and status is Status.GRADED:
             # Nothing hidden was ever passed to a file that did not load, so its error is told in full.
             status, message = Status.INVALID, tests[0].message
         return ExerciseResult(
@@ -114,30 +92,30 @@ class Workbench:
             status=status,
             score=None if status is Status.UNGRADED else total(test.score for test in tests),
             max_score=self.max_score,
-            isolation=self.room.isolation,
-            key=result_key(self.bundle, submission.main, submission.files, self.room.isolation),
+            isolation=self.isolation,
+            key=result_key(self.bundle, submission.main, submission.files, self.isolation),
             path=submission.path,
             message=message,
             detail=self._detail(endings),
-            output=printable(side.output.decode("utf-8", "replace"), OUTPUT_SHOWN),
+            output=printable(backend.output.decode("utf-8", "replace"), OUTPUT_SHOWN),
             tests=tuple(tests),
         )
 
-    def run(self, files: Mapping[str, bytes], main: str) -> tuple[list[Ending], Behaviour, GradedSide]:
-        """Every test's ending, what the program answered where it did not pass, and the side it ran on, closed."""
+    def run(self, files: Mapping[str, bytes], main: str) -> tuple[list[Ending], Behaviour, Backend]:
+        """Every test's ending, what the program answered where it did not pass, and the backend it ran on, closed."""
         endings: list[Ending] = []
         behaviour: dict[str, Observation] = {}
-        with self.room.open(self.bundle, files, main) as side:
+        with self._open(self.bundle, files, main) as backend:
             for case in self.cases:
-                ending = self._run_case(case, side)
+                ending = self._run_case(case, backend)
                 endings.append(ending)
-                behaviour[case.name] = Observation(ending.outcome, () if ending.passed else side.trace())
-        return endings, behaviour, side
+                behaviour[case.name] = Observation(ending.outcome, () if ending.passed else backend.trace())
+        return endings, behaviour, backend
 
-    def _run_case(self, case: TestCase, side: Side) -> Ending:
-        ending = run_case(case, side, self.reference, self.bundle.spec.limits)
+    def _run_case(self, case: TestCase, backend: Backend) -> Ending:
+        ending = run_case(case, backend, self.reference, self.bundle.spec.limits)
         if isinstance(ending.error, Killed):  # a second time it is no accident
-            ending = run_case(case, side, self.reference, self.bundle.spec.limits)
+            ending = run_case(case, backend, self.reference, self.bundle.spec.limits)
         if ending.error is not None:
             traceback.clear_frames(ending.error.__traceback__)  # they hold the test's values
         return ending
@@ -146,13 +124,13 @@ class Workbench:
         """How the reference, or one misconception, goes through all tests. Passing tests keep their trace here."""
         source = self.variants[name]
         behaviour = {}
-        with self.room.open(self.bundle, {self._main: source}, self._main) as side:
+        with self._open(self.bundle, {self._main: source}, self._main) as backend:
             for case in self.cases:
-                ending = self._run_case(case, side)
-                behaviour[case.name] = Observation(ending.outcome, side.trace())
+                ending = self._run_case(case, backend)
+                behaviour[case.name] = Observation(ending.outcome, backend.trace())
                 if name == REFERENCE and not ending.passed:
                     what = f"{case.name}: the reference solution does not pass it here"
-                    self._reference_faults[case.name] = fault(what, ending.error)
+                    self._reference_faults[case.name] = internal_error(what, ending.error)
         return behaviour
 
     def _settle(self, endings: Sequence[Ending]) -> list[Ending]:
@@ -174,7 +152,7 @@ class Workbench:
         told: dict[str, str] = {}
         for case, ending in zip(self.cases, endings, strict=True):
             if ending.outcome is Outcome.UNGRADED:
-                why = self._reference_faults.get(case.name) or fault(case.name, ending.error)
+                why = self._reference_faults.get(case.name) or internal_error(case.name, ending.error)
                 told.setdefault(str(ending.error), why)
         return "\n".join(told.values())
 
@@ -201,20 +179,6 @@ class Workbench:
             question=ending.question,
         )
 
-    def ungraded(self, submission: Submission, detail: str) -> ExerciseResult:
-        """What stands for a submission that a fault of ours keeps from being graded; the next run tries again."""
-        return ExerciseResult(
-            student=submission.student,
-            exercise=self.bundle.exercise,
-            status=Status.UNGRADED,
-            score=None,
-            max_score=self.max_score,
-            isolation=Isolation.NONE,
-            path=submission.path,
-            message=FIXED[Outcome.UNGRADED],
-            detail=detail,
-        )
-
     def _refused(self, submission: Submission) -> ExerciseResult:
         """A submission that can't be read is recorded, with the reason, at zero points."""
         return ExerciseResult(
@@ -227,6 +191,21 @@ class Workbench:
             path=submission.path,
             message=submission.problem or Text(),
         )
+
+
+def ungraded(bundle: Bundle, submission: Submission, detail: str) -> ExerciseResult:
+    """What stands for a submission that a fault of ours keeps from being graded; the next run tries again."""
+    return ExerciseResult(
+        student=submission.student,
+        exercise=bundle.exercise,
+        status=Status.UNGRADED,
+        score=None,
+        max_score=bundle.max_score,
+        isolation=Isolation.NONE,
+        path=submission.path,
+        message=FIXED[Outcome.UNGRADED],
+        detail=detail,
+    )
 
 
 def _variants(bundle: Bundle) -> dict[str, bytes]:

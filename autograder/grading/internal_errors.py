@@ -11,7 +11,7 @@ TRACE_LINES = 8
 DETAIL_LIMIT = 4000
 
 
-def fault(what: str, error: BaseException | None) -> str:
+def internal_error(what: str, error: BaseException | None) -> str:
     """`what` went wrong and the exception that says why, on one line; then the last lines of its traceback."""
     if error is None:
         return what

@@ -18,10 +18,8 @@ from msgspec.structs import replace
 from autograder.course import Exercise
 from autograder.errors import UserError
 from autograder.grading.bundle import Bundle, bundle_of, result_key
-from autograder.grading.grader import Workbench
-from autograder.grading.internal_errors import fault
-from autograder.grading.pristine import Untouched
-from autograder.grading.rooms import UnsafeRoom
+from autograder.grading.grader import ungraded
+from autograder.grading.internal_errors import internal_error
 from autograder.grading.submissions import (
     Submission,
     submissions_of,
@@ -45,7 +43,7 @@ def _grade_task(bundle: Bundle, submission: Submission, mode: Mode) -> ExerciseR
 
 
 @dataclass(frozen=True)
-class Progress:
+class Settled:
     """One submission is settled: graded now, or known already (`cached`)."""
 
     result: ExerciseResult
@@ -53,7 +51,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Round:
+class Batch:
     """What is graded in one go.
 
     students: student -> folders, zip files or single files they handed in; `students_of` a folder gives that.
@@ -79,7 +77,7 @@ class Grader:
     workers: int = 1
     scheduler: str | None = None
 
-    def run(self, students: Mapping[str, Sequence[Path]], folder: Path | None = None) -> Iterator[Progress]:
+    def run(self, students: Mapping[str, Sequence[Path]], folder: Path | None = None) -> Iterator[Settled]:
         """Grade what is new, yielding each settled submission.
 
         Args:
@@ -89,9 +87,7 @@ class Grader:
         bundles = {exercise.id: bundle_of(exercise) for exercise in self.exercises}
         worker = Worker(self.mode)
         try:
-            isolation = (
-                worker.room.isolation
-            )  # refuses here, before anything is graded, where nothing protects
+            isolation = worker.isolation  # refuses here, before anything is graded, where nothing protects
             with self._runner(worker) as runner:
                 pending = self._pending(students, folder, bundles, isolation, worker)
                 yield from runner(pending)
@@ -105,18 +101,15 @@ class Grader:
         bundles: dict[str, Bundle],
         isolation: Isolation,
         worker: Worker,
-    ) -> Iterator[tuple[Bundle, Submission] | Progress]:
+    ) -> Iterator[tuple[Bundle, Submission] | Settled]:
         """Each submission as work to do, or as the progress it already is."""
-        untouched = Untouched(worker.cells)
         for student, entries in students.items():
             try:
-                handed_in = list(
-                    submissions_of(student, entries, self.exercises, worker.unpack, folder, untouched)
-                )
+                handed_in = list(submissions_of(student, entries, self.exercises, worker.unpack, folder))
             except (UserError, SandboxUnavailable):
                 raise  # every other student would meet it, too
             except Exception as error:
-                yield from self._ungraded(student, bundles, fault("collecting", error))
+                yield from self._ungraded(student, bundles, internal_error("collecting", error))
                 continue
             for submission in handed_in:
                 bundle = bundles[submission.exercise]
@@ -128,16 +121,14 @@ class Grader:
                 else:
                     result = replace(known, student=submission.student, path=submission.path)
                     self.record(result)
-                    yield Progress(result, cached=True)
+                    yield Settled(result, cached=True)
 
-    def _ungraded(self, student: str, bundles: dict[str, Bundle], detail: str) -> Iterator[Progress]:
+    def _ungraded(self, student: str, bundles: dict[str, Bundle], detail: str) -> Iterator[Settled]:
         """What was handed in, nobody knows; not to have looked is nobody's zero."""
         for bundle in bundles.values():
-            result = Workbench(bundle, UnsafeRoom()).ungraded(
-                Submission(student, bundle.exercise, student), detail
-            )
+            result = ungraded(bundle, Submission(student, bundle.exercise, student), detail)
             self.record(result)
-            yield Progress(result, cached=False)
+            yield Settled(result, cached=False)
 
     def _runner(self, worker: Worker) -> Any:
         if self.workers <= 1 and self.scheduler is None:
@@ -158,14 +149,14 @@ class _Here:
     def __exit__(self, *exception: object) -> None:
         return None
 
-    def __call__(self, pending: Iterable[tuple[Bundle, Submission] | Progress]) -> Iterator[Progress]:
+    def __call__(self, pending: Iterable[tuple[Bundle, Submission] | Settled]) -> Iterator[Settled]:
         for item in pending:
-            if isinstance(item, Progress):
+            if isinstance(item, Settled):
                 yield item
                 continue
             result = self.worker.grade(*item)
             self.record(result)
-            yield Progress(result, cached=False)
+            yield Settled(result, cached=False)
 
 
 class _OnDask:
@@ -211,14 +202,14 @@ class _OnDask:
             if self.cluster is not None:
                 self.cluster.close()
 
-    def __call__(self, pending: Iterable[tuple[Bundle, Submission] | Progress]) -> Iterator[Progress]:
+    def __call__(self, pending: Iterable[tuple[Bundle, Submission] | Settled]) -> Iterator[Settled]:
         from distributed import as_completed
 
         bundles: dict[str, Any] = {}
         tasks: dict[Any, tuple[Bundle, Submission]] = {}  # future -> what it grades
         running = as_completed()
         for item in pending:
-            if isinstance(item, Progress):
+            if isinstance(item, Settled):
                 yield item
                 continue
             bundle, submission = item
@@ -236,16 +227,16 @@ class _OnDask:
     def _submit(self, bundle: Any, submission: Submission) -> Any:
         return self.client.submit(_grade_task, bundle, submission, self.mode, pure=False, retries=2)
 
-    def _settled(self, future: Any, bundle: Bundle, submission: Submission) -> Progress:
+    def _settled(self, future: Any, bundle: Bundle, submission: Submission) -> Settled:
         result = self._result(future)
         if isinstance(
             result, Exception
         ):  # workers were lost, and perhaps the bundle with them: it is sent along
             result = self._result(self._submit(bundle, submission))
         if isinstance(result, Exception):
-            result = Workbench(bundle, UnsafeRoom()).ungraded(submission, fault("grading on Dask", result))
+            result = ungraded(bundle, submission, internal_error("grading on Dask", result))
         self.record(result)
-        return Progress(result, cached=False)
+        return Settled(result, cached=False)
 
     def _result(self, future: Any) -> ExerciseResult | Exception:
         """What a task gave, or what kept it from being done."""

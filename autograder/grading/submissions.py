@@ -21,14 +21,14 @@ from typing import Protocol
 
 from autograder.course import Exercise
 from autograder.errors import UserError
-from autograder.grading.pristine import Untouched
+from autograder.grading.pristine import is_pristine
 from autograder.remote.errors import ArchiveError
 from autograder.text import Text
 
 MAX_FILE = 16 << 20  # bytes; a notebook this large is full of outputs
 MAX_BESIDE = 4 << 20  # bytes of files beside a submission, together, names included
 MAX_BESIDE_FILES = 1000
-MAX_COPIES = 20  # files named after one exercise: to tell whether one holds work may take a process
+MAX_COPIES = 20  # files named after one exercise: to tell whether one holds work takes a moment each
 MAX_LOOKED = 100_000  # files and folders of one student, whatever they are
 MAX_ARCHIVE = 64 << 20
 MAX_ENTRIES = 2000
@@ -164,16 +164,14 @@ def submissions_of(
     exercises: Sequence[Exercise],
     unpack: Unpacker,
     folder: Path | None = None,
-    untouched: Untouched | None = None,
 ) -> Iterator[Submission]:
     """What one student handed in for these exercises, one at a time, in course order. Nothing for those not there.
 
     Paths are told relative to `folder`, by default the one that the first entry lies in. Of several files that answer
-    one exercise, those that are `untouched` don't count.
+    one exercise, those that are still as they were given out don't count.
     """
     if not entries:
         return
-    untouched = untouched or Untouched()
     collector = _Collector(folder or entries[0].parent, unpack)
     for entry in entries:
         collector.take(entry)
@@ -181,7 +179,7 @@ def submissions_of(
     for exercise in exercises:
         candidates = _candidates(exercise, exercises, collector.named[exercise.topic])
         if 1 < len(candidates) <= MAX_COPIES:
-            candidates = _with_work(exercise, candidates, collector.folder, untouched)
+            candidates = _with_work(exercise, candidates, collector.folder)
         if candidates:
             yield _submission(student, exercise, candidates, collector)
         else:
@@ -298,9 +296,7 @@ def _candidates(exercise: Exercise, exercises: Iterable[Exercise], files: Iterab
     ]
 
 
-def _with_work(
-    exercise: Exercise, candidates: Sequence[_File], folder: Path, untouched: Untouched
-) -> list[_File]:
+def _with_work(exercise: Exercise, candidates: Sequence[_File], folder: Path) -> list[_File]:
     """Those that are not as they were given out; where all are, one of them, a `.py` first."""
 
     def holds_work(file: _File) -> bool:
@@ -308,7 +304,7 @@ def _with_work(
             readable = file.is_regular and not file.leads_outside(folder / file.path.parts[0])
             if not readable or file.size() > MAX_FILE:
                 return True  # what is wrong with it is told where it is taken
-            return not untouched(exercise, file.path.name, file.read())
+            return not is_pristine(exercise, file.path.name, file.read())
         except OSError:
             return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +11,17 @@ import torch
 
 from autograder.errors import UserError
 from autograder.grading.bundle import Bundle
-from autograder.grading.grader import Room, Workbench
-from autograder.grading.internal_errors import fault
-from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
+from autograder.grading.grader import ExerciseGrader, ungraded
+from autograder.grading.internal_errors import internal_error
 from autograder.grading.submissions import MAX_ARCHIVE, MAX_ENTRIES, Submission
-from autograder.guest.notebook_view import ShownCell, shown_cells
-from autograder.platforms.nbgrader.autograded import READING
 from autograder.remote.errors import ArchiveError
-from autograder.results import ExerciseResult, Status
+from autograder.remote.module_sandbox import ModuleSandbox
+from autograder.results import ExerciseResult, Isolation, Status
+from autograder.runner.backend import Backend
+from autograder.runner.confined import ConfinedBackend
+from autograder.runner.in_process import unsafe_backend
 from autograder.sandbox.errors import SandboxUnavailable
-from autograder.sandbox.sandbox import Level, Sandbox
+from autograder.sandbox.sandbox import Level
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,11 @@ class Mode:
     unsafe: bool = False
     level: Level | None = None
     hide: tuple[Path, ...] = ()  # folders that no submission may see, whatever else happens
-    bare: bool = False  # no hidden file is left on this machine: see `autograder.sandbox.sandbox.level_of`
+    nothing_hidden: bool = False  # on this machine: see `autograder.sandbox.sandbox.level_of`
 
 
 class Worker:
-    """What one process keeps between submissions: its sandbox, and a workbench for each exercise it has met."""
+    """What one process keeps between submissions: its sandbox, and a grader for each exercise it has met."""
 
     def __init__(self, mode: Mode) -> None:
         # Tests work on tiny tensors; handing those to a pool of threads costs fifty times what it saves.
@@ -41,43 +43,50 @@ class Worker:
         # What is imported stays; the garbage collector need not go through all of torch again and again.
         gc.freeze()
         self.mode = mode
-        self._sandbox: Sandbox | None = None
-        self._benches: dict[str, Workbench] = {}
+        self._sandbox: ModuleSandbox | None = None
+        self._graders: dict[str, ExerciseGrader] = {}
 
     @property
-    def sandbox(self) -> Sandbox:
+    def sandbox(self) -> ModuleSandbox:
         if self._sandbox is None:
-            self._sandbox = Sandbox(level=self.mode.level, hide=self.mode.hide, bare=self.mode.bare)
+            self._sandbox = ModuleSandbox(
+                level=self.mode.level, hide=self.mode.hide, nothing_hidden=self.mode.nothing_hidden
+            )
         return self._sandbox
 
     @property
-    def room(self) -> Room:
-        return UnsafeRoom() if self.mode.unsafe else ConfinedRoom(self.sandbox)
+    def isolation(self) -> Isolation:
+        """What stands between a submission and this process. SandboxUnavailable where nothing does."""
+        return Isolation.UNSAFE if self.mode.unsafe else Isolation(self.sandbox.level.value)
 
-    def bench(self, bundle: Bundle) -> Workbench:
-        """The workbench of this very bundle; it takes the place of an older one of the same exercise."""
-        known = self._benches.get(bundle.exercise)
+    def _open(self, bundle: Bundle, files: Mapping[str, bytes], main: str) -> Backend:
+        if self.mode.unsafe:
+            return unsafe_backend(files, main, bundle.spec.forbidden)
+        return ConfinedBackend(self.sandbox, files, main, bundle.spec.limits, bundle.spec.forbidden)
+
+    def grader(self, bundle: Bundle) -> ExerciseGrader:
+        """The grader of this very bundle; it takes the place of an older one of the same exercise."""
+        known = self._graders.get(bundle.exercise)
         if known is None or known.bundle != bundle:
-            self._benches[bundle.exercise] = Workbench(bundle, self.room)
-        return self._benches[bundle.exercise]
+            self._graders[bundle.exercise] = ExerciseGrader(bundle, self._open, self.isolation)
+        return self._graders[bundle.exercise]
 
     def grade(self, bundle: Bundle, submission: Submission) -> ExerciseResult:
         """One result. A fault of ours is tried once more from a clean start; a second one is nobody's zero."""
         detail = ""
         for _ in range(2):
             try:
-                result = self.bench(bundle).grade(submission)
+                result = self.grader(bundle).grade(submission)
             except (UserError, SandboxUnavailable):
                 raise  # every other submission would meet it, too
             except Exception as error:
-                detail = fault("grading", error)
+                detail = internal_error("grading", error)
             else:
                 if result.status is not Status.UNGRADED:
                     return result
                 detail = result.detail
             self.close()
-        # Runs nothing of the submission; it only knows the points.
-        return Workbench(bundle, UnsafeRoom()).ungraded(submission, detail)
+        return ungraded(bundle, submission, detail)
 
     def unpack(self, archive: bytes) -> dict[str, bytes]:
         """An archive's members, taken apart in a confined process."""
@@ -85,15 +94,8 @@ class Worker:
             raise ArchiveError("archives are unpacked in the sandbox only, and --unsafe has none")
         return self.sandbox.unpack(archive, max_bytes=MAX_ARCHIVE, max_files=MAX_ENTRIES)
 
-    def cells(self, notebook: bytes) -> list[ShownCell]:
-        """A notebook's cells, read in a confined process."""
-        if self.mode.unsafe:
-            return shown_cells(notebook)
-        with self.sandbox.open({}, "", limits=READING) as child:
-            return child.cells(notebook)
-
     def close(self) -> None:
-        self._benches.clear()
+        self._graders.clear()
         if self._sandbox is not None:
             self._sandbox.close()
             self._sandbox = None

@@ -28,7 +28,7 @@ DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 DEFINES = re.compile(r"^(async def|def|class)\b", re.MULTILINE)
 
 
-class Note(NamedTuple):
+class SkippedCell(NamedTuple):
     """A cell that did not run to its end: its first line, and the exception's name and text."""
 
     cell: str
@@ -40,14 +40,14 @@ class OutOfTime(BaseException):
     """A scratch statement used up its CPU time. No Exception, because `except Exception` must not swallow it."""
 
 
-def run_cells(cells: Sequence[str], filename: str, namespace: dict[str, Any]) -> list[Note]:
+def run_cells(cells: Sequence[str], filename: str, namespace: dict[str, Any]) -> list[SkippedCell]:
     """Execute the cells, in order, in one namespace; what was left out.
 
     Raises:
         BaseException: whatever a function's or class's definition raises; SyntaxError for a cell that holds a
             definition and can't be parsed.
     """
-    notes: list[Note] = []
+    notes: list[SkippedCell] = []
     clock = _Clock(filename)
     flags = line = 0
     for source in cells:
@@ -90,7 +90,7 @@ def _future(statement: ast.stmt) -> int:
     return 0
 
 
-def _note(notes: list[Note], source: str, error: BaseException) -> None:
+def _note(notes: list[SkippedCell], source: str, error: BaseException) -> None:
     if len(notes) >= MAX_NOTES:
         return
     first = next((line.strip() for line in source.splitlines() if line.strip()), "")
@@ -98,7 +98,7 @@ def _note(notes: list[Note], source: str, error: BaseException) -> None:
         text = str(error)
     except BaseException:  # the submission's own exception
         text = ""
-    notes.append(Note(first[:80], type(error).__name__[:80], text[:400]))
+    notes.append(SkippedCell(first[:80], type(error).__name__[:80], text[:400]))
 
 
 class _Clock:

@@ -6,7 +6,7 @@ Each runs where the objects live; only plain values come back.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,12 +43,12 @@ def _gradient(value: Any) -> Tensor | None:
     return torch.zeros_like(value) if value.grad is None else value.grad
 
 
-def run_backward(
+def gradients(
     target: Callable[..., Any],
-    args: Sequence[Any] = (),
-    kwargs: dict[str, Any] | None = None,
+    *args: Any,
     upstream: Tensor | None = None,
     output: int | None = None,
+    **kwargs: Any,
 ) -> Gradients:
     """Call `target`, run the backward pass, and collect the gradients of its tensor arguments and parameters.
 
@@ -61,7 +61,7 @@ def run_backward(
         RuntimeError: if the chosen result is not a tensor, or depends on none of the inputs and parameters.
     """
     leaves = [_leaf(arg) for arg in args]
-    named = {key: _leaf(value) for key, value in (kwargs or {}).items()}
+    named = {key: _leaf(value) for key, value in kwargs.items()}
     parameters = dict(target.named_parameters()) if isinstance(target, torch.nn.Module) else {}
     for parameter in parameters.values():
         parameter.grad = None
@@ -86,16 +86,14 @@ def _detach(value: Any) -> Any:
     return value
 
 
-def leaves_unchanged(
-    target: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None = None
-) -> bool:
+def unchanged(target: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
     """Call `target`; True if every tensor, array, list, dict and set in the arguments is afterwards what it was.
 
     Objects of other classes are not looked into.
     """
-    given = [list(args), dict(kwargs or {})]
+    given = [list(args), kwargs]
     before = _copy(given)
-    target(*args, **(kwargs or {}))
+    target(*args, **kwargs)
     return _same(before, given)
 
 
@@ -133,8 +131,8 @@ def _same_elements(before: Any, now: Any) -> bool:
     return bool(((before == now) | ((before != before) & (now != now))).all())
 
 
-def build_torch(name: str, *args: Any, **kwargs: Any) -> Any:
-    """`build_torch("torch.nn.Linear", 4, 3)` -> a Linear. ValueError for a name outside torch or unknown."""
+def build(name: str, *args: Any, **kwargs: Any) -> Any:
+    """`build("torch.nn.Linear", 4, 3)` -> a Linear. ValueError for a name outside torch or unknown."""
     module, _, attribute = name.rpartition(".")
     if module.split(".")[0] != "torch":
         raise ValueError(
@@ -145,3 +143,7 @@ def build_torch(name: str, *args: Any, **kwargs: Any) -> Any:
     except (ImportError, AttributeError):
         raise ValueError(f"build(): there is no {name!r} in this torch") from None
     return factory(*args, **kwargs)
+
+
+# The fixtures of these names, for every backend.
+HELPERS: dict[str, Callable[..., Any]] = {"gradients": gradients, "unchanged": unchanged, "build": build}

@@ -18,7 +18,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from autograder.guest.cell_runner import GAP, Note, run_cells
+from autograder.guest.cell_runner import GAP, SkippedCell, run_cells
 from autograder.guest.notebook import code_cells
 
 STUB = "autograder"
@@ -88,7 +88,7 @@ def _execute(module: ModuleType, source: str, filename: str) -> None:
     exec(compile(source, filename, "exec", dont_inherit=True), module.__dict__)
 
 
-def _execute_cells(module: ModuleType, cells: Sequence[str], filename: str) -> list[Note]:
+def _execute_cells(module: ModuleType, cells: Sequence[str], filename: str) -> list[SkippedCell]:
     _introduce(module, GAP.join(cells), filename)
     return run_cells(cells, filename, module.__dict__)
 
@@ -124,7 +124,7 @@ def _install(siblings: _Siblings) -> None:
 
 
 def load_module(
-    files: Mapping[str, bytes], main: str, directory: str = "", notes: list[Note] | None = None
+    files: Mapping[str, bytes], main: str, directory: str = "", skipped: list[SkippedCell] | None = None
 ) -> ModuleType:
     """Execute `files[main]` as a fresh module and return it.
 
@@ -132,7 +132,7 @@ def load_module(
         files: name -> raw bytes; the main file (`.py` or `.ipynb`) and the `.py` files beside it.
         main: the name of the file to run.
         directory: where the files lie on disk, if they do, so that a debugger finds them.
-        notes: takes what was left out of a notebook (see `student.scratch`).
+        skipped: takes what was left out of a notebook (see `guest.cell_runner`).
 
     Raises whatever the submission raises, SyntaxError included. While it runs, `import autograder` gives a stub.
     """
@@ -148,8 +148,8 @@ def load_module(
     try:
         if is_notebook:
             left_out = _execute_cells(module, cells, filename)
-            if notes is not None:
-                notes += left_out
+            if skipped is not None:
+                skipped += left_out
         else:
             _execute(module, cells[0], filename)
     finally:

@@ -19,7 +19,7 @@ from autograder.results import Limits, Outcome, TestResult, Visibility
 from autograder.text import Text, encodable, language
 
 if TYPE_CHECKING:
-    from autograder.runner.in_process import LocalSide
+    from autograder.runner.in_process import InProcessBackend
     from autograder.runner.run import Ending
 
 
@@ -120,7 +120,7 @@ def check_namespace(
     exercise: Exercise, namespace: Mapping[str, Any], lang: str, *, only: str | None = None
 ) -> Report:
     """The report on definitions in a notebook's or script's namespace; with `only`, on that test function alone."""
-    from autograder.runner.in_process import LocalSide
+    from autograder.runner.in_process import InProcessBackend
 
     module = ModuleType("submission")
     module.__dict__.update({name: value for name, value in namespace.items() if not name.startswith("__")})
@@ -129,14 +129,14 @@ def check_namespace(
     def is_student(filename: str) -> bool:
         return filename == file or "ipykernel_" in filename or filename.startswith("<ipython-input")
 
-    side = LocalSide(module, exercise.public.forbidden, is_student)
-    return run_public(exercise, side, is_student, lang, only=only, absent=None if file else NOT_RUN)
+    backend = InProcessBackend(lambda skipped: module, exercise.public.forbidden, is_student)
+    return run_public(exercise, backend, is_student, lang, only=only, absent=None if file else NOT_RUN)
 
 
 def check_file(exercise: Exercise, lang: str, path: Path | None = None) -> Report:
     """The report on a file, the exercise's own by default."""
     from autograder.guest.loading import filename_of
-    from autograder.runner.in_process import local_side
+    from autograder.runner.in_process import local_backend
 
     path = path or exercise.skeleton
     filename = filename_of(path.name, str(path.parent.resolve()))
@@ -145,19 +145,19 @@ def check_file(exercise: Exercise, lang: str, path: Path | None = None) -> Repor
         return name == filename
 
     try:
-        side = local_side(path, exercise)
+        backend = local_backend(path, exercise)
     except CourseError:
         raise
     except KeyboardInterrupt as stop:
         raise _interrupted(stop, path.name, is_student, lang) from None
     except BaseException as error:  # the file may raise anything, SystemExit included
         return _not_loaded(exercise, error, is_student, lang)
-    return run_public(exercise, side, is_student, lang)
+    return run_public(exercise, backend, is_student, lang)
 
 
 def run_public(
     exercise: Exercise,
-    side: LocalSide,
+    backend: InProcessBackend,
     is_student: Callable[[str], bool],
     lang: str,
     *,
@@ -177,7 +177,7 @@ def run_public(
         if only not in (None, case.function_name):
             continue
         try:
-            ending = run_case(case, side, None, limits)
+            ending = run_case(case, backend, None, limits)
         except KeyboardInterrupt as stop:
             raise _interrupted(stop, case.name, is_student, lang) from None
         result = _result(case, ending, is_student, limits)
@@ -231,6 +231,45 @@ def _not_loaded(
     first = _result(cases[0], Ending(outcome, error), is_student, exercise.public.limits)
     whole = replace(first, name=exercise.skeleton.name, max_score=sum(case.points for case in cases))
     return Report(exercise.id, exercise.public.title.text.pick(lang), [whole], lang)
+
+
+def check_hidden(exercise: Exercise, lang: str) -> Report:
+    """Grade the learner's own file as the instructor's grader would; in process where no sandbox is to be had.
+
+    Raises:
+        CourseError: if the solutions are not here (a released tree).
+    """
+    if not exercise.hidden_tests.is_file():
+        raise CourseError(
+            f"{exercise.hidden_tests} is not here: this tree was released without hidden tests; leave out --hidden",
+            f"没有 {exercise.hidden_tests}：发放的文件里不含隐藏测试；请去掉 --hidden",
+        )
+    from autograder.grading.bundle import bundle_of
+    from autograder.grading.submissions import Submission
+    from autograder.grading.worker import Mode, Worker
+    from autograder.runner.in_process import require_file
+    from autograder.sandbox.errors import SandboxUnavailable
+
+    path = exercise.skeleton
+    require_file(path, exercise)
+    files = {path.name: path.read_bytes()}
+    files |= {
+        p.name: p.read_bytes()
+        for p in path.parent.glob("*.py")
+        if p != path and not p.name.startswith("test_")
+    }
+    submission = Submission("", exercise.id, path.name, path.name, files)
+    bundle = bundle_of(exercise)
+    worker = Worker(Mode())
+    try:
+        _ = worker.isolation
+    except SandboxUnavailable:
+        worker = Worker(Mode(unsafe=True))  # the learner's own code on the learner's own machine
+    try:
+        result = worker.grade(bundle, submission)
+    finally:
+        worker.close()
+    return Report(exercise.id, exercise.spec.title.text.pick(lang), result.tests, lang, shares=True)
 
 
 def show(report: Report) -> None:

@@ -70,16 +70,16 @@ def _loaded() -> dict[Path, Any]:
 
 
 @pytest.fixture
-def _side(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Iterator[Any]:
+def _backend(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Iterator[Any]:
     from autograder.guest.seed import seed_of
-    from autograder.runner.in_process import local_side
+    from autograder.runner.in_process import local_backend
 
     exercise = _needed(request)
     in_exercises = request.path.parent.parent.name == "exercises"
     path = exercise.skeleton if in_exercises else exercise.solution
     if path not in _loaded:
         try:
-            _loaded[path] = local_side(path, exercise)
+            _loaded[path] = local_backend(path, exercise)
         except Exception as error:  # kept, so that every test of the file fails for the one reason
             _loaded[path] = error
     if isinstance(_loaded[path], Exception):
@@ -98,9 +98,9 @@ def _side(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Iterator[
 
 
 @pytest.fixture
-def student(_side: Any) -> Any:
+def student(_backend: Any) -> Any:
     """The module under test: the student's file, or under `solutions/` the reference."""
-    return _side.student
+    return _backend.student
 
 
 @pytest.fixture
@@ -116,27 +116,27 @@ def reference(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
-def gradients(_side: Any) -> Any:
+def gradients(_backend: Any) -> Any:
     """`gradients(target, *args, upstream=None, output=None)`: forward and backward on the student's side."""
-    return _side.gradients
+    return _backend.helpers["gradients"]
 
 
 @pytest.fixture
-def unchanged(_side: Any) -> Any:
+def unchanged(_backend: Any) -> Any:
     """`unchanged(target, *args)`: whether a call on the student's side leaves its arguments as they were."""
-    return _side.unchanged
+    return _backend.helpers["unchanged"]
 
 
 @pytest.fixture
-def build(_side: Any) -> Any:
+def build(_backend: Any) -> Any:
     """`build("torch.nn.Linear", 4, 3)`: an object of a torch class on the student's side."""
-    return _side.build
+    return _backend.helpers["build"]
 
 
 @pytest.fixture
-def ranks(_side: Any) -> Any:
+def ranks(_backend: Any) -> Any:
     """`ranks(world_size, "train", *args)`: one call for each rank, joined by a counting interconnect."""
-    return _side.ranks
+    return _backend.ranks
 
 
 # --------------------------------------------------------------------------------------------------- reporting

@@ -20,7 +20,7 @@ from autograder.authoring.notebooks import notebook_of
 from autograder.authoring.script import BEGIN, END, find_blocks, questions, split_cells, strip_solutions
 from autograder.course import Exercise
 from autograder.course.toml import read_text
-from autograder.platforms.selection import Parcel, beside_course, leave_notebooks_only, page, write_course
+from autograder.platforms.selection import Selection, beside_course, leave_notebooks_only, page, write_course
 from autograder.platforms.wheel import write_package
 from autograder.results import Visibility, total
 from autograder.runner.collect import TestCase, collect
@@ -45,18 +45,18 @@ def {name}(env):
 PROMPT = '{indent}""" # BEGIN PROMPT\n{indent}raise NotImplementedError("{name}")\n{indent}""" # END PROMPT'
 
 
-def write(parcel: Parcel, out: Path) -> None:
+def write(selection: Selection, out: Path) -> None:
     """Write one folder for each exercise below `out/instructor`, and the package beside it."""
     wheel = write_package(out, "otter")
     package = sorted(path.name for path in out.iterdir())
-    for exercise in parcel.exercises:
+    for exercise in selection.exercises:
         folder = out / INSTRUCTOR / exercise.unit / exercise.topic
-        (given,) = write_course(replace(parcel, exercises=(exercise,)), folder)
+        (given,) = write_course(replace(selection, exercises=(exercise,)), folder)
         for name in package:
             shutil.copyfile(out / name, folder / name)
-        _write_source(exercise, given, package, parcel.lang)
+        _write_source(exercise, given, package, selection.lang)
         leave_notebooks_only([given], folder)
-    readme = page("otter", parcel, wheel=wheel.name, example=parcel.exercises[0])
+    readme = page("otter", selection, wheel=wheel.name, example=selection.exercises[0])
     (out / "README.md").write_text(readme, encoding="utf-8")
 
 

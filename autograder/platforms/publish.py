@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from autograder.errors import UserError
 
 if TYPE_CHECKING:
-    from autograder.platforms.selection import Parcel
+    from autograder.platforms.selection import Selection
 
 
 class Target(StrEnum):
@@ -29,7 +29,7 @@ class Target(StrEnum):
     GRADESCOPE = "gradescope"
 
 
-# Each of these modules has `write(parcel, out)`.
+# Each of these modules has `write(selection, out)`.
 WRITERS = {
     Target.PLAIN: "autograder.platforms.plain",
     Target.GITHUB: "autograder.platforms.github.template",
@@ -43,8 +43,8 @@ class ReleaseError(UserError):
     """The release can't be written. Nothing was."""
 
 
-def release(parcel: Parcel, target: Target | str, out: Path, *, force: bool = False) -> list[Path]:
-    """Write `parcel` for one of the targets into `out`; the files that are new or changed there.
+def release(selection: Selection, target: Target | str, out: Path, *, force: bool = False) -> list[Path]:
+    """Write `selection` for one of the targets into `out`; the files that are new or changed there.
 
     Raises:
         ReleaseError: a file in `out` differs from the one to be written, and `force` is off.
@@ -54,7 +54,7 @@ def release(parcel: Parcel, target: Target | str, out: Path, *, force: bool = Fa
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".release-") as staging:
         staged = Path(staging) / "out"
         staged.mkdir()
-        writer.write(parcel, staged)
+        writer.write(selection, staged)
         return _merge(staged, out, force=force)
 
 

@@ -12,8 +12,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from autograder.authoring.build import generate, holds_work, toml_lines
+from autograder.authoring.build import holds_work, skeleton_of, toml_lines
 from autograder.course import Course, CourseError, Exercise
+from autograder.course.digests import file_digest
+from autograder.course.toml import read_text
 from autograder.text import Text
 
 PYTEST_INI = """\
@@ -24,7 +26,7 @@ testpaths = exercises
 
 
 @dataclass(frozen=True)
-class Parcel:
+class Selection:
     """Exercises of a course that are given out together."""
 
     course: Course
@@ -34,7 +36,7 @@ class Parcel:
     lang: str
 
 
-def parcel_of(course: Course, assignment: str | None, lang: str) -> Parcel:
+def select(course: Course, assignment: str | None, lang: str) -> Selection:
     """The exercises of an assignment of the course (or of a unit, or a single one); all without a name.
 
     Raises:
@@ -50,39 +52,39 @@ def parcel_of(course: Course, assignment: str | None, lang: str) -> Parcel:
     else:
         title = exercises[0].public.title.text
     name = assignment.strip("/").rsplit("/", 1)[-1] if assignment else ""
-    return Parcel(course, exercises, name, title, lang)
+    return Selection(course, exercises, name, title, lang)
 
 
-def assignments_of(parcel: Parcel) -> list[Parcel]:
-    """The parcel itself if it is an assignment; else one for each of the course's, or for each unit."""
-    if parcel.assignment:
-        return [parcel]
-    course = parcel.course
+def assignments_of(selection: Selection) -> list[Selection]:
+    """The selection itself if it is an assignment; else one for each of the course's, or for each unit."""
+    if selection.assignment:
+        return [selection]
+    course = selection.course
     chosen = [(a.id, a.title.text, tuple(course.select(a.exercises))) for a in course.assignments]
     chosen = chosen or [
         (u.id, u.title.text, tuple(course.select([u.id]))) for u in course.units if u.exercises
     ]
     return [
-        replace(parcel, assignment=name, title=title, exercises=exercises)
+        replace(selection, assignment=name, title=title, exercises=exercises)
         for name, title, exercises in chosen
     ]
 
 
-def write_course(parcel: Parcel, out: Path) -> list[Exercise]:
+def write_course(selection: Selection, out: Path) -> list[Exercise]:
     """Write what `check()` and pytest look for below `out`: exercises/, course/ and pytest.ini.
 
     Returns:
         The same exercises as they lie below `out`.
     """
-    for exercise in parcel.exercises:
+    for exercise in selection.exercises:
         for path, text in _student_files(exercise).items():
             _put(out / path.relative_to(exercise.root), text)
         _copy(exercise.public_tests, exercise.root, out)
         _write_lessons(exercise, out)
-    _copy(parcel.course.root / "course" / "LICENSE.md", parcel.course.root, out)
-    _put(out / "course" / "course.toml", _course_toml(parcel))
+    _copy(selection.course.root / "course" / "LICENSE.md", selection.course.root, out)
+    _put(out / "course" / "course.toml", _course_toml(selection))
     _put(out / "pytest.ini", PYTEST_INI)
-    return [Exercise(out, exercise.unit, exercise.topic) for exercise in parcel.exercises]
+    return [Exercise(out, exercise.unit, exercise.topic) for exercise in selection.exercises]
 
 
 def leave_notebooks_only(released: Sequence[Exercise], out: Path) -> None:
@@ -108,7 +110,14 @@ def beside_course(markdown: str) -> str:
 def _student_files(exercise: Exercise) -> dict[Path, str]:
     """The skeleton and the public TOML as text."""
     if exercise.solution.is_file():
-        return generate(exercise)
+        skeleton = skeleton_of(exercise)
+        if file_digest(skeleton) != exercise.public.pristine.file:
+            raise CourseError(
+                f"{exercise.public_spec_file} was not built from {exercise.solution} as it is now; run "
+                f"`autograder build {exercise.id}`",
+                f"{exercise.public_spec_file} 不是由现在的 {exercise.solution} 生成的；请运行 `autograder build {exercise.id}`",
+            )
+        return {exercise.skeleton: skeleton, exercise.public_spec_file: read_text(exercise.public_spec_file)}
     if holds_work(exercise):
         raise CourseError(
             f"{exercise.skeleton} was filled in, and there is no solution to generate it from; "
@@ -127,26 +136,26 @@ def _write_lessons(exercise: Exercise, out: Path) -> None:
             _copy(path, exercise.root, out)
 
 
-def _course_toml(parcel: Parcel) -> str:
+def _course_toml(selection: Selection) -> str:
     """A course.toml that lists what is released and nothing else."""
-    course = parcel.course
+    course = selection.course
     lines = toml_lines({"title": {"en": course.title.en, "zh": course.title.zh}})
     for unit in course.units:
-        topics = [exercise.topic for exercise in parcel.exercises if exercise.unit == unit.id]
+        topics = [exercise.topic for exercise in selection.exercises if exercise.unit == unit.id]
         if topics:
             title = {"en": unit.title.en, "zh": unit.title.zh}
             lines += ["", "[[unit]]", *toml_lines({"id": unit.id, "title": title, "exercises": topics})]
     return "\n".join(lines) + "\n"
 
 
-def page(template: str, parcel: Parcel, **values: Any) -> str:
-    """A page from `templates/TEMPLATE.LANG.md`, in the parcel's language."""
+def page(template: str, selection: Selection, **values: Any) -> str:
+    """A page from `templates/TEMPLATE.LANG.md`, in the selection's language."""
     import jinja2
 
-    source = resources.files(__package__) / "templates" / f"{template}.{parcel.lang}.md"
+    source = resources.files(__package__) / "templates" / f"{template}.{selection.lang}.md"
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     text = environment.from_string(source.read_text(encoding="utf-8"))
-    return text.render(parcel=parcel, title=parcel.title.pick(parcel.lang), **values) + "\n"
+    return text.render(selection=selection, title=selection.title.pick(selection.lang), **values) + "\n"
 
 
 def _copy(path: Path, root: Path, out: Path) -> None:

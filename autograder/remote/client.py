@@ -1,4 +1,4 @@
-"""The trusted side of one confined process: it sends requests, checks answers, and ends what misbehaves."""
+"""A student's module in a confined process, as the trusted side holds it: requests go out, answers are checked."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import secrets
 import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from autograder.guest.cell_runner import MAX_NOTES, SCRATCH_SECONDS, Note
+from autograder.guest.cell_runner import MAX_NOTES, SCRATCH_SECONDS, SkippedCell
 from autograder.guest.helpers import Gradients
-from autograder.guest.notebook import NotebookError
-from autograder.guest.notebook_view import ShownCell
-from autograder.guest.notebook_view import accept as accept_cells
 from autograder.remote import wire
 from autograder.remote.archive import Refused, accept
 from autograder.remote.callbacks import Callbacks
-from autograder.remote.channel import Channel, Closed
 from autograder.remote.decode import Decoder
 from autograder.remote.encode import Encoder
 from autograder.remote.errors import ArchiveError, Frame, StudentError, UnsendableArgument, student_error
+from autograder.remote.frames import Frames
 from autograder.remote.proxy import MAX_ITERATION, Call, Handle
 from autograder.remote.values import MODULE
 from autograder.results import Limits
+from autograder.sandbox.channel import Closed
 from autograder.sandbox.errors import Blocked, Ended, SandboxFault, TimedOut
 from autograder.sandbox.process import Process
 from autograder.text import printable
@@ -31,14 +29,14 @@ LOAD_SECONDS = 2 * SCRATCH_SECONDS  # to load a file, whatever its tests may tak
 MAX_CALLBACKS = 20_000  # in one operation
 TEST_FACTOR = 10  # CPU seconds of the test's functions, for each second that the child may take itself
 MAX_TRACED = 128 << 20  # bytes of answers in one trace
-OURS = ("load", "unpack", "cells")  # operations whose arguments no child had a hand in
+OURS = ("load", "unpack")  # operations whose arguments no child had a hand in
 MAX_NESTING = 8  # operations made from within functions that an operation called back
 
 T = TypeVar("T")
 
 
-class Child:
-    """One student's module in a confined process. Made by `Sandbox.open`; a context manager that closes it.
+class RemoteModule:
+    """One student's module in a confined process. Made by `ModuleSandbox.open`; a context manager that closes it.
 
     One thread may use it at a time; different children may be used from different threads.
     """
@@ -51,7 +49,8 @@ class Child:
         limits: Limits,
     ) -> None:
         self._process = process
-        self._channel: Channel = process.channel
+        self._channel = process.channel
+        self._frames = Frames(process.channel)
         self._files, self._main = dict(files), main
         self._limits = limits
         self._ended: Exception | None = None
@@ -59,7 +58,7 @@ class Child:
         self._numbers = _unguessable()
         self._free: list[int] = []
         self._seed: int | None = None
-        self._definitions: dict[str, Handle] = {}  # of the module, by name: kept by `student`
+        self.definitions: dict[str, Handle] = {}  # of the module, by name: kept by `student`
         self._callbacks = Callbacks()
         self._iterations: dict[int, int] = {}
         self.trace: list[Call] = []
@@ -70,7 +69,7 @@ class Child:
 
     # --- what a test does ---
 
-    def load(self, *, patient: bool = True) -> list[Note]:
+    def load(self, *, patient: bool = True) -> list[SkippedCell]:
         """Run the student's source; what was left out of a notebook. `patient` as in `deadline`.
 
         Raises:
@@ -78,11 +77,11 @@ class Child:
             Ended: it doesn't come back.
         """
         self.deadline(max(LOAD_SECONDS, self._limits.seconds), patient=patient)
-        answer = self._operate("load", self._main, None, "", (self._files, self._main))
+        answer = self.operate("load", self._main, None, "", (self._files, self._main))
         self.deadline(self._limits.seconds)
         if type(answer) is not list or not all(map(_is_note, answer)):
             self._end(Blocked("loading gave something else than notes"))
-        return [Note(*(printable(text, 400) for text in note)) for note in answer[:MAX_NOTES]]
+        return [SkippedCell(*(printable(text, 400) for text in note)) for note in answer[:MAX_NOTES]]
 
     def seed(self, seed: int) -> None:
         """Seed torch, numpy and random on the student's side, at the beginning of the next operation."""
@@ -90,37 +89,29 @@ class Child:
             raise self._ended
         self._seed = seed
 
-    def gradients(
-        self, target: Any, *args: Any, upstream: Any = None, output: int | None = None, **kwargs: Any
-    ) -> Gradients:
-        """Forward and backward on the student's side; see `autograder.guest.helpers.run_backward`."""
-        path = f"gradients({target._handle_path if isinstance(target, Handle) else ''})"
-        answer = self._operate("gradients", path, None, "", (target, list(args), kwargs, upstream, output))
-        if type(answer) is not tuple or list(map(type, answer[1:])) != [list, dict, dict]:
-            self._end(Blocked("gradients came back in another form than ours"))
-        return Gradients(*answer)
-
-    def unchanged(self, target: Handle, *args: Any, **kwargs: Any) -> bool:
-        """Whether a call leaves its arguments alone; see `autograder.guest.helpers.leaves_unchanged`."""
-        path = f"unchanged({target._handle_path})"
-        answer = self._operate("unchanged", path, None, "", (target, list(args), kwargs))
-        if type(answer) is not bool:
-            self._end(Blocked("whether arguments are unchanged came back as something else"))
-        return answer
-
-    def build(self, name: str, *args: Any, **kwargs: Any) -> Handle:
-        """An object of a torch class, made on the student's side."""
-        answer = self._operate("build", name, None, name, args, kwargs)
-        if not isinstance(answer, Handle):
-            self._end(Blocked("an object that must stay came back by value"))
-        return answer
+    def help(self, name: str, target: Any, *args: Any, **kwargs: Any) -> Any:
+        """One of `autograder.guest.helpers.HELPERS`, run where the target lives; its answer has the helper's own form."""
+        path = f"{name}({target._handle_path if isinstance(target, Handle) else target})"
+        answer = self.operate("help", path, None, name, (target, *args), kwargs)
+        if name == "build" and isinstance(answer, Handle):
+            return answer
+        if name == "unchanged" and type(answer) is bool:
+            return answer
+        if (
+            name == "gradients"
+            and type(answer) is tuple
+            and list(map(type, answer[1:])) == [list, dict, dict]
+        ):
+            return Gradients(*answer)
+        self._end(Blocked(f"{name} came back in another form than ours"))
+        return None
 
     def unpack(self, archive: bytes, max_bytes: int, max_files: int) -> dict[str, bytes]:
         """The files of an archive. ArchiveError naming what is wrong with it."""
         if len(archive) > wire.MAX_PAYLOAD // 2 or max_bytes > wire.MAX_PAYLOAD // 2:
             raise ArchiveError(f"it is larger than {wire.MAX_PAYLOAD // 2} bytes")
         try:
-            answer = self._operate("unpack", "", None, "", (archive, max_bytes, max_files))
+            answer = self.operate("unpack", "", None, "", (archive, max_bytes, max_files))
             return accept(answer, max_bytes, max_files)
         except StudentError as error:
             raise ArchiveError(error.message) from None
@@ -128,15 +119,6 @@ class Child:
             raise ArchiveError(str(error)) from None
         except Ended as error:
             raise ArchiveError(f"unpacking it ended the process: {error}") from None
-
-    def cells(self, notebook: bytes) -> list[ShownCell]:
-        """What a notebook shows. NotebookError naming what is wrong with it."""
-        try:
-            return accept_cells(self._operate("cells", "", None, "", (notebook,)))
-        except StudentError as error:
-            raise NotebookError(error.message) from None
-        except Ended as error:
-            raise NotebookError(f"reading it ended the process: {error}") from None
 
     # --- its resources ---
 
@@ -168,18 +150,13 @@ class Child:
         """CPU time used in all."""
         return self._process.cpu_seconds
 
-    @property
-    def peak_memory(self) -> int:
-        """The most bytes resident at once, above what is shared with the zygote; 0 before `close`."""
-        return self._process.peak_memory
-
     def close(self) -> None:
         """End the process and wait for it. May be called again."""
         if self._ended is None:
             self._ended = Ended("the child was closed")
             self._process.end()
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> RemoteModule:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -187,7 +164,7 @@ class Child:
 
     # --- one operation ---
 
-    def _operate(
+    def operate(
         self,
         kind: str,
         path: str,
@@ -239,7 +216,7 @@ class Child:
 
     def _record(self, call: Call) -> None:
         """Keep it for diagnosis, unless all is too large to be kept."""
-        self.traced += self._channel.size
+        self.traced += self._frames.size
         if self.traced <= MAX_TRACED:
             self.trace.append(call)
         else:
@@ -250,12 +227,12 @@ class Child:
         callbacks, started = 0, time.thread_time()
         while True:
             with budget:
-                self._channel.send(pieces)
-                message, payload = self._channel.receive()
-            if isinstance(message, wire.Confined) or message.call != call:
+                self._frames.send(pieces)
+                message, payload = self._frames.receive()
+            if message.call != call:
                 raise wire.WireError("it answered something else than what it was asked")
             if not isinstance(message, wire.Callback) and message.rebound:
-                self._definitions.clear()
+                self.definitions.clear()
             decoder = Decoder(payload, lambda node: self._receive_handle(node, path))
             match message:
                 case wire.Returned():
@@ -291,7 +268,7 @@ class Child:
             self.callback_error = error
             return wire.pack(wire.CallbackResult(message.call, False))
 
-    def _end(self, error: Exception) -> None:
+    def _end(self, error: Exception) -> NoReturn:
         """End the child because of `error`, and raise it, now and at every further use."""
         self._process.end()
         self._ended = error
@@ -307,31 +284,29 @@ class Child:
     def _send_opaque(self, value: Any) -> wire.Node:
         if not isinstance(value, Handle):
             return self._callbacks.send(value)
-        if value._handle_child is not self:
+        if value._handle_remote is not self:
             raise TypeError(f"{value!r} belongs to another process")
         return wire.HandleNode(value._handle_number)
 
-    def _release(self, number: int) -> None:
+    def release(self, number: int) -> None:
         if number != MODULE and self._ended is None:
             self._free.append(number)
 
     # --- typed answers ---
 
-    def _expect(
-        self, kind: type[T], operation: str, target: Handle, name: str, args: Sequence[Any] = ()
-    ) -> T:
+    def expect(self, kind: type[T], operation: str, target: Handle, name: str, args: Sequence[Any] = ()) -> T:
         """An operation whose answer Python itself needs to be of one type."""
-        answer = self._operate(operation, f"{name or operation}({target._handle_path})", target, name, args)
+        answer = self.operate(operation, f"{name or operation}({target._handle_path})", target, name, args)
         if type(answer) is not kind:
             self._end(Blocked(f"{name or operation} gave something that is no {kind.__name__}"))
         return answer
 
-    def _next(self, handle: Handle) -> Any:
+    def next_item(self, handle: Handle) -> Any:
         counts = self._iterations
         counts[handle._handle_number] = counts.get(handle._handle_number, 0) + 1
         if counts[handle._handle_number] > MAX_ITERATION:
             raise StudentError("TooManyItems", (), f"an iterator gave more than {MAX_ITERATION} items")
-        return self._operate("next", f"next({handle._handle_path})", handle)
+        return self.operate("next", f"next({handle._handle_path})", handle)
 
 
 def _unguessable() -> Iterator[int]:

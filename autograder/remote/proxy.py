@@ -2,18 +2,15 @@
 
 Attributes, calls, items, iteration and arithmetic are forwarded. What would let a hostile object decide a
 test by itself is not: `==`, `!=`, `<`, truth value and hash raise TypeError with advice, and `repr` never
-asks the child.
+asks the remote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from autograder.remote.values import LASTING, MODULE, type_name
-
-if TYPE_CHECKING:
-    from autograder.remote.client import Child
 
 MAX_ITERATION = 100_000
 LASTING_NAMES = frozenset(map(type_name, LASTING))
@@ -27,19 +24,52 @@ class Call(NamedTuple):
     result: Any
 
 
-class Handle:
-    """A proxy of one object in a child. It has no public attributes of its own, so as not to hide the student's."""
+T = TypeVar("T")
 
-    __slots__ = ("__weakref__", "_handle_child", "_handle_number", "_handle_path", "_handle_type")
+
+class Remote(Protocol):
+    """What a handle asks of the process that its object lives in."""
+
+    trace: list[Call]
+    definitions: dict[str, Handle]  # of the module, by name
+
+    @property
+    def alive(self) -> bool: ...
+
+    def operate(
+        self,
+        kind: str,
+        path: str,
+        target: Handle | None,
+        name: str = "",
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Do one operation there; its result."""
+
+    def expect(self, kind: type[T], operation: str, target: Handle, name: str, args: Sequence[Any] = ()) -> T:
+        """An operation whose answer Python itself needs to be of one type."""
+
+    def next_item(self, handle: Handle) -> Any:
+        """The next item of an iterator."""
+
+    def release(self, number: int) -> None:
+        """No handle to this object is left."""
+
+
+class Handle:
+    """A proxy of one object in a remote. It has no public attributes of its own, so as not to hide the student's."""
+
+    __slots__ = ("__weakref__", "_handle_number", "_handle_path", "_handle_remote", "_handle_type")
     __array_ufunc__ = None  # numpy then leaves `array + handle` to __radd__
     __hash__: None  # type: ignore[assignment]
 
-    def __init__(self, child: Child, number: int, path: str, type_name: str) -> None:
-        for name, value in (("child", child), ("number", number), ("path", path), ("type", type_name)):
+    def __init__(self, remote: Remote, number: int, path: str, type_name: str) -> None:
+        for name, value in (("remote", remote), ("number", number), ("path", path), ("type", type_name)):
             object.__setattr__(self, f"_handle_{name}", value)
 
     def __del__(self) -> None:
-        self._handle_child._release(self._handle_number)
+        self._handle_remote.release(self._handle_number)
 
     def __repr__(self) -> str:
         return f"<{self._handle_path or 'student'}: {self._handle_type}, in the student's process>"
@@ -50,39 +80,39 @@ class Handle:
         path = f"{self._handle_path}.{name}" if self._handle_path else name
         if self._handle_number == MODULE:
             return _definition(self, path, name)
-        return self._handle_child._operate("get", path, self, name)
+        return self._handle_remote.operate("get", path, self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._handle_child._definitions.clear()
-        self._handle_child._operate("set", f"{self._handle_path}.{name}", self, name, (value,))
+        self._handle_remote.definitions.clear()
+        self._handle_remote.operate("set", f"{self._handle_path}.{name}", self, name, (value,))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._handle_child._operate("call", f"{self._handle_path}()", self, "", args, kwargs)
+        return self._handle_remote.operate("call", f"{self._handle_path}()", self, "", args, kwargs)
 
     def __getitem__(self, index: Any) -> Any:
-        return self._handle_child._operate("getitem", f"{self._handle_path}[]", self, "", (index,))
+        return self._handle_remote.operate("getitem", f"{self._handle_path}[]", self, "", (index,))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._handle_child._operate("setitem", f"{self._handle_path}[]", self, "", (index, value))
+        self._handle_remote.operate("setitem", f"{self._handle_path}[]", self, "", (index, value))
 
     def __contains__(self, item: Any) -> bool:
-        return self._handle_child._expect(bool, "contains", self, "", (item,))
+        return self._handle_remote.expect(bool, "contains", self, "", (item,))
 
     def __len__(self) -> int:
-        return self._handle_child._expect(int, "unary", self, "len")
+        return self._handle_remote.expect(int, "unary", self, "len")
 
     def __float__(self) -> float:
-        return self._handle_child._expect(float, "unary", self, "float")
+        return self._handle_remote.expect(float, "unary", self, "float")
 
     def __int__(self) -> int:
-        return self._handle_child._expect(int, "unary", self, "int")
+        return self._handle_remote.expect(int, "unary", self, "int")
 
     def __iter__(self) -> Iterator[Any]:
-        iterator = self._handle_child._operate("unary", f"iter({self._handle_path})", self, "iter")
+        iterator = self._handle_remote.operate("unary", f"iter({self._handle_path})", self, "iter")
         return iterator if isinstance(iterator, Handle) else iter(iterator)
 
     def __next__(self) -> Any:
-        return self._handle_child._next(self)
+        return self._handle_remote.next_item(self)
 
     def __eq__(self, other: object) -> bool:
         raise TypeError(_advice(self, "compared with == or !="))
@@ -103,14 +133,14 @@ class Handle:
 
 def _definition(module: Handle, path: str, name: str) -> Any:
     """An attribute of the module: from the child, unless it is known and lasts. The trace is the same."""
-    child = module._handle_child
-    known = child._definitions.get(name)
-    if known is not None and child.alive:
-        child.trace.append(Call("get", path, known))
+    remote = module._handle_remote
+    known = remote.definitions.get(name)
+    if known is not None and remote.alive:
+        remote.trace.append(Call("get", path, known))
         return known
-    value = child._operate("get", path, module, name)
+    value = remote.operate("get", path, module, name)
     if isinstance(value, Handle) and value._handle_type in LASTING_NAMES:
-        child._definitions[name] = value
+        remote.definitions[name] = value
     return value
 
 
@@ -129,14 +159,14 @@ def _binary(name: str, reflected: bool) -> Callable[[Handle, Any], Any]:
     kind = "reflected" if reflected else "binary"
 
     def operator(self: Handle, other: Any) -> Any:
-        return self._handle_child._operate(kind, f"{self._handle_path}.{name}", self, name, (other,))
+        return self._handle_remote.operate(kind, f"{self._handle_path}.{name}", self, name, (other,))
 
     return operator
 
 
 def _unary(name: str) -> Callable[[Handle], Any]:
     def operator(self: Handle) -> Any:
-        return self._handle_child._operate("unary", f"{self._handle_path}.{name}", self, name)
+        return self._handle_remote.operate("unary", f"{self._handle_path}.{name}", self, name)
 
     return operator
 

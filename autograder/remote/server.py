@@ -10,7 +10,6 @@ import itertools
 import mmap
 import operator
 import os
-import resource
 import sys
 import threading
 import traceback
@@ -20,11 +19,10 @@ from typing import Any, NoReturn
 
 from msgspec import Struct
 
-from autograder.guest.cell_runner import Note
+from autograder.guest.cell_runner import SkippedCell
 from autograder.guest.forbid import seal
-from autograder.guest.helpers import build_torch, leaves_unchanged, run_backward
+from autograder.guest.helpers import HELPERS
 from autograder.guest.loading import filename_of, load_module
-from autograder.guest.notebook_view import shown_cells
 from autograder.guest.seed import seed_everything
 from autograder.remote import archive, wire
 from autograder.remote.decode import Decoder
@@ -33,7 +31,6 @@ from autograder.remote.stream import Inbox
 from autograder.remote.values import LASTING, MODULE, type_name
 from autograder.sandbox.messages import EXIT_MEMORY
 
-CHANNEL = 3
 BALLAST = 8 << 20  # given back when memory runs out, so that this can still be said
 
 TORCH_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
@@ -56,6 +53,8 @@ class _Exhausted(Exception):
     """An iterator is at its end."""
 
 
+student_files: set[str] = set()  # their names, as tracebacks show them; each child fills its own
+
 Answer = wire.Returned | wire.Raised | wire.Exhausted
 
 
@@ -68,22 +67,20 @@ class Kept(Struct):
 class Server:
     """The state of one child: its channel, and the objects that the other side holds handles to."""
 
-    def __init__(self, student_files: set[str]) -> None:
-        """`student_files` is filled with the names of the student's files, as tracebacks show them."""
+    def __init__(self, channel: int) -> None:
+        """`channel` is the descriptor of its end of the channel."""
+        self._channel = channel
         self._handles: dict[int, Any] = {}
         self._given: dict[str, Any] = {}  # of the module, by name: the other side may keep these
         self._numbers = itertools.count(1)
         self._turn = threading.RLock()  # the student's threads may call back, too: one exchange at a time
         self._call = 0
-        self._student_files = student_files
         # Address space is what the limit counts; to touch the pages as well would cost every child 4 ms.
         self._ballast: mmap.mmap | None = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self._inbox = Inbox(_read)
+        self._inbox = Inbox(self._read)
 
     def serve(self) -> NoReturn:
         """Answer requests until the other side goes away."""
-        kibibyte = 1024
-        self._send(wire.Confined(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kibibyte), [])
         while True:
             message, payload = self._receive()
             if isinstance(message, wire.Request):
@@ -98,6 +95,12 @@ class Server:
         except MemoryError:
             os._exit(EXIT_MEMORY)  # half of a frame is read, so nothing can be answered any more
 
+    def _read(self, buffer: memoryview) -> int:
+        count = os.readv(self._channel, [buffer])
+        if not count:
+            os._exit(0)  # the trusted side is gone
+        return count
+
     def _send(self, message: Struct, payload: list[memoryview | bytes]) -> None:
         self._write(wire.pack(message, payload))
 
@@ -105,7 +108,7 @@ class Server:
         for piece in pieces:
             view = memoryview(piece)
             while view:
-                view = view[os.write(CHANNEL, view) :]
+                view = view[os.write(self._channel, view) :]
 
     def _answer(self, request: wire.Request, payload: bytearray) -> None:
         outer, self._call = self._call, request.call
@@ -172,9 +175,9 @@ class Server:
         frames = [
             (_clean(f.filename), f.lineno or 0, _clean(f.name), _clean(f.line or "")[:400])
             for f in traceback.extract_tb(error.__traceback__)
-            if f.filename in self._student_files
+            if f.filename in student_files
         ][-20:]
-        if isinstance(error, SyntaxError) and error.filename in self._student_files:
+        if isinstance(error, SyntaxError) and error.filename in student_files:
             line = error.lineno if type(error.lineno) is int else 0
             frames.append(
                 (_clean(str(error.filename)), line, "<module>", _clean(str(error.text or ""))[:400])
@@ -190,17 +193,11 @@ class Server:
         match kind:
             case "load":
                 return self._load(*args)
-            case "gradients":
-                target, positional, named, upstream, output = args
-                return run_backward(target, positional, named, upstream, output)
-            case "unchanged":
-                return leaves_unchanged(*args)
-            case "build":
-                return Kept(build_torch(name, *args, **kwargs))
+            case "help":
+                answer = HELPERS[name](*args, **kwargs)
+                return Kept(answer) if name == "build" else answer
             case "unpack":
                 return archive.unpack(*args)
-            case "cells":
-                return [tuple(cell) for cell in shown_cells(*args)]
         target = self._handles[request.target]
         match kind:
             case "get":
@@ -229,12 +226,12 @@ class Server:
         raise wire.WireError(f"unknown operation {kind!r}")
 
     def _load(self, files: Mapping[str, bytes], main: str) -> list[tuple[str, str, str]]:
-        self._student_files.update(map(filename_of, files))
-        notes: list[Note] = []
-        module = load_module(files, main, notes=notes)
+        student_files.update(map(filename_of, files))
+        skipped: list[SkippedCell] = []
+        module = load_module(files, main, skipped=skipped)
         seal(module)
         self._handles[MODULE] = module
-        return [(_clean(note.cell), _clean(note.error), _clean(note.message)) for note in notes]
+        return [(_clean(cell.cell), _clean(cell.error), _clean(cell.message)) for cell in skipped]
 
     # --- objects that stay on one side ---
 
@@ -280,13 +277,6 @@ def _next(target: Any) -> Any:
         return next(target)
     except StopIteration:
         raise _Exhausted from None
-
-
-def _read(buffer: memoryview) -> int:
-    count = os.readv(CHANNEL, [buffer])
-    if not count:
-        os._exit(0)  # the trusted side is gone
-    return count
 
 
 def _clean(text: str) -> str:

@@ -233,12 +233,6 @@ class CallbackResult(_Node, tag="cr"):
 # --- child to trusted side ---
 
 
-class Confined(_Node, tag="hi"):
-    """The first frame of a child: it is confined and waits, sharing `resident` bytes with the zygote."""
-
-    resident: int
-
-
 class Returned(_Node, tag="rt"):
     """How an operation ended: with a value. `rebound`: a name of the module no longer means what was given out."""
 
@@ -274,7 +268,7 @@ class Callback(_Node, tag="cb"):
     arguments: Arguments
 
 
-FromChild = Confined | Returned | Raised | Exhausted | Callback
+FromChild = Returned | Raised | Exhausted | Callback
 ToChild = Request | CallbackResult
 
 _encoder = msgspec.msgpack.Encoder()

@@ -1,23 +1,24 @@
-"""The side of a test whose student is a confined process: the same names as `LocalSide`, other carriers."""
+"""The backend whose student is a confined process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
-from autograder.guest.cell_runner import Note
-from autograder.guest.helpers import Gradients, leaves_unchanged, run_backward
-from autograder.remote.client import Child
+from autograder.guest.cell_runner import SkippedCell
+from autograder.guest.helpers import HELPERS
+from autograder.remote.client import RemoteModule
 from autograder.remote.errors import StudentError
+from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.remote.proxy import Call, Handle
 from autograder.results import Limits
 from autograder.sandbox.errors import Ended, Killed
-from autograder.sandbox.sandbox import Sandbox
 from autograder.testing.ranks import Aborted, CollectiveError, RankRun, arguments_of, run_ranks
 
 
-class ConfinedSide:
+class ConfinedBackend:
     """One submission behind the sandbox. A context manager: leaving it ends every process it started.
 
     One child serves all tests of the submission; a test that ended it, or that has a memory limit of its own, gets a
@@ -26,7 +27,7 @@ class ConfinedSide:
 
     def __init__(
         self,
-        sandbox: Sandbox,
+        sandbox: ModuleSandbox,
         files: Mapping[str, bytes],
         main: str,
         limits: Limits,
@@ -37,19 +38,19 @@ class ConfinedSide:
         self._main = main
         self._forbidden = forbidden
         self._turns = ExitStack()
-        self._child: Child | None = None
-        self._ranks: list[Child] = []
+        self._child: RemoteModule | None = None
+        self._ranks: list[RemoteModule] = []
         self._limits = limits
         self._seed = 0
         self._loaded = False
         self._traced = 0
         self._slept = 0.0
         self.load_error: BaseException | None = None
-        self.notes: list[Note] = []
+        self.skipped: list[SkippedCell] = []
         self.output = b""
 
-    def __enter__(self) -> ConfinedSide:
-        self._turns.enter_context(self._sandbox.taking_turns())
+    def __enter__(self) -> Self:
+        self._turns.enter_context(self._sandbox.share_cpu())
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -62,23 +63,15 @@ class ConfinedSide:
     def student(self) -> Handle:
         return self._current().student
 
-    def gradients(
-        self, target: Any, *args: Any, upstream: Any = None, output: int | None = None, **kwargs: Any
-    ) -> Gradients:
-        """See `autograder.guest.helpers.run_backward`; it runs where the target lives."""
-        if isinstance(target, Handle):
-            return self._current().gradients(target, *args, upstream=upstream, output=output, **kwargs)
-        return run_backward(target, args, kwargs, upstream, output)
+    @property
+    def helpers(self) -> dict[str, Callable[..., Any]]:
+        """Each runs where its target lives."""
+        return {name: partial(self._help, name) for name in HELPERS}
 
-    def unchanged(self, target: Any, *args: Any, **kwargs: Any) -> bool:
-        """See `autograder.guest.helpers.leaves_unchanged`; it looks where the target lives."""
-        if isinstance(target, Handle):
-            return self._current().unchanged(target, *args, **kwargs)
-        return leaves_unchanged(target, args, kwargs)
-
-    def build(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """See `autograder.guest.helpers.build_torch`."""
-        return self._current().build(name, *args, **kwargs)
+    def _help(self, name: str, target: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(target, Handle) or name == "build":
+            return self._current().help(name, target, *args, **kwargs)
+        return HELPERS[name](target, *args, **kwargs)
 
     def ranks(self, world_size: int, run: str | Callable[..., Any], *args: Any) -> RankRun:
         """One confined process for each rank. Their results stay alive until the test ends."""
@@ -135,7 +128,7 @@ class ConfinedSide:
 
     # ------------------------------------------------------------------------------------------ children
 
-    def _current(self) -> Child:
+    def _current(self) -> RemoteModule:
         if self._child is None:
             try:
                 self._child = self._open(self._limits)
@@ -146,15 +139,15 @@ class ConfinedSide:
                 raise
         return self._child
 
-    def _open(self, limits: Limits) -> Child:
+    def _open(self, limits: Limits) -> RemoteModule:
         child = self._sandbox.open(self._files, self._main, limits=limits, forbidden=self._forbidden)
         try:
             try:
-                notes = child.load(patient=self._patient)
+                skipped = child.load(patient=self._patient)
             finally:
                 self._slept += child.idle
             if not self._loaded:
-                self._loaded, self.notes = True, notes  # later it could know what tests have asked
+                self._loaded, self.skipped = True, skipped  # later it could know what tests have asked
             child.seed(self._seed)
             child.deadline(limits.seconds, patient=self._patient)
         except BaseException:
@@ -167,12 +160,12 @@ class ConfinedSide:
             self._close(self._child)
             self._child = None
 
-    def _close(self, child: Child) -> None:
+    def _close(self, child: RemoteModule) -> None:
         child.close()
         self.output = (self.output + child.output)[-OUTPUT_KEPT:]
 
 
-def _with_refusal(child: Child) -> list[Call]:
+def _with_refusal(child: RemoteModule) -> list[Call]:
     """A child's trace. Before an error that a function of the test set off stands what that function said.
 
     The student's side learns only that there was an exception; its words tell one misuse from another. A collective

@@ -1,105 +1,88 @@
-"""What a test drives: the student's module and the helpers that run beside it, here in this process.
-
-The autograder has a second side with the same names, whose module lives in a confined process.
-"""
+"""The backend whose student is a module in this process."""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Self
 
 from autograder.course import CourseError, Exercise
 from autograder.course.catalogue import BUILD, TAKE_BACK, WRITE
-from autograder.guest.cell_runner import OutOfTime
+from autograder.guest.cell_runner import OutOfTime, SkippedCell
 from autograder.guest.deadline import time_limit
 from autograder.guest.forbid import forbidden, seal
-from autograder.guest.helpers import Gradients, build_torch, leaves_unchanged, run_backward
-from autograder.guest.loading import filename_of
+from autograder.guest.helpers import HELPERS
+from autograder.guest.loading import filename_of, load_module
 from autograder.guest.seed import seed_everything
 from autograder.results import Limits
 from autograder.sandbox.errors import TimedOut
 from autograder.testing.ranks import RankRun, arguments_of, run_ranks
 from autograder.testing.reference import load_local
 
-# Seconds on the wall for each second of a test's limit, as the confined side allows for waiting: a learner's machine may
+# Seconds on the wall for each second of a test's limit, as the confined backend allows for waiting: a learner's machine may
 # be slow, or busy. When a test has run out of that, the same loop is not waited for as long in each of the others.
 PATIENCE, AFTERWARDS = 6.0, 2.0
 
 
-class Side(Protocol):
-    """Where the student's code runs, and how a test reaches it."""
+class InProcessBackend:
+    """A student's module in this process: fast and debuggable, and nothing protects anything.
 
-    @property
-    def student(self) -> Any: ...
-
-    def gradients(
-        self, target: Any, *args: Any, upstream: Any = None, output: int | None = None, **kwargs: Any
-    ) -> Any: ...
-
-    def unchanged(self, target: Any, *args: Any, **kwargs: Any) -> bool: ...
-
-    def build(self, name: str, *args: Any, **kwargs: Any) -> Any: ...
-
-    def ranks(self, world_size: int, run: str | Callable[..., Any], *args: Any) -> RankRun: ...
-
-    def begin(self, seed: int, limits: Limits) -> Any:
-        """A context manager around one test: seeds the student's generators and sets its limits."""
-
-    def made_by_student(self, error: BaseException) -> bool:
-        """Whether this exception came out of the student's code rather than out of the test's."""
-
-
-def fixtures_of(side: Side, reference: Any) -> dict[str, Any]:
-    """The fixtures a test of an exercise may use."""
-    return {
-        "student": side.student,
-        "reference": reference,
-        "gradients": side.gradients,
-        "unchanged": side.unchanged,
-        "build": side.build,
-        "ranks": side.ranks,
-    }
-
-
-class LocalSide:
-    """The student's module in this process: fast and debuggable, and nothing protects anything."""
+    Args:
+        load: gives the module, and puts what was left out of a notebook into the list. Called once, when the module is
+            first needed.
+        forbidden_calls: what the student's functions may not call.
+        is_student: tells the student's file by its name in a traceback.
+    """
 
     def __init__(
-        self, module: ModuleType, forbidden_calls: Sequence[str], is_student: Callable[[str], bool]
+        self,
+        load: Callable[[list[SkippedCell]], ModuleType],
+        forbidden_calls: Sequence[str],
+        is_student: Callable[[str], bool],
     ) -> None:
-        self._module = module
+        self._load = load
+        self._module: ModuleType | None = None
         self._is_student = is_student
         self._forbidden = tuple(forbidden_calls)
         self._limits = Limits()
         self._patience = PATIENCE
         self.timed = True  # False: somebody sits at a debugger's prompt
+        self.load_error: BaseException | None = None
+        self.skipped: list[SkippedCell] = []
+        self.output = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
 
     @property
     def student(self) -> ModuleType:
+        if self.load_error is not None:
+            raise self.load_error
+        if self._module is None:
+            try:
+                with forbidden(self._forbidden, self._is_student):
+                    module = self._load(self.skipped)
+                seal(module)
+            except BaseException as error:
+                self.load_error = error
+                raise
+            self._module = module
         return self._module
 
-    def gradients(
-        self, target: Any, *args: Any, upstream: Any = None, output: int | None = None, **kwargs: Any
-    ) -> Gradients:
-        """See `autograder.guest.helpers.run_backward`."""
-        return run_backward(target, args, kwargs, upstream, output)
-
-    def unchanged(self, target: Any, *args: Any, **kwargs: Any) -> bool:
-        """See `autograder.guest.helpers.leaves_unchanged`."""
-        return leaves_unchanged(target, args, kwargs)
-
-    def build(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """See `autograder.guest.helpers.build_torch`."""
-        return build_torch(name, *args, **kwargs)
+    @property
+    def helpers(self) -> dict[str, Callable[..., Any]]:
+        return HELPERS
 
     def ranks(self, world_size: int, run: str | Callable[..., Any], *args: Any) -> RankRun:
         """One thread for each rank."""
-        function = _dotted(self._module, run) if isinstance(run, str) else run
+        function = _dotted(self.student, run) if isinstance(run, str) else run
         with memory_cap(self._limits.memory_mb * world_size):
             return run_ranks(
                 world_size, lambda rank, comm: function(comm, *arguments_of(rank, world_size, args))
@@ -111,6 +94,7 @@ class LocalSide:
 
         Time: see `autograder.guest.deadline`. In the block it is an OutOfTime, which leaves it as TimedOut.
         """
+        _ = self.student  # loaded before anything is limited: its imports are not the test's
         seed_everything(seed)
         self._limits = limits
         with memory_cap(limits.memory_mb), forbidden(self._forbidden, self._is_student), self._in_time():
@@ -130,6 +114,8 @@ class LocalSide:
 
     def made_by_student(self, error: BaseException) -> bool:
         """The innermost frame that is the student's or a test's decides; libraries are nobody's."""
+        if error is self.load_error:
+            return True
         owner = None
         trace = error.__traceback__
         while trace is not None:
@@ -141,6 +127,10 @@ class LocalSide:
             trace = trace.tb_next
         return owner == "student"
 
+    def trace(self) -> list[Any]:
+        """Nothing is traced in process, so nothing is diagnosed."""
+        return []
+
 
 def _is_test(filename: str) -> bool:
     return Path(filename).name.startswith("test_")
@@ -148,7 +138,7 @@ def _is_test(filename: str) -> bool:
 
 @contextmanager
 def ended_in_time() -> Iterator[None]:
-    """OutOfTime, which no `except Exception` of a student's swallows, becomes what the confined side raises."""
+    """OutOfTime, which no `except Exception` of a student's swallows, becomes what the confined backend raises."""
     try:
         yield
     except OutOfTime as error:
@@ -179,23 +169,26 @@ def memory_cap(megabytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def local_side(path: Path, exercise: Exercise) -> LocalSide:
-    """The side of one file of this exercise. Aliases of forbidden calls are refused, too.
+def unsafe_backend(files: Mapping[str, bytes], main: str, forbidden_calls: Sequence[str]) -> InProcessBackend:
+    """A submission in this process. It can do whatever this process can; results say so."""
+    filename = filename_of(main)
+    return InProcessBackend(
+        lambda skipped: load_module(files, main, skipped=skipped), forbidden_calls, filename.__eq__
+    )
+
+
+def local_backend(path: Path, exercise: Exercise) -> InProcessBackend:
+    """The backend of one file of this exercise, loaded. Aliases of forbidden calls are refused, too.
 
     Raises what the file raises; TimedOut if it does not end; CourseError if it is not there.
     """
     require_file(path, exercise)
     spec = exercise.public if exercise.public_spec_file.is_file() else exercise.spec
     filename = filename_of(path.name, str(path.parent.resolve()))
-
-    def is_student(name: str) -> bool:
-        return name == filename
-
-    limit = time_limit(PATIENCE * spec.limits.seconds, is_student)
-    with forbidden(spec.forbidden, is_student), ended_in_time(), limit:
-        module = load_local(path)
-    seal(module)
-    return LocalSide(module, spec.forbidden, is_student)
+    backend = InProcessBackend(lambda skipped: load_local(path), spec.forbidden, filename.__eq__)
+    with ended_in_time(), time_limit(PATIENCE * spec.limits.seconds, filename.__eq__):
+        _ = backend.student
+    return backend
 
 
 def require_file(path: Path, exercise: Exercise) -> None:

@@ -1,4 +1,4 @@
-"""Run one test case against one side, and say how it ended."""
+"""Run one test case against one backend, and say how it ended."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-
 from autograder.guest.loading import MODULE
 from autograder.guest.seed import seed_everything, seed_of
 from autograder.remote.errors import StudentError
 from autograder.results import Limits, Outcome
+from autograder.runner.backend import Backend, fixtures_of
 from autograder.runner.collect import TestCase
-from autograder.runner.in_process import Side, fixtures_of
 from autograder.sandbox.errors import Blocked, Crashed, Ended, OutOfMemory, SandboxFault, TimedOut
 from autograder.testing.ranks import CollectiveError
 
@@ -32,39 +30,34 @@ MISSING = re.compile(rf"module '{MODULE}' has no attribute '(\w+)'")
 
 @dataclass(frozen=True)
 class Ending:
-    """How a test ended: its outcome, and the exception that says why.
-
-    `doubtful` marks an exception that is neither an assertion nor the student's own: usually the test met a value of an
-    unexpected type, but a broken test looks the same. The grader settles it by running the reference.
-    """
+    """How a test ended: its outcome, and the exception that says why."""
 
     outcome: Outcome
     error: BaseException | None = None
     question: str | None = None  # what is not implemented, if that is how it ended
-    doubtful: bool = False
 
     @property
     def passed(self) -> bool:
         return self.outcome is Outcome.PASSED
 
 
-def run_case(case: TestCase, side: Side, reference: Any, limits: Limits) -> Ending:
+def run_case(case: TestCase, backend: Backend, reference: Any, limits: Limits) -> Ending:
     """Call the test with everything seeded and limited. Never raises but for KeyboardInterrupt."""
     seed = seed_of(case.name)
     try:
-        with side.begin(seed + 1, case.limits(limits)):
+        with backend.begin(seed + 1, case.limits(limits)):
             seed_everything(
                 seed
             )  # after begin(): in process both sides share the generators, and the test's draws decide
-            case.call(fixtures_of(side, reference))
+            case.call(fixtures_of(backend, reference))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return classify(error, side, case.questions)
+        return classify(error, backend, case.questions)
     return Ending(Outcome.PASSED)
 
 
-def classify(error: BaseException, side: Side, questions: Collection[str] | None = None) -> Ending:
+def classify(error: BaseException, backend: Backend, questions: Collection[str] | None = None) -> Ending:
     """The outcome that an exception stands for; `questions` as in `unanswered`."""
     for kind, outcome in _ENDINGS.items():
         if isinstance(error, kind):
@@ -74,11 +67,11 @@ def classify(error: BaseException, side: Side, questions: Collection[str] | None
     if isinstance(error, CollectiveError):
         return Ending(Outcome.FAILED, error)
     question = unanswered(error, questions)
-    if isinstance(error, StudentError) or side.made_by_student(error) or question:
+    if isinstance(error, StudentError) or backend.made_by_student(error) or question:
         return Ending(_students_own(error, question), error, question)
-    if isinstance(error, AssertionError | pytest.fail.Exception):
-        return Ending(Outcome.FAILED, error)
-    return Ending(Outcome.FAILED, error, doubtful=True)
+    # An assertion, or the test met a value of an unexpected type. A broken test looks the same: the grader settles it by
+    # running the reference.
+    return Ending(Outcome.FAILED, error)
 
 
 def unanswered(error: BaseException, questions: Collection[str] | None = None) -> str | None:

@@ -10,68 +10,19 @@ import os
 import platform
 import tempfile
 from pathlib import Path
-from typing import Any
 
+import msgspec
 from msgspec import Struct
 
-from autograder.remote.client import Child
-from autograder.remote.errors import StudentError
-from autograder.results import Limits
-from autograder.sandbox.errors import Ended, OutOfMemory, SandboxFault, SandboxUnavailable, TimedOut
+from autograder.sandbox.channel import Closed
+from autograder.sandbox.errors import Ended, SandboxFault, SandboxUnavailable
+from autograder.sandbox.messages import Program
 from autograder.sandbox.sandbox import LAYERS, REMEDIES, Level, Sandbox
+from autograder.sandbox.violations import LARGEST_QUESTION, Attempt, Seen
 from autograder.text import Text
 
-LIMITS = Limits(seconds=1.0, memory_mb=256)
-
-# The violations, as a submission would attempt them. Returning at all means that the attempt succeeded.
-SOURCE = """
-import ctypes, os, signal, socket
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read(20)
-
-def write(path):
-    with open(path, "ab") as file:
-        return file.write(b"x")
-
-def network():
-    names = [name for _, name in socket.if_nameindex() if name != "lo"]
-    if not names:
-        raise OSError("no interface but the loopback")
-    return names
-
-def connect():
-    return socket.socket()
-
-def fork():
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    return pid
-
-def kill_parent():
-    return os.kill(os.getppid(), 0)
-
-def kill(pid):
-    return os.kill(pid, 0)
-
-def trace_parent():
-    libc = ctypes.CDLL(None, use_errno=True)
-    PTRACE_ATTACH = 16
-    if libc.ptrace(PTRACE_ATTACH, os.getppid(), None, None) < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-def act_as_root():
-    os.chroot("/")
-
-def allocate():
-    return len(bytearray(1 << 30))
-
-def loop():
-    while True:
-        pass
-"""
+SECONDS, MEMORY = 1.0, 256 << 20
+PROGRAM = Program("autograder.sandbox.violations", files=())
 
 
 class Check(Struct, frozen=True):
@@ -84,7 +35,7 @@ class Check(Struct, frozen=True):
     remedy: str = ""
 
 
-class Report(Struct, frozen=True):
+class DoctorReport(Struct, frozen=True):
     """What `doctor` found. `level` is None where nothing may be graded."""
 
     level: Level | None
@@ -92,102 +43,114 @@ class Report(Struct, frozen=True):
     checks: tuple[Check, ...]
 
 
-class _Attempt(Struct, frozen=True):
+class _Trial(Struct, frozen=True):
+    """An attempt, in words, and the names of the errors that show that it was stopped."""
+
     layer: str
     attempted: str
-    function: str
-    arguments: tuple[Any, ...] = ()
-    stopped_by: tuple[type[Exception], ...] = (OSError,)
+    attempt: Attempt
+    stopped_by: tuple[str, ...] = ("OSError", "PermissionError", "FileNotFoundError", "ProcessLookupError")
 
 
-def _attempts(hidden: str) -> dict[str, list[_Attempt]]:
-    """The attempts that each layer must stop by itself, and under "" those that need none of the three."""
+def _trials(hidden: str) -> dict[str, list[_Trial]]:
+    """What each layer must stop by itself, and under "" what needs none of the three."""
     read = "reading a file outside the interpreter's directories"
-    return {
+    environment = "reading the environment of process 1"
+    files = [
+        (read, Attempt("read", [hidden])),
+        (environment, Attempt("read", ["/proc/1/environ"])),
+        ("writing to a file", Attempt("write", [hidden])),
+    ]
+    by_layer = {
         "namespaces": [
-            _Attempt("namespaces", read, "read", (hidden,)),
-            _Attempt("namespaces", "reading the environment of process 1", "read", ("/proc/1/environ",)),
-            _Attempt("namespaces", "writing to a file", "write", (hidden,)),
-            _Attempt("namespaces", "seeing a network interface", "network"),
-            _Attempt("namespaces", "sending a signal to the grader", "kill", (os.getpid(),)),
+            *files,
+            ("seeing a network interface", Attempt("network")),
+            ("sending a signal to the grader", Attempt("signal", [os.getpid()])),
         ],
-        "landlock": [
-            _Attempt("landlock", read, "read", (hidden,)),
-            _Attempt("landlock", "reading the environment of process 1", "read", ("/proc/1/environ",)),
-            _Attempt("landlock", "writing to a file", "write", (hidden,)),
-        ],
+        "landlock": files,
         "seccomp": [
-            _Attempt("seccomp", "opening a socket", "connect"),
-            _Attempt("seccomp", "forking", "fork"),
-            _Attempt("seccomp", "sending a signal to the parent process", "kill_parent"),
-            _Attempt("seccomp", "tracing the parent process", "trace_parent"),
-        ],
-        "": [
-            _Attempt("user", "using a right of root (chroot)", "act_as_root"),
-            _Attempt(
-                "limits",
-                "allocating 1 GiB with a limit of 256 MiB",
-                "allocate",
-                (),
-                (MemoryError, OutOfMemory),
-            ),
-            _Attempt("limits", "computing for ever with a limit of 1 s", "loop", (), (TimedOut,)),
+            ("opening a socket", Attempt("socket")),
+            ("forking", Attempt("fork")),
+            ("sending a signal to the parent process", Attempt("signal to the parent")),
+            ("tracing the parent process", Attempt("trace")),
         ],
     }
+    trials = {layer: [_Trial(layer, *each) for each in own] for layer, own in by_layer.items()}
+    trials[""] = [
+        _Trial("user", "using a right of root (chroot)", Attempt("chroot")),
+        _Trial(
+            "limits",
+            "allocating 1 GiB with a limit of 256 MiB",
+            Attempt("allocate", [1 << 30]),
+            ("MemoryError", "OutOfMemory"),
+        ),
+        _Trial("limits", "computing for ever with a limit of 1 s", Attempt("loop"), ("TimedOut",)),
+    ]
+    return trials
 
 
-def examine() -> Report:
+def examine() -> DoctorReport:
     """Attempt every violation, and report what was seen. Never raises for a machine that lacks a layer."""
     level: Level | None = None
     layers: tuple[str, ...] = ()
     try:
-        with Sandbox() as sandbox:
+        with Sandbox(PROGRAM) as sandbox:
             level, layers = sandbox.level, sandbox.layers
     except SandboxUnavailable as error:
         if platform.system() != "Linux":
-            return Report(None, (), (Check("system", "starting", str(error), False, "use WSL2 or Docker"),))
+            return DoctorReport(
+                None, (), (Check("system", "starting", str(error), False, "use WSL2 or Docker"),)
+            )
     checks: list[Check] = []
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         hidden = Path(folder, "hidden.txt")
         hidden.write_text("hidden")
         hidden.chmod(0o666)  # so that only a sandbox keeps another user out
-        attempts = _attempts(str(hidden))
-        general = attempts.pop("")
-        for layer, own in attempts.items():
+        trials = _trials(str(hidden))
+        general = trials.pop("")
+        for layer, own in trials.items():
             found = _try(layer, [*own, *general])
             if len(found) > 1:
                 general = []  # made; the other layers needn't repeat them
             checks += found
-    return Report(level, layers, tuple(checks))
+    return DoctorReport(level, layers, tuple(checks))
 
 
-def _try(layer: str, attempts: list[_Attempt]) -> list[Check]:
+def _try(layer: str, trials: list[_Trial]) -> list[Check]:
     """The attempts with this layer alone; one failed check where it can't even be put on."""
     try:
-        with Sandbox(without=[other for other in LAYERS if other != layer]) as sandbox:
+        with Sandbox(PROGRAM, without=[other for other in LAYERS if other != layer]) as sandbox:
             reason = sandbox.missing.get(layer, "")
             if reason:
                 return [Check(layer, "putting it on", reason, False, REMEDIES[layer].en)]
-            return [_attempt(sandbox, attempt) for attempt in attempts]
+            return [_check(sandbox, trial) for trial in trials]
     except (SandboxFault, SandboxUnavailable) as error:
         return [Check(layer, "putting it on", str(error), False, REMEDIES[layer].en)]
 
 
-def _attempt(sandbox: Sandbox, attempt: _Attempt) -> Check:
-    with sandbox.open({"violation.py": SOURCE.encode()}, "violation.py", limits=LIMITS) as child:
-        child.load()
-        works, seen = _outcome(child, attempt)
-    remedy = REMEDIES.get(attempt.layer, Text("report this kernel's version to the maintainers"))
-    return Check(attempt.layer, attempt.attempted, seen, works, "" if works else remedy.en)
+def _check(sandbox: Sandbox, trial: _Trial) -> Check:
+    seen = _attempt(sandbox, trial.attempt)
+    works = seen.error in trial.stopped_by
+    remedy = REMEDIES.get(trial.layer, Text("report this kernel's version to the maintainers"))
+    said = f"{seen.error}: {seen.text}" if seen.error else f"it went through ({seen.text})"
+    return Check(trial.layer, trial.attempted, said, works, "" if works else remedy.en)
 
 
-def _outcome(child: Child, attempt: _Attempt) -> tuple[bool, str]:
-    violation = getattr(child.student, attempt.function)
+def _attempt(sandbox: Sandbox, attempt: Attempt) -> Seen:
+    """What a child of its own says of the attempt, or what ended it."""
+    process = sandbox.fork(MEMORY)
+    answer = bytearray(LARGEST_QUESTION)
     try:
-        answer = violation(*attempt.arguments)
-    except (StudentError, Ended) as error:
-        name = error.name if isinstance(error, StudentError) else type(error).__name__
-        text = error.message if isinstance(error, StudentError) else str(error)
-        return isinstance(error, attempt.stopped_by), f"{name}: {text}"
-    return False, f"it went through ({answer!r})"
+        process.budget.arm(SECONDS)
+        with process.budget:
+            process.channel.send([msgspec.msgpack.encode(attempt)])
+            size = process.channel.read(memoryview(answer))
+        return msgspec.msgpack.decode(answer[:size], type=Seen)
+    except Closed:
+        ended: Ended = process.cause()
+    except Ended as error:
+        ended = error
+    finally:
+        process.end()
+    return Seen(type(ended).__name__, str(ended))

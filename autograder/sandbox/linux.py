@@ -21,10 +21,8 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAPABILITY_VERSION_3 = 0x20080522
 LAST_POSSIBLE_CAPABILITY = 63
 
-MADV_COLLAPSE = 25  # Linux 6.1
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
 # The C library, called without letting go of Python's lock.
 _holding_the_lock = ctypes.PyDLL(None, use_errno=True)
 
@@ -34,7 +32,8 @@ def machine() -> str:
     return platform.machine()
 
 
-def _checked(result: int, what: str) -> int:
+def checked(result: int, what: str) -> int:
+    """The result of a call of the C library; OSError where it says that it failed."""
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), what)
@@ -45,12 +44,12 @@ def syscall(name: str, *args: int | bytes | ctypes.Array[ctypes.c_char] | None) 
     """A system call by name. Integers are passed as longs, buffers as pointers."""
     number = NUMBERS[machine()][name]
     converted = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
-    return _checked(_libc.syscall(ctypes.c_long(number), *converted), name)
+    return checked(libc.syscall(ctypes.c_long(number), *converted), name)
 
 
 def prctl(option: int, *args: int) -> int:
     padded = [*args, 0, 0, 0, 0][:4]
-    return _checked(_libc.prctl(ctypes.c_int(option), *map(ctypes.c_ulong, padded)), f"prctl {option}")
+    return checked(libc.prctl(ctypes.c_int(option), *map(ctypes.c_ulong, padded)), f"prctl {option}")
 
 
 def go_first() -> None:
@@ -65,28 +64,28 @@ def fork() -> int:
     threading, logging and random renew there what other threads may have held: nothing, here. Each child would copy
     250 pages for it. A child's `random` is thus in the zygote's state, as torch's and numpy's generators are.
     """
-    return _checked(_holding_the_lock.fork(), "fork")
+    return checked(_holding_the_lock.fork(), "fork")
 
 
 def unshare(flags: int) -> None:
-    _checked(_libc.unshare(ctypes.c_int(flags)), "unshare")
+    checked(libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
 def mount(source: str, target: str, filesystem: str = "", flags: int = 0, data: str = "") -> None:
-    result = _libc.mount(
+    result = libc.mount(
         source.encode(),
         target.encode(),
         filesystem.encode() or None,
         ctypes.c_ulong(flags),
         data.encode() or None,
     )
-    _checked(result, f"mount {source} on {target}")
+    checked(result, f"mount {source} on {target}")
 
 
 def detach(target: str) -> None:
     """Unmount `target` with everything below it, at once for us and for real when nobody uses it any more."""
     mnt_detach = 2
-    _checked(_libc.umount2(target.encode(), mnt_detach), f"unmount {target}")
+    checked(libc.umount2(target.encode(), mnt_detach), f"unmount {target}")
 
 
 def pivot_root(new: str, old: str) -> None:
@@ -118,52 +117,12 @@ def drop_capabilities() -> None:
     syscall("capset", struct.pack("<Ii", CAPABILITY_VERSION_3, 0), bytes(24))
 
 
-def fill_holes() -> int:
-    """Use up, for good, what malloc has free between blocks in use, so that a child's blocks come one after another.
-
-    Each hole that a child takes lies in a page of its own, which the kernel must copy. Purely an optimisation.
-
-    Returns: how many bytes were used up.
-    """
-    _libc.malloc.restype = _libc.sbrk.restype = ctypes.c_void_p
-    end, filled = _libc.sbrk(ctypes.c_long(0)), 0
-    for size in [*(1 << power for power in range(16, 10, -1)), *range(1024, 0, -16)]:
-        while (block := _libc.malloc(ctypes.c_size_t(size))) and block < end:
-            filled += size
-        _libc.free(ctypes.c_void_p(block))
-    return filled
-
-
-def collapse_pages(maps: int) -> int:
-    """Gather this process's anonymous memory into huge pages: forking then copies fewer page-table entries.
-
-    Measured with torch and torch._dynamo imported: a fork takes 5.5 ms instead of 18. Purely an optimisation:
-    regions the kernel won't collapse stay as they are.
-
-    Args:
-        maps: a descriptor of this process's /proc/self/maps.
-    Returns: how many bytes were collapsed.
-    """
-    huge = 1 << 21
-    collapsed = 0
-    with open(os.dup(maps), encoding="utf-8") as lines:
-        for line in lines.readlines():
-            span, permissions, _, _, inode, *_ = line.split()
-            low, high = (int(bound, 16) for bound in span.split("-"))
-            low, high = -(-low // huge) * huge, high // huge * huge
-            if permissions != "rw-p" or inode != "0" or high <= low:
-                continue
-            if _libc.madvise(ctypes.c_void_p(low), ctypes.c_size_t(high - low), MADV_COLLAPSE) == 0:
-                collapsed += high - low
-    return collapsed
-
-
 @contextmanager
 def one_processor() -> Iterator[None]:
     """Keep this thread on the processor that it runs on at the moment."""
     before = os.sched_getaffinity(0)
     with suppress(OSError):  # sched_getcpu gives -1 where it can't tell, and an empty set is refused
-        os.sched_setaffinity(0, before & {int(_libc.sched_getcpu())})
+        os.sched_setaffinity(0, before & {int(libc.sched_getcpu())})
     try:
         yield
     finally:

@@ -1,24 +1,37 @@
-"""What the trusted side and the zygote tell one another, over a socket that no child holds."""
+"""What the trusted side, the zygote and a new child tell one another, over sockets that no guest holds."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
 CONTROL_MESSAGE = 1 << 16
-OWN_USER = "unprivileged user of its own"  # what `Findings.user` says when a child gives up root for good
+OWN_USER = "unprivileged user of its own"  # what `LayerReport.user` says when a child gives up root for good
 EXIT_MEMORY = 71  # a child that can't even say that its memory ran out
+
+
+class Program(Struct, frozen=True):
+    """What runs in the children: a module, and the files of this package that it is made of.
+
+    The module has three functions. `warm_up()` is called once, in the zygote. `prepare(setting)` is called there whenever
+    the setting of the next child is another one; what it returns undoes it. `serve(channel)` is called in each child,
+    confined, with the descriptor of its channel.
+    """
+
+    module: str
+    files: tuple[str, ...]
 
 
 class Settings(Struct):
     """What the trusted side asks of a zygote at its start."""
 
+    program: Program
     namespaces: bool = True
     landlock: bool = True
     seccomp: bool = True
     hidden: list[str] = []
 
 
-class Findings(Struct):
+class LayerReport(Struct):
     """What each layer did here: "" where it was proven to work, otherwise why it doesn't."""
 
     namespaces: str = ""
@@ -34,19 +47,41 @@ class Ready(Struct):
     threads: int
 
 
-class Opening(Struct):
+class ForkRequest(Struct):
     """One child to fork; its channel, output pipe and status socket come along as descriptors.
 
-    `forbidden` are the calls that its functions may not make; None where no function of a student's will be called.
+    memory: bytes it may add. setting: what the program's `prepare` is given; None where nothing needs to be prepared.
     """
 
     memory: int
-    forbidden: list[str] | None
+    setting: list[str] | None
 
 
-class Exited(Struct):
+# --- on a child's status socket
+
+
+class Forked(Struct, tag="forked"):
+    """There is a child; its pidfd comes along."""
+
+
+class Refused(Struct, tag="refused"):
+    """There is none."""
+
+    reason: str
+
+
+class Confined(Struct, tag="confined"):
+    """The child itself: it is confined, sharing `resident` bytes with the zygote."""
+
+    resident: int
+
+
+class Exited(Struct, tag="exited"):
     """The child is gone. `status` is negative for a signal."""
 
     status: int
     cpu_seconds: float
     peak_resident: int
+
+
+Status = Forked | Refused | Confined | Exited

@@ -13,6 +13,8 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
+from autograder.sandbox.messages import Program
+
 PACKAGE = Path(__file__).resolve().parent.parent
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
@@ -41,9 +43,9 @@ def library_paths() -> list[str]:
     return _outermost([path for path in wanted if os.path.exists(path)])
 
 
-def package_paths() -> list[str]:
-    """The parts of the autograder that the zygote itself imports: never the course, its solutions or its tests."""
-    return [str(PACKAGE / name) for name in ("__init__.py", "results.py", "sandbox", "student")]
+def package_paths(program: Program) -> list[str]:
+    """The parts of the autograder that the zygote and its program import: never the course, its solutions or its tests."""
+    return [str(PACKAGE / name) for name in ("__init__.py", "sandbox", *program.files)]
 
 
 def exposed(hidden: Sequence[str], visible: Sequence[str]) -> list[str]:

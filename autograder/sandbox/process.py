@@ -11,11 +11,18 @@ from contextlib import suppress
 
 import msgspec
 
-from autograder.remote.channel import Channel, Closed
-from autograder.remote.wire import Confined, WireError
 from autograder.sandbox.budget import Budget, Clock
+from autograder.sandbox.channel import Channel
 from autograder.sandbox.errors import Blocked, Crashed, Ended, Killed, OutOfMemory, SandboxFault, TimedOut
-from autograder.sandbox.messages import CONTROL_MESSAGE, EXIT_MEMORY, Exited
+from autograder.sandbox.messages import (
+    CONTROL_MESSAGE,
+    EXIT_MEMORY,
+    Confined,
+    Exited,
+    Forked,
+    Refused,
+    Status,
+)
 
 FORK_SECONDS = 30.0
 REAP_SECONDS = 10.0
@@ -29,49 +36,51 @@ class Process:
         self._status = status
         self._memory = memory
         self._exited: Exited | None = None
-        self._shared = 0
+        self._pidfd = -1
+        self._shared = -1  # bytes that it shares with the zygote; known once it is confined
         self.cpu_seconds = 0.0
         self.peak_memory = 0
         try:
-            self._pidfd = self._await_fork()
+            self._await_start()
             self.budget = Budget(Clock(self._pidfd))
-        except BaseException:
+        except BaseException as error:
             for end in (channel, status):
                 end.close()
+            if self._pidfd >= 0:
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)  # type: ignore[attr-defined, unused-ignore]
+                os.close(self._pidfd)
+            said = _printed(output) if isinstance(error, SandboxFault) else ""
             os.close(output)
+            if said:
+                raise SandboxFault(f"{error} {said}") from None
             raise
         self.channel = Channel(channel, output, self.budget)
-        try:
-            self._await_confinement()
-        except BaseException:
-            self._release()
-            raise
 
-    def _await_fork(self) -> int:
-        """The child's pidfd."""
+    def _await_start(self) -> None:
+        """Until there is a child, and it says itself that it is confined."""
         self._status.settimeout(FORK_SECONDS)
+        while self._pidfd < 0 or self._shared < 0:
+            message, fds = self._hear()
+            match message:
+                case Forked():
+                    (self._pidfd,) = fds
+                case Confined():
+                    self._shared = message.resident
+                case Refused():
+                    raise SandboxFault(message.reason)
+                case _:
+                    raise SandboxFault("a child could not be confined:")
+
+    def _hear(self) -> tuple[Status | None, list[int]]:
+        """The next message on the status socket; None at its end."""
         try:
             message, fds, _, _ = socket.recv_fds(self._status, CONTROL_MESSAGE, 1)
         except TimeoutError:
             raise SandboxFault("the zygote did not fork within its time") from None
-        if not message:
+        if not message and self._pidfd < 0:
             raise SandboxFault("the zygote is gone, or could not fork")
-        if not fds:
-            raise SandboxFault(message.decode("utf-8", "replace"))
-        return fds[0]
-
-    def _await_confinement(self) -> None:
-        self.budget.arm(FORK_SECONDS)
-        try:
-            with self.budget:
-                first, _ = self.channel.receive()
-        except (Closed, WireError, TimedOut) as error:
-            self.end()
-            said = self.channel.output.decode(errors="replace")[-500:]
-            raise SandboxFault(f"a child could not be confined: {error} {said}") from None
-        if not isinstance(first, Confined):
-            raise SandboxFault("a child did not say that it is confined")
-        self._shared = first.resident
+        return msgspec.msgpack.decode(message, type=Status) if message else None, fds
 
     def run_on(self, cpus: Collection[int]) -> None:
         """Run on these processors only, where the system lets us say so."""
@@ -125,3 +134,11 @@ class Process:
             self.budget.close()
             os.close(self._pidfd)
         self._pidfd = -1
+
+
+def _printed(output: int) -> str:
+    """The end of what a child that never started has printed."""
+    os.set_blocking(output, False)
+    with suppress(BlockingIOError):
+        return os.read(output, CONTROL_MESSAGE).decode(errors="replace")[-500:]
+    return ""

@@ -10,17 +10,23 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from autograder.remote.client import Child
-from autograder.results import Limits
 from autograder.sandbox.errors import SandboxFault, SandboxUnavailable
-from autograder.sandbox.messages import CONTROL_MESSAGE, OWN_USER, Findings, Opening, Ready, Settings
+from autograder.sandbox.messages import (
+    CONTROL_MESSAGE,
+    OWN_USER,
+    ForkRequest,
+    LayerReport,
+    Program,
+    Ready,
+    Settings,
+)
 from autograder.sandbox.process import Process
 from autograder.sandbox.syscalls import NUMBERS
 from autograder.text import Text
@@ -66,7 +72,7 @@ _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",  # one of its own would cost every thread 64 MiB of the child's address space
 }
 
-M = TypeVar("M", Findings, Ready)
+M = TypeVar("M", LayerReport, Ready)
 
 
 class Level(enum.Enum):
@@ -76,27 +82,28 @@ class Level(enum.Enum):
     STANDARD = "standard"
 
 
-def level_of(findings: Findings, bare: bool = False) -> Level | None:
-    """The level that these findings prove; None where a submission could read hidden files or reach out.
+def level_of(report: LayerReport, nothing_hidden: bool = False) -> Level | None:
+    """The level that these report prove; None where a submission could read hidden files or reach out.
 
-    On a `bare` machine there is no hidden file left to read, so no file layer is needed. A user of their own must then
+    Where there is `nothing_hidden` on the machine, no file layer is needed. A user of their own must then
     keep submissions from the grader's memory (/proc) and from the files that the grader writes.
     """
-    if findings.seccomp:
+    if report.seccomp:
         return None
-    if findings.namespaces and findings.landlock:
-        return Level.STANDARD if bare and findings.user == OWN_USER else None
-    return Level.STANDARD if findings.namespaces or findings.landlock else Level.FULL
+    if report.namespaces and report.landlock:
+        return Level.STANDARD if nothing_hidden and report.user == OWN_USER else None
+    return Level.STANDARD if report.namespaces or report.landlock else Level.FULL
 
 
 class Sandbox:
-    """A zygote that forks one confined child per submission. A context manager.
+    """A zygote that forks confined children, each running one program. A context manager.
 
     Args:
+        program: what the children run.
         level: the level that must be reached; by default the best that can be proven here.
         hide: files and directories that no child may read. What lies outside the interpreter's own
             directories is hidden in any case.
-        bare: the caller vouches that no file on this machine must stay hidden; see `level_of`.
+        nothing_hidden: the caller vouches that no file on this machine must stay hidden; see `level_of`.
         without: layers to leave out. For tests and `doctor`, which show by it what each layer stops.
 
     Raises: SandboxUnavailable where the level can't be reached; it names what is missing and the remedy.
@@ -104,10 +111,11 @@ class Sandbox:
 
     def __init__(
         self,
+        program: Program,
         *,
         level: Level | None = None,
         hide: Sequence[Path] = (),
-        bare: bool = False,
+        nothing_hidden: bool = False,
         without: Collection[str] = (),
     ) -> None:
         if platform.system() != "Linux" or platform.machine() not in NUMBERS:
@@ -118,7 +126,8 @@ class Sandbox:
                 "请在 Linux（x86_64 或 aarch64）、WSL2 或 Docker 中运行评分程序",
             )
         self._wanted = level
-        self._bare = bare
+        self._program = program
+        self._nothing_hidden = nothing_hidden
         self._hidden = [str(Path(path).absolute()) for path in hide]
         self._without = frozenset(without)
         self._lock = threading.Lock()
@@ -128,49 +137,50 @@ class Sandbox:
     @property
     def level(self) -> Level:
         """The level that was proven when the zygote started."""
-        level = level_of(self._zygote.findings, self._bare)
+        level = level_of(self._zygote.report, self._nothing_hidden)
         if level is None:
-            raise _unavailable(self._zygote.findings, Level.STANDARD)
+            raise _unavailable(self._zygote.report, Level.STANDARD)
         return level
 
     @property
     def missing(self) -> dict[str, str]:
         """The layers that don't work here, with the reason."""
-        reasons = {layer: str(getattr(self._zygote.findings, layer)) for layer in LAYERS}
+        reasons = {layer: str(getattr(self._zygote.report, layer)) for layer in LAYERS}
         return {layer: reason for layer, reason in reasons.items() if reason}
 
     @property
     def layers(self) -> tuple[str, ...]:
         """What confines each child, in words."""
-        findings = self._zygote.findings
+        report = self._zygote.report
         found = []
-        if not findings.namespaces:
+        if not report.namespaces:
             found.append("namespaces (mount, pid, ipc, network, uts), a root of its own, no /proc")
-        if not findings.landlock:
-            found.append(f"Landlock (version {findings.landlock_version})")
-        if not findings.seccomp:
+        if not report.landlock:
+            found.append(f"Landlock (version {report.landlock_version})")
+        if not report.seccomp:
             found.append("system-call filter")
-        return (*found, findings.user, "resource limits")
+        return (*found, report.user, "resource limits")
 
-    def open(
-        self, files: Mapping[str, bytes], main: str, *, limits: Limits, forbidden: Sequence[str] = ()
-    ) -> Child:
-        """A confined child for these files; `load` then runs `files[main]`. A dead zygote is started again.
+    def fork(self, memory: int, setting: Sequence[str] | None = None) -> Process:
+        """A confined child that may add so many bytes of memory. A dead zygote is started again.
 
         The child runs on the processors that the calling thread may run on.
+
+        Args:
+            setting: what the program's `prepare` is given; None where nothing needs to be prepared.
         """
-        opening = Opening(limits.memory_mb << 20, list(forbidden) if main else None)
+        request = ForkRequest(memory, None if setting is None else list(setting))
         zygote = self._zygote
         try:
-            process = zygote.fork(opening)
+            process = zygote.fork(request)
         except SandboxFault:
             if zygote.alive:
                 raise
-            process = self._replace(zygote).fork(opening)
+            process = self._replace(zygote).fork(request)
         process.run_on(os.sched_getaffinity(0))
-        return Child(process, files, main, limits)
+        return process
 
-    def taking_turns(self) -> AbstractContextManager[None]:
+    def share_cpu(self) -> AbstractContextManager[None]:
         """While this lasts, the calling thread shares one processor with the children that it opens.
 
         They take turns, and to wake up another processor at every call, with cold caches, cost a tenth to a fourth of
@@ -181,7 +191,7 @@ class Sandbox:
 
         return one_processor()
 
-    def _replace(self, dead: Zygote) -> Zygote:
+    def _replace(self, dead: ZygoteProcess) -> ZygoteProcess:
         """Start another zygote, unless one of the threads that found this one dead already has."""
         with self._lock:
             if self._closed:
@@ -190,12 +200,6 @@ class Sandbox:
                 dead.close()
                 self._zygote = self._start()
             return self._zygote
-
-    def unpack(self, archive: bytes, *, max_bytes: int, max_files: int) -> dict[str, bytes]:
-        """The files of a zip or tar archive, unpacked in a child of its own. ArchiveError names what is wrong."""
-        memory_mb = 128 + 3 * (len(archive) + max_bytes) // (1 << 20)
-        with self.open({}, "", limits=Limits(seconds=20, memory_mb=memory_mb)) as child:
-            return child.unpack(archive, max_bytes, max_files)
 
     def close(self) -> None:
         """End the zygote and every child of it."""
@@ -209,37 +213,39 @@ class Sandbox:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _start(self) -> Zygote:
+    def _start(self) -> ZygoteProcess:
         """A zygote with namespaces where they work, else one without; refused where that isn't enough."""
-        settings = Settings(hidden=self._hidden, **{layer: layer not in self._without for layer in LAYERS})
-        zygote = Zygote(settings)
-        if zygote.findings.namespaces and settings.namespaces:
-            reason = zygote.findings.namespaces
+        settings = Settings(
+            self._program, hidden=self._hidden, **{layer: layer not in self._without for layer in LAYERS}
+        )
+        zygote = ZygoteProcess(settings)
+        if zygote.report.namespaces and settings.namespaces:
+            reason = zygote.report.namespaces
             zygote.close()
             settings.namespaces = False
-            zygote = Zygote(settings)
-            zygote.findings.namespaces = reason
-        found = level_of(zygote.findings, self._bare)
+            zygote = ZygoteProcess(settings)
+            zygote.report.namespaces = reason
+        found = level_of(zygote.report, self._nothing_hidden)
         wanted = self._wanted or Level.STANDARD
         if not self._without and (found is None or (wanted is Level.FULL and found is not Level.FULL)):
             zygote.close()
-            raise _unavailable(zygote.findings, wanted)
+            raise _unavailable(zygote.report, wanted)
         zygote.await_ready()
         return zygote
 
 
-def _unavailable(findings: Findings, wanted: Level) -> SandboxUnavailable:
+def _unavailable(report: LayerReport, wanted: Level) -> SandboxUnavailable:
     en = [f"level {wanted.value!r} can't be reached on this machine:"]
     zh = [f"这台机器达不到隔离级别 {wanted.value!r}："]
     for layer in LAYERS:
-        reason = getattr(findings, layer)
+        reason = getattr(report, layer)
         if reason:
             en.append(f"  {layer}: {reason}. Remedy: {REMEDIES[layer].en}.")
             zh.append(f"  {layer}：{reason}。补救办法：{REMEDIES[layer].zh}。")
     return SandboxUnavailable("\n".join(en), "\n".join(zh))
 
 
-class Zygote:
+class ZygoteProcess:
     """The process itself: started with an empty environment, spoken to through one socket."""
 
     def __init__(self, settings: Settings) -> None:
@@ -262,7 +268,7 @@ class Zygote:
         self._control.settimeout(START_SECONDS)
         try:
             self._control.send(msgspec.msgpack.encode(settings))
-            self.findings = self._receive(Findings)
+            self.report = self._receive(LayerReport)
         except BaseException:
             self.close()
             raise
@@ -293,14 +299,14 @@ class Zygote:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def fork(self, opening: Opening) -> Process:
+    def fork(self, request: ForkRequest) -> Process:
         """A new child. Threads may call this at once: a request is one datagram, its answer has its own socket."""
         channel, their_channel = socket.socketpair()
         status, their_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         output, their_output = os.pipe()
         try:
             fds = [their_channel.fileno(), their_output, their_status.fileno()]
-            socket.send_fds(self._control, [msgspec.msgpack.encode(opening)], fds)
+            socket.send_fds(self._control, [msgspec.msgpack.encode(request)], fds)
         except OSError as error:
             for ours in (channel, status):
                 ours.close()
@@ -312,7 +318,7 @@ class Zygote:
             their_status.close()
             os.close(their_output)
         try:
-            return Process(channel, output, status, opening.memory)
+            return Process(channel, output, status, request.memory)
         except SandboxFault:
             self._await_death()
             raise

@@ -1,43 +1,46 @@
-"""The fork server: a clean, single-threaded process that has imported torch and forks one child per submission.
+"""The fork server: a clean, single-threaded process that forks one child per request.
 
 Run as `python -s -P -m autograder.sandbox.zygote FD` with an empty environment, it reads `Settings` from the
-control socket, enters namespaces if asked, proves which layers work, imports what submissions commonly need,
-rehearses what children do, and then forks a child for every `Opening` it receives, with the calls guarded that its
-exercise forbids. It has a single thread, because a forked child of several could hang, and never sees a student's
-byte. It ends when the control socket is closed, and its children end with it.
+control socket, enters namespaces if asked, proves which layers work, warms the program up, and then forks a child for
+every `ForkRequest` it receives. It has a single thread, because a forked child of several could hang, and never sees a
+guest's byte. It ends when the control socket is closed, and its children end with it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import importlib
 import os
+import resource
 import selectors
 import signal
 import socket
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from contextlib import suppress
+from types import ModuleType
 from typing import NoReturn
 
 import msgspec
 
-from autograder.guest.forbid import forbid
-from autograder.sandbox import confine, landlock, linux, namespaces, paths, probes, seccomp
-from autograder.sandbox.messages import CONTROL_MESSAGE, OWN_USER, Exited, Findings, Opening, Ready, Settings
+from autograder.sandbox import confine, landlock, linux, namespaces, paths, probes, seccomp, warmup
+from autograder.sandbox.messages import (
+    CONTROL_MESSAGE,
+    OWN_USER,
+    Confined,
+    Exited,
+    Forked,
+    ForkRequest,
+    LayerReport,
+    Ready,
+    Refused,
+    Settings,
+    Status,
+)
 
-# What submissions import, and what torch imports lazily at first use.
-_PRELOAD = """
-    torch numpy torch.optim torch.utils.checkpoint torch.utils.data torch._dynamo torch.nn.functional abc
-    array ast asyncio base64 bisect collections concurrent.futures contextlib copy csv dataclasses
-    datetime decimal difflib enum fractions functools glob hashlib heapq html inspect io itertools json
-    logging math operator pathlib pickle pprint queue random re statistics string struct tarfile tempfile
-    textwrap threading time traceback types typing unicodedata unittest urllib.parse uuid warnings weakref
-    xml.etree.ElementTree zipfile zlib autograder.remote.rehearsal
-"""
-PRELOAD = tuple(_PRELOAD.split())
+CHANNEL, STATUS = 3, 4  # descriptors of a child; the second is closed before anything of the guest's runs
 
 
 class Self:
@@ -58,42 +61,44 @@ class Self:
         return len(os.listdir(self._tasks))
 
     def collapse(self) -> None:
-        linux.collapse_pages(self._maps)
+        warmup.collapse_pages(self._maps)
 
 
 class Zygote:
     """Serves one control socket."""
 
-    def __init__(self, control: socket.socket, plan: confine.Confinement, itself: Self) -> None:
+    def __init__(
+        self, control: socket.socket, plan: confine.Confinement, itself: Self, program: ModuleType
+    ) -> None:
         self.control = control
         self.plan = plan
         self.itself = itself
+        self.program = program
         self.selector = selectors.DefaultSelector()
         self.children: dict[int, tuple[int, socket.socket]] = {}  # pidfd -> (pid, status socket)
         self.count = 0
-        self.student_files: set[str] = set()  # each child fills its own
-        self.forbidden: list[str] | None = []
-        self.permit: Callable[[], None] = lambda: None
+        self.setting: list[str] | None = None
+        self.undo: Callable[[], None] = lambda: None
 
     def serve(self) -> NoReturn:
         self.selector.register(self.control, selectors.EVENT_READ)
         while True:
             for key, _ in self.selector.select():
                 if key.fileobj is self.control:
-                    self._open()
+                    self._fork()
                 else:
                     self._reap(key.fd)
 
-    def _open(self) -> None:
+    def _fork(self) -> None:
         try:
             message, fds, _, _ = socket.recv_fds(self.control, CONTROL_MESSAGE, 3)
         except OSError:
             message, fds = b"", []
         if not message:
             self._end()
-        opening = msgspec.msgpack.decode(message, type=Opening)
+        request = msgspec.msgpack.decode(message, type=ForkRequest)
         try:
-            self._forbid(opening.forbidden)
+            self._prepare(request.setting)
         except Exception as error:
             self._refuse(fds, f"{type(error).__name__}: {error}")
             return
@@ -102,11 +107,11 @@ class Zygote:
         parent = os.getpid()
         try:
             pid = linux.fork()
-        except OSError as error:  # no memory, or too many processes: that one opening fails
+        except OSError as error:  # no memory, or too many processes: that one request fails
             self._refuse(fds, f"the zygote could not fork: {error}")
             return
         if pid == 0:
-            self._become_child(fds, parent, mapped, opening.memory)
+            self._become_child(fds, parent, mapped, request.memory)
         channel, output, status_fd = fds
         os.close(channel)
         os.close(output)
@@ -114,23 +119,23 @@ class Zygote:
         pidfd = os.pidfd_open(pid)
         self.children[pidfd] = (pid, status)
         self.selector.register(pidfd, selectors.EVENT_READ)
-        self._report(status, b"forked", [pidfd])
+        self._report(status, Forked(), [pidfd])
 
-    def _forbid(self, names: list[str] | None) -> None:
-        """Guard these calls here, for one child after another: most are opened for the same exercise.
+    def _prepare(self, setting: list[str] | None) -> None:
+        """Prepare the program here, for one child after another: most are forked with the same setting.
 
-        To do it in each child took 2 ms, and copies of 400 pages.
+        To guard an exercise's forbidden calls in each child took 2 ms, and copies of 400 pages.
         """
-        if names is None or names == self.forbidden:
+        if setting is None or setting == self.setting:
             return
-        self.permit()
-        self.forbidden, self.permit = None, lambda: None
-        self.permit = forbid(names, self.student_files.__contains__)
+        self.undo()
+        self.setting, self.undo = None, lambda: None
+        self.undo = self.program.prepare(setting)
         if self.itself.threads() != 1:
             raise RuntimeError(
-                f"importing {', '.join(names)} started a thread: a child forked now could hang"
+                f"preparing {', '.join(setting)} started a thread: a child forked now could hang"
             )
-        self.forbidden = names
+        self.setting = setting
 
     def _refuse(self, fds: list[int], reason: str) -> None:
         """Say why there is no child."""
@@ -138,25 +143,26 @@ class Zygote:
         os.close(channel)
         os.close(output)
         with socket.socket(fileno=status_fd) as status:
-            self._report(status, reason.encode())
+            self._report(status, Refused(reason))
 
     def _become_child(self, fds: list[int], parent: int, mapped: tuple[int, int], memory: int) -> NoReturn:
-        """In the child: from here to the end of `confine`, nothing of the student's has been read."""
+        """In the child: from here to the end of `confine`, nothing of the guest's has been read."""
         try:
-            from autograder.remote import server
-
-            channel, output, _ = fds
             null = os.open("/dev/null", os.O_RDONLY)
-            for source, target in ((null, 0), (output, 1), (output, 2)):
+            channel, output, status = (fcntl.fcntl(fd, fcntl.F_DUPFD, STATUS + 1) for fd in fds)
+            for source, target in ((null, 0), (output, 1), (output, 2), (channel, CHANNEL), (status, STATUS)):
                 os.dup2(source, target)
-            os.dup2(os.dup(channel) if channel == server.CHANNEL else channel, server.CHANNEL)
             # Of what lies above, confining itself still needs one descriptor, and closes it.
-            rules = self.plan.landlock or server.CHANNEL
-            os.closerange(server.CHANNEL + 1, rules)
+            rules = self.plan.landlock or STATUS
+            os.closerange(STATUS + 1, rules)
             os.closerange(rules + 1, confine.OPEN_FILES + 4096)
             uid = confine.FIRST_UID + self.count % confine.UID_COUNT
             confine.confine(self.plan, uid, parent, mapped, memory)
-            server.Server(self.student_files).serve()
+            kibibyte = 1024
+            resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kibibyte
+            os.write(STATUS, msgspec.msgpack.encode(Confined(resident)))
+            os.close(STATUS)
+            self.program.serve(CHANNEL)
         except BaseException as error:
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
         finally:
@@ -169,13 +175,12 @@ class Zygote:
         _, code, usage = os.wait4(pid, 0)
         kibibyte = 1024
         cpu = usage.ru_utime + usage.ru_stime
-        exited = Exited(os.waitstatus_to_exitcode(code), cpu, usage.ru_maxrss * kibibyte)
-        self._report(status, msgspec.msgpack.encode(exited))
+        self._report(status, Exited(os.waitstatus_to_exitcode(code), cpu, usage.ru_maxrss * kibibyte))
         status.close()
 
-    def _report(self, status: socket.socket, message: bytes, fds: list[int] | None = None) -> None:
+    def _report(self, status: socket.socket, message: Status, fds: list[int] | None = None) -> None:
         with suppress(OSError):  # nobody may be waiting for it any more
-            socket.send_fds(status, [message], fds or [])
+            socket.send_fds(status, [msgspec.msgpack.encode(message)], fds or [])
 
     def _end(self) -> NoReturn:
         for pidfd in self.children:
@@ -186,39 +191,50 @@ class Zygote:
 def _prepare(control: socket.socket, settings: Settings) -> NoReturn:
     """Inside the namespaces, where there are any: build the root, prove the layers, import, serve."""
     itself = Self()
+    package = paths.package_paths(settings.program)
     readable = paths.library_paths()
-    findings = Findings(landlock_version=landlock.version())
+    report = LayerReport(landlock_version=landlock.version())
     if settings.namespaces:
         masked = [*paths.exposed(settings.hidden, readable), str(paths.PACKAGE)]
         try:
-            namespaces.build_root([*readable, *paths.WRITABLE], paths.DEVICES, masked, paths.package_paths())
+            namespaces.build_root([*readable, *paths.WRITABLE], paths.DEVICES, masked, package)
         except OSError as error:
-            _fail(control, Findings(namespaces=f"building the root: {error}"))
+            _fail(control, LayerReport(namespaces=f"building the root: {error}"))
         importlib.invalidate_caches()
-    mounted = [*readable, *paths.package_paths()]
-    findings.namespaces = probes.namespaces(mounted) if settings.namespaces else "switched off"
-    findings.seccomp = probes.seccomp() if settings.seccomp else "switched off"
-    findings.landlock = _landlock(settings, readable)
+    mounted = [*readable, *package]
+    report.namespaces = probes.namespaces(mounted) if settings.namespaces else "switched off"
+    report.seccomp = probes.seccomp() if settings.seccomp else "switched off"
+    report.landlock = _landlock(settings, readable)
     root = os.getuid() == 0
     change_uid = root and not probes.as_user(confine.FIRST_UID, readable)
-    findings.user = OWN_USER if change_uid else "root without capabilities" if root else "the grader's user"
-    control.send(msgspec.msgpack.encode(findings))
+    report.user = OWN_USER if change_uid else "root without capabilities" if root else "the grader's user"
+    control.send(msgspec.msgpack.encode(report))
     plan = confine.Confinement(
-        landlock=None if findings.landlock else landlock.prepare([*readable, *paths.DEVICES], paths.WRITABLE),
-        seccomp=b"" if findings.seccomp else seccomp.prepare(),
+        landlock=None if report.landlock else _rules(readable),
+        seccomp=b"" if report.seccomp else seccomp.prepare(),
         change_uid=change_uid,
         count_threads=change_uid or (settings.namespaces and not root),
     )
     linux.bound_capabilities()
-    _preload()
+    # No directory is writable here, and looking for one is an error at import time of some libraries.
+    tempfile.tempdir = paths.TEMPORARY
+    program = importlib.import_module(settings.program.module)
+    program.warm_up()
     if settings.namespaces:
         namespaces.close_temporary()
     gc.collect()
     gc.freeze()
-    linux.fill_holes()
+    warmup.fill_holes()
     itself.collapse()
     control.send(msgspec.msgpack.encode(Ready(itself.threads())))
-    Zygote(control, plan, itself).serve()
+    Zygote(control, plan, itself, program).serve()
+
+
+def _rules(readable: list[str]) -> int:
+    """The descriptor of Landlock's rules, out of the way of those that a child is given."""
+    return fcntl.fcntl(
+        landlock.prepare([*readable, *paths.DEVICES], paths.WRITABLE), fcntl.F_DUPFD_CLOEXEC, 32
+    )
 
 
 def _landlock(settings: Settings, readable: list[str]) -> str:
@@ -230,35 +246,8 @@ def _landlock(settings: Settings, readable: list[str]) -> str:
     return probes.landlock()
 
 
-def _preload() -> None:
-    # No directory is writable here, and looking for one is an error at import time of some libraries.
-    tempfile.tempdir = paths.TEMPORARY
-    for name in PRELOAD:
-        importlib.import_module(name)
-    _preload_plots()
-    torch = sys.modules["torch"]
-    torch.set_num_threads(1)
-    torch.set_num_interop_threads(1)
-    sys.modules["autograder.remote.rehearsal"].rehearse()
-
-
-def _preload_plots() -> None:
-    """Import matplotlib where it is installed: most notebooks do, and its first import wants a directory to write to.
-
-    It remembers the directory's name and never looks again, so it may be gone afterwards.
-    """
-    with tempfile.TemporaryDirectory(dir=paths.TEMPORARY) as folder:
-        os.environ["MPLCONFIGDIR"] = folder
-        with suppress(ImportError):
-            importlib.import_module("matplotlib.pyplot")
-    # It watches over its font search with a timer's thread; the timer is cancelled by now.
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread():
-            thread.join(timeout=10)
-
-
-def _fail(control: socket.socket, findings: Findings) -> NoReturn:
-    control.send(msgspec.msgpack.encode(findings))
+def _fail(control: socket.socket, report: LayerReport) -> NoReturn:
+    control.send(msgspec.msgpack.encode(report))
     os._exit(1)
 
 
@@ -271,7 +260,7 @@ def main() -> NoReturn:
         _prepare(control, settings)
     namespaces.enter(
         lambda: _prepare(control, settings),
-        lambda reason: _fail(control, Findings(namespaces=reason)),
+        lambda reason: _fail(control, LayerReport(namespaces=reason)),
     )
 
 

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import pytest
 
+from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.sandbox.errors import SandboxUnavailable
-from autograder.sandbox.sandbox import Sandbox
 
 collect_ignore_glob = [] if platform.system() == "Linux" else ["*"]
 
@@ -17,8 +17,10 @@ COMBINATIONS = {"full": (), "no-namespaces": ("namespaces",), "no-landlock": ("l
 
 
 @pytest.fixture(scope="session", params=COMBINATIONS)
-def confined(request: pytest.FixtureRequest, unavailable: Callable[[object], NoReturn]) -> Iterator[Sandbox]:
-    sandbox = Sandbox(without=COMBINATIONS[request.param])
+def confined(
+    request: pytest.FixtureRequest, unavailable: Callable[[object], NoReturn]
+) -> Iterator[ModuleSandbox]:
+    sandbox = ModuleSandbox(without=COMBINATIONS[request.param])
     with sandbox:
         try:
             _ = sandbox.level

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from autograder.remote.errors import StudentError
+from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.results import Limits
 from autograder.sandbox.errors import Blocked, Crashed, Ended, OutOfMemory, TimedOut
-from autograder.sandbox.sandbox import Sandbox
 from autograder.sandbox.syscalls import NUMBERS
 
 SECRET = Path(__file__).resolve()  # stands for a hidden test or a solution: a file of this repository
@@ -341,7 +341,7 @@ def _met(outcome: Any, expected: tuple[Any, ...]) -> bool:
     return False
 
 
-def attempt(sandbox: Sandbox, attack: Attack) -> Any:
+def attempt(sandbox: ModuleSandbox, attack: Attack) -> Any:
     """Load and run one attack: the value or exception that the trusted side sees."""
     source = attack.source
     for name, value in {"secret": SECRET, "repository": REPOSITORY, "grader": os.getpid()}.items():
@@ -357,7 +357,7 @@ def attempt(sandbox: Sandbox, attack: Attack) -> Any:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_attack_gains_nothing(confined: Sandbox, name: str) -> None:
+def test_attack_gains_nothing(confined: ModuleSandbox, name: str) -> None:
     began = time.monotonic()
     outcome = attempt(confined, ALL[name])
     assert _met(outcome, ALL[name].expected), f"{type(outcome).__mro__}: {outcome}"
@@ -368,7 +368,7 @@ def test_attack_gains_nothing(confined: Sandbox, name: str) -> None:
     assert not list(Path("/tmp").glob("x"))
 
 
-def test_second_answer_is_noticed(confined: Sandbox) -> None:
+def test_second_answer_is_noticed(confined: ModuleSandbox) -> None:
     """An answer that nobody asked for ends the child at the next question, before it could be taken for an answer."""
     source = CHANNEL["a second answer"].source.encode()
     with confined.open({"s.py": source}, "s.py", limits=Limits()) as child:
@@ -381,7 +381,7 @@ def test_second_answer_is_noticed(confined: Sandbox) -> None:
             child.student.attack()
 
 
-def test_nothing_of_the_grader_in_memory(confined: Sandbox) -> None:
+def test_nothing_of_the_grader_in_memory(confined: ModuleSandbox) -> None:
     """Hunting through frames and objects finds no name that only the trusted side knows."""
     source = b"""
 import gc, os, sys
@@ -407,7 +407,7 @@ def attack():
         del os.environ["SECRET_EXPECTED"]
 
 
-def test_threads_left_behind_die_with_the_child(confined: Sandbox) -> None:
+def test_threads_left_behind_die_with_the_child(confined: ModuleSandbox) -> None:
     source = b"import threading, time\ndef attack():\n    threading.Thread(target=time.sleep, args=(99,)).start()\n"
     child = confined.open({"s.py": source}, "s.py", limits=Limits())
     child.load()
@@ -422,7 +422,7 @@ def test_children_die_with_the_grader() -> None:
     for without in ("[]", "['namespaces']"):
         script = (
             "import os, sys\nfrom autograder.sandbox import Sandbox\nfrom autograder.results import Limits\n"
-            f"s = Sandbox(without={without})\n"
+            f"s = ModuleSandbox(without={without})\n"
             "c = s.open({'s.py': b'def spin():\\n    while True: pass'}, 's.py', limits=Limits(seconds=99))\nc.load()\n"
             "import threading, time\nthreading.Thread(target=c.student.spin, daemon=True).start()\ntime.sleep(0.5)\n"
             "line = open(f'/proc/self/fdinfo/{c._process._pidfd}').read()\n"

@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
 
 from autograder.course import Exercise
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import bundle_of
-from autograder.grading.grader import Workbench
-from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
+from autograder.grading.grader import ExerciseGrader
 from autograder.grading.submissions import Submission
-from autograder.guest.cell_runner import Note
+from autograder.guest.cell_runner import SkippedCell
 from autograder.results import ExerciseResult, Status
 
 ANSWERS = {
@@ -33,7 +33,7 @@ def grade(request: pytest.FixtureRequest, affine: Exercise, sandbox: Any) -> Any
 
     def run(*cells: str) -> ExerciseResult:
         files = {"affine.ipynb": notebook("import torch", *cells)}
-        return Workbench(bundle, room).grade(
+        return ExerciseGrader(bundle, room).grade(
             Submission("s001", affine.id, "affine.ipynb", "affine.ipynb", files)
         )
 
@@ -70,14 +70,14 @@ def test_a_definition_that_fails_is_the_files_failure(grade: Any) -> None:
 
 
 def test_the_remedy_is_told() -> None:
-    text = left_out([Note("import einops", "ModuleNotFoundError", "No module named 'einops'")])
+    text = left_out([SkippedCell("import einops", "ModuleNotFoundError", "No module named 'einops'")])
     assert "einops is not installed where your work is graded" in text.en
     assert "评分环境里没有 einops" in text.zh
 
 
 def test_one_file_of_python_stays_as_it_was(affine: Exercise, sandbox: Any) -> None:
     files = {"affine.py": "\n".join([*ANSWERS.values(), "1 / 0"]).encode()}
-    bench = Workbench(bundle_of(affine), ConfinedRoom(sandbox))
+    bench = ExerciseGrader(bundle_of(affine), ConfinedRoom(sandbox))
     assert (
         bench.grade(Submission("s001", affine.id, "affine.py", "affine.py", files)).status is Status.INVALID
     )

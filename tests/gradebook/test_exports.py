@@ -72,7 +72,9 @@ def place(tmp_path: Path) -> Path:
     with Gradebook(str(path)) as book:
         for entry in RESULTS:
             book.record(entry)
-        book.enrol([Person(student="s002", name="=HYPERLINK(1)", sis_id="u2", email="+two@example.org")])
+        book.import_roster(
+            [Person(student="s002", name="=HYPERLINK(1)", sis_id="u2", email="+two@example.org")]
+        )
     return path
 
 

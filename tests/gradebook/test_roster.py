@@ -67,8 +67,10 @@ def test_what_can_t_be_a_roster(tmp_path: Path, text: str, said: str | None) -> 
 
 
 def test_rosters_complete_each_other(book: Gradebook, reopen: Callable[[], Gradebook]) -> None:
-    assert book.enrol([Person(student="s001", sis_id="u1"), Person(student="s002", sis_id="u2")]) == 2
-    assert book.enrol([Person(student="s001", github="jane"), Person(student="s002", sis_id="u2")]) == 1
+    assert book.import_roster([Person(student="s001", sis_id="u1"), Person(student="s002", sis_id="u2")]) == 2
+    assert (
+        book.import_roster([Person(student="s001", github="jane"), Person(student="s002", sis_id="u2")]) == 1
+    )
     with reopen() as again:
         assert again.roster() == {
             "s001": Person(student="s001", sis_id="u1", github="jane"),
@@ -84,7 +86,7 @@ def test_a_gradebook_from_before_there_were_rosters(book: Gradebook, reopen: Cal
     with reopen() as again:
         assert again.roster() == {}
         assert again.students() == ["s001"]
-        again.enrol([Person(student="s001", email="a@example.org")])
+        again.import_roster([Person(student="s001", email="a@example.org")])
         assert again.roster()["s001"].email == "a@example.org"
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from autograder.errors import UserError
 from autograder.gradebook import Gradebook, GradebookError, score_of
 from autograder.gradebook.database import database_url
-from autograder.gradebook.scores import standing
+from autograder.gradebook.scores import current_scores
 from autograder.gradebook.tables import table
 from autograder.results import (
     AttemptPolicy,
@@ -28,7 +28,7 @@ from autograder.results import (
     TestResult,
     Visibility,
 )
-from autograder.text import Text, inert
+from autograder.text import Text, escape_formula
 
 LATEST, BEST = Policy(AttemptPolicy.LATEST), Policy(AttemptPolicy.BEST)
 TESTS = (
@@ -137,23 +137,23 @@ def test_a_gradebook_from_before_reasons_were_kept(book: Gradebook, reopen: Call
 def test_ungraded_is_never_known(book: Gradebook) -> None:
     book.record(ungraded())
     assert book.known("k9") is None  # so the next run grades it
-    assert standing(book, LATEST)["s001", "basics/affine"].score is None
+    assert current_scores(book, LATEST)["s001", "basics/affine"].score is None
     book.record(result(key="k9", score=7.0))
-    assert standing(book, LATEST)["s001", "basics/affine"].score == 7.0
+    assert current_scores(book, LATEST)["s001", "basics/affine"].score == 7.0
 
 
 def test_a_fault_of_ours_takes_nothing_away(book: Gradebook) -> None:
     book.record(result(score=7.0))
     book.record(ungraded())
     for policy in (LATEST, BEST):
-        assert standing(book, policy)["s001", "basics/affine"].score == 7.0
+        assert current_scores(book, policy)["s001", "basics/affine"].score == 7.0
 
 
 @pytest.mark.parametrize(("policy", "score"), [(LATEST, 4.0), (BEST, 9.0)])
 def test_policy(book: Gradebook, policy: Policy, score: float) -> None:
     for key, points in (("k1", 5.0), ("k2", 9.0), ("k3", 4.0)):
         book.record(result(key=key, score=points))
-    assert standing(book, policy)["s001", "basics/affine"].score == score
+    assert current_scores(book, policy)["s001", "basics/affine"].score == score
 
 
 def test_adjustments(book: Gradebook) -> None:
@@ -165,7 +165,7 @@ def test_adjustments(book: Gradebook) -> None:
         (1.5, "a bug of ours", "instructor"),
         (-0.5, "late", "assistant"),
     ]
-    score = standing(book, LATEST)["s001", "basics/affine"]
+    score = current_scores(book, LATEST)["s001", "basics/affine"]
     assert (score.score, score.adjusted, score.max_score) == (6.0, 1.0, 10.0)
     assert score.result.score == 5.0  # the attempt stays as it was
 
@@ -174,7 +174,7 @@ def test_adjustments(book: Gradebook) -> None:
 def test_floor_and_no_ceiling(book: Gradebook, points: float, score: float) -> None:
     book.record(result(score=5.0))
     book.adjust("s001", "basics/affine", points, reason="r", who="w")
-    assert standing(book, LATEST)["s001", "basics/affine"].score == score
+    assert current_scores(book, LATEST)["s001", "basics/affine"].score == score
 
 
 def test_adjusting_a_stranger(book: Gradebook) -> None:
@@ -335,7 +335,7 @@ def test_export_of_nothing(book: Gradebook) -> None:
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_formulas_are_inert(book: Gradebook, start: str) -> None:
     name = f"{start}HYPERLINK(1)"
-    assert inert(name) == f"'{name}"
+    assert escape_formula(name) == f"'{name}"
     book.record(result(name, key=f"key {start}", path=name))
     for per in ("student", "exercise", "test"):
         assert set(table(book, IDS, LATEST, per)["student"]) == {f"'{name}"}
@@ -343,9 +343,9 @@ def test_formulas_are_inert(book: Gradebook, start: str) -> None:
 
 
 def test_numbers_stay_numbers() -> None:
-    assert inert(-1.5) == -1.5
-    assert inert("s001") == "s001"
-    assert inert("") == ""
+    assert escape_formula(-1.5) == -1.5
+    assert escape_formula("s001") == "s001"
+    assert escape_formula("") == ""
 
 
 # ------------------------------------------------------------------------------------------- what can't be opened

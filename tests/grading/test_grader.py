@@ -9,17 +9,17 @@ from typing import Any
 
 import nbformat
 import pytest
+from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
 
 from autograder.course import Exercise
 from autograder.grading import workbench
 from autograder.grading.bundle import bundle_of, result_key
-from autograder.grading.grader import Workbench
-from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
+from autograder.grading.grader import ExerciseGrader
 from autograder.grading.submissions import Submission
-from autograder.remote.client import Child
+from autograder.remote.client import RemoteModule
 from autograder.results import ExerciseResult, Isolation, Limits, Outcome, Status, Visibility
 from autograder.runner.collect import TestCase
-from autograder.runner.confined import ConfinedSide
+from autograder.runner.confined import ConfinedBackend
 from autograder.runner.run import Ending
 from autograder.sandbox.errors import Killed
 from autograder.text import Text
@@ -39,13 +39,13 @@ def answer(**other: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def benches() -> dict[tuple[str, bool], Workbench]:
+def benches() -> dict[tuple[str, bool], ExerciseGrader]:
     """Workbenches by bundle and mode: most tests of this file grade on the same one, as a worker does."""
     return {}
 
 
 @pytest.fixture
-def grade(affine: Exercise, sandbox: Any, benches: dict[tuple[str, bool], Workbench]) -> Grade:
+def grade(affine: Exercise, sandbox: Any, benches: dict[tuple[str, bool], ExerciseGrader]) -> Grade:
     """`grade(source)`, isolated, or in process with `unsafe=True`, on the exercise as its files are now."""
 
     def run(
@@ -54,7 +54,7 @@ def grade(affine: Exercise, sandbox: Any, benches: dict[tuple[str, bool], Workbe
         bundle = bundle_of(Exercise(affine.root, affine.unit, affine.topic))
         place = (bundle.fingerprint, unsafe)
         if place not in benches:
-            benches[place] = Workbench(bundle, UnsafeRoom() if unsafe else ConfinedRoom(sandbox))
+            benches[place] = ExerciseGrader(bundle, UnsafeRoom() if unsafe else ConfinedRoom(sandbox))
         raw = source if isinstance(source, bytes) else source.encode()
         files = {main: raw, **{f"{name}.py": text.encode() for name, text in beside.items()}}
         return benches[place].grade(Submission("s001", affine.id, f"s001/{main}", main, files))
@@ -280,15 +280,15 @@ def test_notes_are_those_of_the_first_load(grade: Grade) -> None:
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     seen: list[str] = []
-    before = ConfinedSide._open
+    before = ConfinedBackend._open
 
-    def watched(side: ConfinedSide, limits: Limits) -> Child:
+    def watched(side: ConfinedBackend, limits: Limits) -> RemoteModule:
         child = before(side, limits)
         seen.append(str(side.notes))
         return child
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ConfinedSide, "_open", watched)
+        patch.setattr(ConfinedBackend, "_open", watched)
         grade(nbformat.writes(notebook), main="affine.ipynb")
     assert len(seen) > 2 and "ValueError" in seen[0]
     assert set(seen) == {seen[0]}
@@ -312,22 +312,22 @@ def test_a_process_killed_from_outside_costs_nothing(grade: Grade, monkeypatch: 
 
 def test_a_kill_while_loading_is_not_the_file_s(grade: Grade, monkeypatch: pytest.MonkeyPatch) -> None:
     loads = []
-    load = Child.load
+    load = RemoteModule.load
 
-    def unlucky(child: Child, **options: Any) -> Any:
+    def unlucky(child: RemoteModule, **options: Any) -> Any:
         loads.append(child)
         if len(loads) == 1:
             child._end(Killed("was ended by the system"))
         return load(child, **options)
 
-    monkeypatch.setattr(Child, "load", unlucky)
+    monkeypatch.setattr(RemoteModule, "load", unlucky)
     result = grade(answer())
     assert (result.score, result.status) == (result.max_score, Status.GRADED)
     assert len(loads) == 2
 
 
 def test_a_submission_with_a_problem_is_not_run(affine: Exercise, sandbox: Any) -> None:
-    bench = Workbench(bundle_of(affine), ConfinedRoom(sandbox))
+    bench = ExerciseGrader(bundle_of(affine), ConfinedRoom(sandbox))
     result = bench.grade(
         Submission("s001", affine.id, "s001/affine.py", problem=Text("Two files.", "两个文件。"))
     )
@@ -343,6 +343,6 @@ def test_no_hidden_file_is_on_disk(
     """From before the first submission runs: the tests were read, and what was read is gone."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = set(tmp_path.iterdir())
-    bench = Workbench(bundle_of(affine), ConfinedRoom(sandbox))
+    bench = ExerciseGrader(bundle_of(affine), ConfinedRoom(sandbox))
     assert len(bench.cases) == 6
     assert set(tmp_path.iterdir()) == before

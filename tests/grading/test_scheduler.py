@@ -20,7 +20,7 @@ from autograder.course import Course, Exercise
 from autograder.gradebook import Gradebook
 from autograder.grading import run
 from autograder.grading.bundle import bundle_of
-from autograder.grading.grader import Workbench
+from autograder.grading.grader import ExerciseGrader
 from autograder.grading.rooms import ConfinedRoom
 from autograder.grading.scheduler import Grader, Progress
 from autograder.grading.submissions import Submission, students_of
@@ -149,16 +149,16 @@ def test_a_broken_student_changes_nothing_for_others(
 def test_a_fault_is_tried_once_more(
     toy_course: Course, hand_in: HandIn, book: Gradebook, shared_sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autograder.grading.grader import Workbench
+    from autograder.grading.grader import ExerciseGrader
 
-    real, faults = Workbench.grade, iter([True, False])
+    real, faults = ExerciseGrader.grade, iter([True, False])
 
-    def sometimes(self: Workbench, submission: Any) -> ExerciseResult:
+    def sometimes(self: ExerciseGrader, submission: Any) -> ExerciseResult:
         if next(faults):
             raise SandboxFault("the zygote is gone")
         return real(self, submission)
 
-    monkeypatch.setattr(Workbench, "grade", sometimes)
+    monkeypatch.setattr(ExerciseGrader, "grade", sometimes)
     (found,) = settle(toy_course, hand_in("s001", {"vowels.py": GOOD}), book, ["vowels"])
     assert found.result.score == 4.0
 
@@ -173,16 +173,16 @@ def test_a_fault_that_stays_is_nobody_s_zero(
     fault: Exception,
 ) -> None:
     """Two faults in a row: that student stays ungraded, with the reason; the next one is graded."""
-    from autograder.grading.grader import Workbench
+    from autograder.grading.grader import ExerciseGrader
 
-    real = Workbench.grade
+    real = ExerciseGrader.grade
 
-    def sometimes(self: Workbench, submission: Any) -> ExerciseResult:
+    def sometimes(self: ExerciseGrader, submission: Any) -> ExerciseResult:
         if submission.student == "s001":
             raise fault
         return real(self, submission)
 
-    monkeypatch.setattr(Workbench, "grade", sometimes)
+    monkeypatch.setattr(ExerciseGrader, "grade", sometimes)
     hand_in("s001", {"vowels.py": GOOD})
     found = settle(toy_course, hand_in("s002", {"vowels.py": GOOD}), book, ["vowels"])
     assert [(p.result.student, p.result.status, p.result.score) for p in found] == [
@@ -198,16 +198,16 @@ def test_a_fault_that_stays_is_nobody_s_zero(
 def test_ungraded_is_graded_by_the_next_run(
     toy_course: Course, hand_in: HandIn, book: Gradebook, shared_sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autograder.grading.grader import Workbench
+    from autograder.grading.grader import ExerciseGrader
 
-    real = Workbench.grade
+    real = ExerciseGrader.grade
     monkeypatch.setattr(
-        Workbench, "grade", lambda self, s: replace(real(self, s), status=Status.UNGRADED, score=None)
+        ExerciseGrader, "grade", lambda self, s: replace(real(self, s), status=Status.UNGRADED, score=None)
     )
     folder = hand_in("s001", {"vowels.py": GOOD})
     (found,) = settle(toy_course, folder, book, ["vowels"])
     assert found.result.status is Status.UNGRADED
-    monkeypatch.setattr(Workbench, "grade", real)
+    monkeypatch.setattr(ExerciseGrader, "grade", real)
     (found,) = settle(toy_course, folder, book, ["vowels"])
     assert (found.result.score, found.cached) == (4.0, False)
 
@@ -293,7 +293,7 @@ def test_lost_workers_lose_no_submission(
     submission = Submission(
         "s001", "extras/vowels", "s001/vowels.py", "vowels.py", {"vowels.py": GOOD.encode()}
     )
-    bench = Workbench(bundle, ConfinedRoom(sandbox))
+    bench = ExerciseGrader(bundle, ConfinedRoom(sandbox))
     endings: list[Any] = [ConnectionError("the worker is gone")] * times + [bench.grade(submission)]
     recorded: list[ExerciseResult] = []
     dask = object.__new__(run._OnDask)

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from autograder.guest import cell_runner as scratch
-from autograder.guest.cell_runner import SCRATCH_SECONDS, Note
+from autograder.guest.cell_runner import SCRATCH_SECONDS, SkippedCell
 from autograder.guest.loading import load_module
 
 
-def load(*cells: str) -> tuple[ModuleType, list[Note]]:
+def load(*cells: str) -> tuple[ModuleType, list[SkippedCell]]:
     notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells], "nbformat": 4}
-    notes: list[Note] = []
+    notes: list[SkippedCell] = []
     return load_module({"a.ipynb": json.dumps(notebook).encode()}, "a.ipynb", notes=notes), notes
 
 
@@ -27,7 +27,7 @@ def test_a_failing_cell_is_left_out_with_a_note() -> None:
     module, notes = load("x = 1", "\nplot(x)\ny = 5", "def f():\n    return x")
     assert module.f() == 1
     assert not hasattr(module, "y")
-    assert notes == [Note("plot(x)", "NameError", "name 'plot' is not defined")]
+    assert notes == [SkippedCell("plot(x)", "NameError", "name 'plot' is not defined")]
 
 
 def test_definitions_of_a_failing_cell_are_made() -> None:
@@ -35,7 +35,7 @@ def test_definitions_of_a_failing_cell_are_made() -> None:
         "def f(): return 1\nassert f() == 2, 'no'\nimport nosuchlibrary\nclass C:\n    z = f()"
     )
     assert (module.f(), module.C.z) == (1, 1)
-    assert notes == [Note("def f(): return 1", "AssertionError", "no")]
+    assert notes == [SkippedCell("def f(): return 1", "AssertionError", "no")]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_many_notes_are_cut() -> None:
 
 def test_an_exception_that_can_not_be_shown() -> None:
     _, notes = load("class E(Exception):\n    def __str__(self): raise ValueError", "raise E")
-    assert notes == [Note("raise E", "E", "")]
+    assert notes == [SkippedCell("raise E", "E", "")]
 
 
 def test_a_plain_file_is_run_as_python_runs_it() -> None:

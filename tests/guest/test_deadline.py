@@ -20,7 +20,7 @@ from autograder.guest.loading import load_module
 from autograder.learn.check import check_file
 from autograder.results import Limits, Outcome
 from autograder.runner import in_process as sides
-from autograder.runner.in_process import LocalSide
+from autograder.runner.in_process import InProcessBackend
 from autograder.sandbox.errors import TimedOut
 from autograder.testing.ranks import run_ranks
 
@@ -150,7 +150,7 @@ def test_a_side_says_timed_out_and_is_less_patient_then(monkeypatch: pytest.Monk
     module = load_module(
         {"loop.py": f"def f():\n  {LOOP.replace(chr(10), chr(10) + '  ')}".encode()}, "loop.py"
     )
-    side = LocalSide(module, (), here)
+    side = InProcessBackend(module, (), here)
     waits = []
     for _ in range(2):
         began = time.monotonic()

@@ -13,9 +13,9 @@ import pytest
 
 from autograder import check as check_function
 from autograder.course import Course, CourseError, Exercise
+from autograder.course.named import first_exercise, one_exercise
 from autograder.feedback.report import Report, print_report
 from autograder.learn.check import Interrupted, check_file, check_namespace
-from autograder.learn.chosen import first_exercise, one_exercise
 from autograder.learn.watch import ALL_DONE, Loop
 from autograder.results import Outcome, TestResult, Visibility
 from autograder.text import Text
@@ -468,7 +468,7 @@ def test_the_real_check_runs_in_a_process_of_its_own(
 
 
 def test_hidden_tests_with_diagnosis(affine: Exercise, edited: Edit, shared_sandbox: Any) -> None:
-    from autograder.learn.hidden import check_hidden
+    from autograder.learn.check import check_hidden
 
     edited(affine.skeleton, AFFINE[0], "return (x + shift) * scale")
     edited(affine.skeleton, *NORMALISE)
@@ -481,7 +481,7 @@ def test_hidden_tests_with_diagnosis(affine: Exercise, edited: Edit, shared_sand
 
 
 def test_hidden_tests_that_are_not_here(affine: Exercise) -> None:
-    from autograder.learn.hidden import check_hidden
+    from autograder.learn.check import check_hidden
 
     affine.hidden_tests.unlink()
     with pytest.raises(CourseError, match="released without hidden tests; leave out --hidden"):
@@ -493,7 +493,7 @@ def test_hidden_tests_without_a_sandbox(
 ) -> None:
     """The learner's own code on the learner's own machine: it runs in process there."""
     import autograder.grading.scheduler
-    from autograder.learn.hidden import check_hidden
+    from autograder.learn.check import check_hidden
     from autograder.sandbox.errors import SandboxUnavailable
 
     def refuse(**options: Any) -> Any:

@@ -23,7 +23,7 @@ import pytest
 from autograder.course import Course
 from autograder.errors import UserError
 from autograder.platforms.publish import release
-from autograder.platforms.selection import parcel_of
+from autograder.platforms.selection import select
 
 Nbgrader = Callable[..., str]
 START_SECONDS = 120  # for a Jupyter server to answer
@@ -282,7 +282,7 @@ def handed_in(_toy_master: Path, nbgrader: Nbgrader, tmp_path_factory: pytest.Te
     """
     made = Class(tmp_path_factory.mktemp("class"))
     shutil.copytree(_toy_master, made.course)
-    release(parcel_of(Course.load(made.course), None, "en"), "nbgrader", made.nbgrader)
+    release(select(Course.load(made.course), None, "en"), "nbgrader", made.nbgrader)
     exchange = made.root / "exchange"
     exchange.mkdir()
     exchange.chmod(0o777)

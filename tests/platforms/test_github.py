@@ -25,7 +25,7 @@ from autograder.gradebook import Gradebook
 from autograder.platforms.github import public_run as apart
 from autograder.platforms.github.actions import Row, scale_of
 from autograder.platforms.publish import release
-from autograder.platforms.selection import parcel_of
+from autograder.platforms.selection import select
 from autograder.results import Outcome
 
 NOTICE = re.compile(r"^::notice title=Autograding report::(\{.*\})$", re.MULTILINE)
@@ -34,7 +34,7 @@ EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 
 @pytest.fixture
 def template(toy_course: Course, tmp_path: Path) -> Path:
-    release(parcel_of(toy_course, None, "en"), "github", tmp_path / "template")
+    release(select(toy_course, None, "en"), "github", tmp_path / "template")
     return tmp_path / "template"
 
 
@@ -66,7 +66,7 @@ def test_what_is_in_it(template: Path) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_pages(toy_course: Course, tmp_path: Path, lang: str) -> None:
-    release(parcel_of(toy_course, "week1", lang), "github", tmp_path / lang)
+    release(select(toy_course, "week1", lang), "github", tmp_path / lang)
     page = (tmp_path / lang / "README.md").read_text(encoding="utf-8")
     assert {"en": "**Of\nrecord", "zh": "正式成绩由教师"}[lang] in page
     links = re.findall(r"\]\(([^)]+)\)", page)
@@ -430,11 +430,11 @@ def test_the_instructor_s_workflow(
     template: Path, toy_course: Course, tmp_path: Path, run_job: Callable[..., Ran], unavailable: Any
 ) -> None:
     """From the students' repositories to the gradebook's branch and grades.csv; a second run takes up the first."""
+    from autograder.remote.module_sandbox import ModuleSandbox
     from autograder.sandbox.errors import SandboxUnavailable
-    from autograder.sandbox.sandbox import Sandbox
 
     try:
-        Sandbox().close()
+        ModuleSandbox().close()
     except SandboxUnavailable as reason:
         unavailable(reason)
     shutil.rmtree(template / "instructor")
@@ -461,7 +461,7 @@ def test_the_instructor_s_workflow(
     git(tmp_path, "init", "--quiet", "--bare", str(origin))
     git(workspace, "init", "--quiet")
     git(workspace, "remote", "add", "origin", str(origin))
-    release(parcel_of(toy_course, None, "en"), "github", tmp_path / "again")
+    release(select(toy_course, None, "en"), "github", tmp_path / "again")
     contexts = {"vars.ASSIGNMENT": "week1", "vars.STUDENTS_ORG": "toys", "secrets.STUDENTS_TOKEN": "token"}
 
     def run() -> Ran:

@@ -21,11 +21,11 @@ import pytest
 from autograder.authoring.notebooks import notebook_of
 from autograder.course import Course
 from autograder.errors import UserError
-from autograder.grading.grader import Workbench
+from autograder.grading.grader import ExerciseGrader
 from autograder.platforms.gradescope import harness as gradescope
 from autograder.platforms.gradescope.results_json import Sheet
 from autograder.platforms.publish import release
-from autograder.platforms.selection import parcel_of
+from autograder.platforms.selection import select
 from autograder.results import ExerciseResult, Isolation, Status
 from autograder.text import Text
 
@@ -172,7 +172,7 @@ def course(_toy_master: Path, tmp_path_factory: pytest.TempPathFactory) -> Cours
 @pytest.fixture(scope="module")
 def released(course: Course) -> Path:
     out = course.root.parent / "out"
-    release(parcel_of(course, None, "en"), "gradescope", out)
+    release(select(course, None, "en"), "gradescope", out)
     return out
 
 
@@ -367,7 +367,7 @@ def test_unreadable(grade: Callable[..., dict[str, Any]], files: dict[str, str |
 
 
 def test_in_chinese(course: Course, released: Path, grade: Callable[..., dict[str, Any]]) -> None:
-    release(parcel_of(course, "extras", "zh"), "gradescope", course.root.parent / "zh")
+    release(select(course, "extras", "zh"), "gradescope", course.root.parent / "zh")
     shutil.copy(course.root.parent / "zh/extras.zip", released / "zh.zip")
     results = grade({"vowels.py": VOWELS.replace(".lower()", "")}, "zh.zip")
     assert [row["name"] for row in results["tests"]] == ["vowels · test_word", "vowels · 隐藏测试 1"]
@@ -391,14 +391,14 @@ def test_a_fault_of_ours_is_no_zero(
     error: Exception,
 ) -> None:
     """The reason is for the instructor alone; what could be graded is."""
-    honest = Workbench.grade
+    honest = ExerciseGrader.grade
 
-    def broken(bench: Workbench, submission: Any) -> ExerciseResult:
+    def broken(bench: ExerciseGrader, submission: Any) -> ExerciseResult:
         if bench.bundle.exercise == "basics/affine":
             raise error
         return honest(bench, submission)
 
-    monkeypatch.setattr(Workbench, "grade", broken)
+    monkeypatch.setattr(ExerciseGrader, "grade", broken)
     results = grade({"affine.py": AFFINE.format(**RIGHT), "vowels.py": VOWELS})
     assert results["score"] == 4
     row = rows(results)["NOT GRADED: affine"]
@@ -438,13 +438,13 @@ def test_hidden_files_are_gone_before_a_submission_runs(
 
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    honest, left = Workbench.run, []
+    honest, left = ExerciseGrader.run, []
 
-    def watched(bench: Workbench, files: Any, main: str) -> Any:
+    def watched(bench: ExerciseGrader, files: Any, main: str) -> Any:
         left.extend(path for path in tmp_path.rglob("*") if path.is_file())
         return honest(bench, files, main)
 
-    monkeypatch.setattr(Workbench, "run", watched)
+    monkeypatch.setattr(ExerciseGrader, "run", watched)
     grade({"affine.py": AFFINE.format(**RIGHT), "vowels.py": VOWELS})
     names = {path.name for path in left}
     assert "affine.py" in names
@@ -515,4 +515,4 @@ def test_a_payload_that_cannot_be_deleted_is_not_used(
 def test_room_in_the_container(monkeypatch: pytest.MonkeyPatch, limit: str, room: int) -> None:
     texts = {"/sys/fs/cgroup/memory.max": limit, "/proc/meminfo": "MemTotal:  33554432 kB"}
     monkeypatch.setattr(gradescope, "_read", lambda name: texts.get(name, ""))
-    assert gradescope.room_mb() == room
+    assert gradescope.memory_left_mb() == room

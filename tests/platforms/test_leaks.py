@@ -18,7 +18,7 @@ import pytest
 from autograder.authoring.script import solution_lines
 from autograder.course import Course
 from autograder.platforms.publish import Target, release
-from autograder.platforms.selection import Parcel, parcel_of
+from autograder.platforms.selection import Selection, select
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = Course.load(ROOT)
@@ -87,8 +87,8 @@ def leaks(folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def parcel() -> Parcel:
-    return parcel_of(COURSE, None, "en")
+def parcel() -> Selection:
+    return select(COURSE, None, "en")
 
 
 def test_secrets_are_worth_searching() -> None:
@@ -99,7 +99,7 @@ def test_secrets_are_worth_searching() -> None:
 
 
 @pytest.mark.parametrize("target", list(Target))
-def test_target(parcel: Parcel, target: Target, tmp_path: Path) -> None:
+def test_target(parcel: Selection, target: Target, tmp_path: Path) -> None:
     release(parcel, target, tmp_path / "out")
     kept_back = NOT_FOR_STUDENTS.get(target)
     for path in sorted((tmp_path / "out").rglob("*"), reverse=True):

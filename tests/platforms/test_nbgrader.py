@@ -17,9 +17,9 @@ import pytest
 
 from autograder.course import Course, CourseError
 from autograder.gradebook import Gradebook
-from autograder.gradebook.scores import standing
+from autograder.gradebook.scores import current_scores
 from autograder.platforms.publish import release
-from autograder.platforms.selection import parcel_of
+from autograder.platforms.selection import select
 from autograder.results import ExerciseResult, Isolation, Policy, Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +75,7 @@ def by_hand(course: Path, student: str, cell: str, **values: object) -> None:
 
 def scores(made: Any) -> dict[tuple[str, str], float | None]:
     with Gradebook(str(made.book)) as book:
-        return {place: score.score for place, score in standing(book, Policy()).items()}
+        return {place: score.score for place, score in current_scores(book, Policy()).items()}
 
 
 def notebook(made: Any, student: str, name: str) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def test_an_instructors_own_configuration_leaks_nothing(
 ) -> None:
     """Without ours, nbgrader puts its own stub into the cells; the signature stays all the same."""
     out = tmp_path / "out"
-    release(parcel_of(toy_course, "week1", "zh"), "nbgrader", out)
+    release(select(toy_course, "week1", "zh"), "nbgrader", out)
     (out / "nbgrader_config.py").unlink()
     nbgrader((out, "generate_assignment week1 --course=mine"))
     book = json.loads((out / "release/week1/affine.ipynb").read_text(encoding="utf-8"))
@@ -163,7 +163,7 @@ def test_assignments(toy_course: Course, toy: Path, edited: Any, tmp_path: Path)
 
     def sources(assignment: str | None, name: str) -> list[str]:
         out = tmp_path / name
-        release(parcel_of(Course.load(toy), assignment, "en"), "nbgrader", out)
+        release(select(Course.load(toy), assignment, "en"), "nbgrader", out)
         return sorted(str(path.relative_to(out / "source")) for path in out.rglob("*.ipynb"))
 
     assert sources(None, "all") == ["week1/affine.ipynb", "week1/vowels.ipynb"]
@@ -180,7 +180,7 @@ def test_two_exercises_of_one_name(toy: Path, edited: Any, tmp_path: Path) -> No
             shutil.copy(path, toy / tree / "extras" / path.name)
     edited(toy / "course/course.toml", 'exercises = ["vowels"]', 'exercises = ["vowels", "affine"]')
     with pytest.raises(CourseError, match="'week1' has 2 exercises called 'affine'"):
-        release(parcel_of(Course.load(toy, authoring=True), "week1", "en"), "nbgrader", tmp_path / "out")
+        release(select(Course.load(toy, authoring=True), "week1", "en"), "nbgrader", tmp_path / "out")
 
 
 def test_autograde_is_stopped(handed_in: Any, nbgrader: Nbgrader, tmp_path: Path) -> None:
@@ -476,7 +476,7 @@ def test_links_are_not_followed(handed_in: Any, autograder: Autograder, tmp_path
 def test_a_real_exercise(nbgrader: Nbgrader, autograder: Autograder, tmp_path: Path) -> None:
     """attention/scaled_dot_product: the reference earns every point of every question, and an untouched one none."""
     out = tmp_path / "out"
-    release(parcel_of(Course.load(ROOT), "attention/scaled_dot_product", "en"), "nbgrader", out)
+    release(select(Course.load(ROOT), "attention/scaled_dot_product", "en"), "nbgrader", out)
     nbgrader((out, "generate_assignment scaled_dot_product"))
     solution = (ROOT / "solutions/attention/scaled_dot_product.py").read_text(encoding="utf-8")
     code = {"cell_type": "code", "metadata": {}, "source": solution, "outputs": [], "execution_count": None}

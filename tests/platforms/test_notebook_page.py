@@ -11,7 +11,7 @@ import pytest
 
 from autograder.course import Course
 from autograder.platforms.publish import release
-from autograder.platforms.selection import parcel_of
+from autograder.platforms.selection import select
 
 SECONDS = (
     60_000  # milliseconds, as playwright counts: a kernel that imports torch on a busy machine takes its time
@@ -27,7 +27,7 @@ ANSWERS = {
 
 @pytest.fixture
 def lab(toy: Path, tmp_path: Path, jupyter: Callable[..., Any]) -> Iterator[Any]:
-    release(parcel_of(Course.load(toy), None, "en"), "plain", tmp_path / "out")
+    release(select(Course.load(toy), None, "en"), "plain", tmp_path / "out")
     with jupyter(tmp_path / "out", {"jupyterlab": True}, "api/status") as server:
         yield server
 

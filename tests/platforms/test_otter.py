@@ -19,7 +19,7 @@ from autograder.authoring.notebooks import notebook_of
 from autograder.course import Course, CourseError, Exercise
 from autograder.learn.check import require
 from autograder.platforms.publish import release
-from autograder.platforms.selection import parcel_of
+from autograder.platforms.selection import select
 
 ANSWER = "return x * scale + shift"
 MISTAKE = "return (x + shift) * scale"
@@ -42,7 +42,7 @@ def course(_toy_master: Path, tmp_path_factory: pytest.TempPathFactory) -> Cours
 def source(course: Course) -> Path:
     """The instructor's folder of basics/affine."""
     out = course.root.parent / "out"
-    release(parcel_of(course, "week1", "en"), "otter", out)
+    release(select(course, "week1", "en"), "otter", out)
     return out / "instructor/basics/affine"
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from autograder.course import Course, CourseError
 from autograder.platforms.publish import ReleaseError, release
-from autograder.platforms.selection import parcel_of
+from autograder.platforms.selection import select
 from autograder.platforms.wheel import constraints, write_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def plain(toy_course: Course, tmp_path: Path) -> Path:
-    release(parcel_of(toy_course, None, "en"), "plain", tmp_path / "out")
+    release(select(toy_course, None, "en"), "plain", tmp_path / "out")
     return tmp_path / "out"
 
 
@@ -42,13 +42,13 @@ def test_what_is_in_it(plain: Path) -> None:
 @pytest.mark.parametrize(("name", "exercises"), [("week1", 2), ("basics", 1), ("extras/vowels", 1)])
 def test_part_of_a_course(toy_course: Course, tmp_path: Path, name: str, exercises: int) -> None:
     """An assignment, a unit or an exercise: the tree's own course lists these and no others."""
-    release(parcel_of(toy_course, name, "en"), "plain", tmp_path / "out")
+    release(select(toy_course, name, "en"), "plain", tmp_path / "out")
     assert len(Course.load(tmp_path / "out").exercises) == exercises
 
 
 def test_unknown_assignment(toy_course: Course) -> None:
     with pytest.raises(CourseError, match="no exercise 'week9'"):
-        parcel_of(toy_course, "week9", "en")
+        select(toy_course, "week9", "en")
 
 
 def test_links_of_the_page_lead_somewhere(toy_course: Course, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_links_of_the_page_lead_somewhere(toy_course: Course, tmp_path: Path) ->
 
     for lang in ("en", "zh"):
         out = tmp_path / lang
-        release(parcel_of(toy_course, "week1", lang), "plain", out)
+        release(select(toy_course, "week1", lang), "plain", out)
         page = (out / "README.md").read_text(encoding="utf-8")
         assert {"en": "First week", "zh": "第一周"}[lang] in page
         links = re.findall(r"\]\(([^)]+)\)", page)
@@ -69,24 +69,24 @@ def test_an_instructors_own_attempt_is_not_given_out(toy_course: Course, tmp_pat
     skeleton = toy_course.exercise("basics/affine").skeleton
     fresh = skeleton.read_text(encoding="utf-8")
     skeleton.write_text(fresh.replace('raise NotImplementedError("affine")', "return x * scale + shift"))
-    release(parcel_of(toy_course, None, "en"), "plain", tmp_path / "out")
+    release(select(toy_course, None, "en"), "plain", tmp_path / "out")
     assert (tmp_path / "out/exercises/basics/affine.py").read_text(encoding="utf-8") == fresh
     assert "return x * scale + shift" not in (tmp_path / "out/notebooks/basics/affine.ipynb").read_text()
 
 
 def test_without_solutions_a_filled_in_skeleton_is_refused(plain: Path, tmp_path: Path) -> None:
-    release(parcel_of(Course.load(plain), None, "en"), "plain", tmp_path / "second")
+    release(select(Course.load(plain), None, "en"), "plain", tmp_path / "second")
     skeleton = plain / "exercises/basics/affine.py"
     skeleton.write_text(
         skeleton.read_text().replace("raise NotImplementedError", "return 1 or NotImplementedError")
     )
     with pytest.raises(CourseError, match="was filled in"):
-        release(parcel_of(Course.load(plain), None, "en"), "plain", tmp_path / "third")
+        release(select(Course.load(plain), None, "en"), "plain", tmp_path / "third")
     assert not (tmp_path / "third").exists()
 
 
 def test_nothing_changed_is_overwritten(toy_course: Course, plain: Path) -> None:
-    parcel = parcel_of(toy_course, None, "en")
+    parcel = select(toy_course, None, "en")
     assert release(parcel, "plain", plain) == []  # the same bytes again
     readme = plain / "README.md"
     readme.write_text("mine")

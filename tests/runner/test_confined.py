@@ -14,7 +14,7 @@ import torch
 from autograder.remote.errors import StudentError
 from autograder.remote.proxy import Call
 from autograder.results import Limits
-from autograder.runner.confined import OUTPUT_KEPT, ConfinedSide, _with_refusal
+from autograder.runner.confined import OUTPUT_KEPT, ConfinedBackend, _with_refusal
 from autograder.sandbox.errors import Blocked, Crashed, TimedOut
 from autograder.testing import per_rank
 from autograder.testing.ranks import Aborted, CollectiveError
@@ -47,12 +47,12 @@ def fails(comm):
 
 
 @pytest.fixture
-def side(sandbox: Any) -> Iterator[Callable[..., ConfinedSide]]:
+def side(sandbox: Any) -> Iterator[Callable[..., ConfinedBackend]]:
     with ExitStack() as stack:
 
-        def make(source: str = SOURCE, **options: Any) -> ConfinedSide:
+        def make(source: str = SOURCE, **options: Any) -> ConfinedBackend:
             limits = options.pop("limits", Limits(5.0, 512))
-            opened = ConfinedSide(
+            opened = ConfinedBackend(
                 sandbox, {"a.py": source.encode()}, "a.py", limits, options.pop("forbidden", ())
             )
             return stack.enter_context(opened)
@@ -60,7 +60,7 @@ def side(sandbox: Any) -> Iterator[Callable[..., ConfinedSide]]:
         yield make
 
 
-Make = Callable[..., ConfinedSide]
+Make = Callable[..., ConfinedBackend]
 
 
 def test_one_child_for_all_tests(side: Make) -> None:
@@ -247,7 +247,7 @@ def test_which_rank_failed_first_is_not_in_the_trace() -> None:
 def test_one_processor_for_the_length_of_a_submission(sandbox: Any) -> None:
     before = os.sched_getaffinity(0)
     source = b"import os\ndef cpus(): return sorted(os.sched_getaffinity(0))\n"
-    with ConfinedSide(sandbox, {"a.py": source}, "a.py", Limits(), ()) as side:
+    with ConfinedBackend(sandbox, {"a.py": source}, "a.py", Limits(), ()) as side:
         mine = os.sched_getaffinity(0)
         assert len(mine) == 1
         with side.begin(0, Limits()):

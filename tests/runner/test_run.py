@@ -17,7 +17,7 @@ from autograder.guest.seed import seed_everything, seed_of
 from autograder.remote.errors import Frame, student_error
 from autograder.results import Limits, Outcome, Visibility
 from autograder.runner.collect import TestCase, collect
-from autograder.runner.in_process import LocalSide
+from autograder.runner.in_process import InProcessBackend
 from autograder.runner.run import Ending, classify, run_case
 from autograder.sandbox.errors import Blocked, Crashed, OutOfMemory, SandboxFault, TimedOut
 from autograder.testing.ranks import CollectiveError
@@ -54,7 +54,7 @@ def grade(tmp_path: Path) -> Grade:
         (case,) = collect(path, visibility)
         module = load_module({"submission.py": source.encode()}, "submission.py")
         ending = run_case(
-            case, LocalSide(module, forbidden, is_student), None, Limits(seconds=1.5, memory_mb=256)
+            case, InProcessBackend(module, forbidden, is_student), None, Limits(seconds=1.5, memory_mb=256)
         )
         return ending, explain(ending, case, is_student, 1.5, 256)
 
@@ -253,8 +253,8 @@ def test_the_same_draws_every_time(grade: Grade, capsys: pytest.CaptureFixture[s
     assert first.split()[0] == str(torch.rand(1).item())
 
 
-def _side() -> LocalSide:
-    return LocalSide(ModuleType("submission"), (), is_student)
+def _side() -> InProcessBackend:
+    return InProcessBackend(ModuleType("submission"), (), is_student)
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,19 @@ from typing import NoReturn
 
 import pytest
 
-from autograder.remote.client import Child
+from autograder.remote.client import RemoteModule
+from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.results import Limits
 from autograder.sandbox.errors import SandboxUnavailable
-from autograder.sandbox.sandbox import Sandbox
 
 collect_ignore_glob = [] if platform.system() == "Linux" else ["*"]
 
 
 @pytest.fixture(scope="session")
-def best(unavailable: Callable[[object], NoReturn]) -> Iterator[Sandbox]:
+def best(unavailable: Callable[[object], NoReturn]) -> Iterator[ModuleSandbox]:
     """The best level that this machine gives."""
     try:
-        sandbox = Sandbox()
+        sandbox = ModuleSandbox()
     except SandboxUnavailable as reason:
         unavailable(reason)
     with sandbox:
@@ -29,9 +29,9 @@ def best(unavailable: Callable[[object], NoReturn]) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="session")
-def standard(unavailable: Callable[[object], NoReturn]) -> Iterator[Sandbox]:
+def standard(unavailable: Callable[[object], NoReturn]) -> Iterator[ModuleSandbox]:
     """Landlock and the system-call filter, without namespaces."""
-    sandbox = Sandbox(without=["namespaces"])
+    sandbox = ModuleSandbox(without=["namespaces"])
     with sandbox:
         try:
             _ = sandbox.level
@@ -41,13 +41,13 @@ def standard(unavailable: Callable[[object], NoReturn]) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def run(best: Sandbox) -> Iterator[Callable[..., Child]]:
+def run(best: ModuleSandbox) -> Iterator[Callable[..., RemoteModule]]:
     """`run(source, seconds=..., memory_mb=...)` -> a child that has loaded it, closed after the test."""
     with ExitStack() as stack:
 
         def load(
-            source: str, *, forbidden: tuple[str, ...] = (), on: Sandbox = best, **limits: float
-        ) -> Child:
+            source: str, *, forbidden: tuple[str, ...] = (), on: ModuleSandbox = best, **limits: float
+        ) -> RemoteModule:
             files = {"submission.py": source.encode()}
             child = on.open(files, "submission.py", limits=Limits(**limits), forbidden=forbidden)  # type: ignore[arg-type]
             stack.enter_context(child)

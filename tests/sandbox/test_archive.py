@@ -14,7 +14,7 @@ import pytest
 
 from autograder.remote.archive import Refused, accept, check_name
 from autograder.remote.errors import ArchiveError
-from autograder.sandbox.sandbox import Sandbox
+from autograder.remote.module_sandbox import ModuleSandbox
 
 MAX_BYTES, MAX_FILES = 1 << 20, 20
 
@@ -83,11 +83,11 @@ def whole_folder() -> bytes:
     return buffer.getvalue()
 
 
-def unpack(sandbox: Sandbox, raw: bytes) -> dict[str, bytes]:
+def unpack(sandbox: ModuleSandbox, raw: bytes) -> dict[str, bytes]:
     return sandbox.unpack(raw, max_bytes=MAX_BYTES, max_files=MAX_FILES)
 
 
-def test_honest_archives(best: Sandbox) -> None:
+def test_honest_archives(best: ModuleSandbox) -> None:
     files = {"a.py": b"x = 1\n", "folder/b.ipynb": b"{}" * 5000, "ü.txt": b""}
     assert unpack(best, zipped(files)) == files
     assert unpack(best, zipped(files, zipfile.ZIP_STORED)) == files
@@ -130,7 +130,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_archives(best: Sandbox, name: str) -> None:
+def test_hostile_archives(best: ModuleSandbox, name: str) -> None:
     make, text = HOSTILE[name]
     raw = make()
     began = time.monotonic()

@@ -14,13 +14,14 @@ from typing import NoReturn
 
 import pytest
 
-from autograder.remote.client import Child
+from autograder.remote.client import RemoteModule
+from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.results import Limits
 from autograder.sandbox import paths
 from autograder.sandbox.doctor import examine
 from autograder.sandbox.errors import SandboxFault, SandboxUnavailable
-from autograder.sandbox.messages import OWN_USER, Findings
-from autograder.sandbox.sandbox import Level, Sandbox, level_of
+from autograder.sandbox.messages import OWN_USER, LayerReport
+from autograder.sandbox.sandbox import Level, level_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOOK = """
@@ -44,13 +45,13 @@ def threads(): return threading.active_count()
 """
 
 
-def look(sandbox: Sandbox, **limits: float) -> Child:
+def look(sandbox: ModuleSandbox, **limits: float) -> RemoteModule:
     child = sandbox.open({"look.py": LOOK.encode()}, "look.py", limits=Limits(**limits))  # type: ignore[arg-type]
     child.load()
     return child
 
 
-def test_full_where_everything_works(best: Sandbox, unavailable: Callable[[object], NoReturn]) -> None:
+def test_full_where_everything_works(best: ModuleSandbox, unavailable: Callable[[object], NoReturn]) -> None:
     if best.missing:
         unavailable(best.missing)
     assert best.level is Level.FULL
@@ -59,7 +60,10 @@ def test_full_where_everything_works(best: Sandbox, unavailable: Callable[[objec
         for path in ("/", "/tmp", "/etc/passwd"):
             with pytest.raises(OSError):
                 child.student.listing(path)
-    with Sandbox(without=["landlock"]) as bare, look(bare) as child:  # the root as namespaces alone show it
+    with (
+        ModuleSandbox(without=["landlock"]) as bare,
+        look(bare) as child,
+    ):  # the root as namespaces alone show it
         # The way to this very package, if it lies there, and nothing else.
         assert set(child.student.listing("/tmp")) <= {REPOSITORY.parts[2]}
         assert {"etc", "home", "boot"} & set(child.student.listing("/")) <= {"etc"}
@@ -67,7 +71,7 @@ def test_full_where_everything_works(best: Sandbox, unavailable: Callable[[objec
         assert set(child.student.listing("/dev")) == {"null", "zero", "random", "urandom"}
 
 
-def test_every_mount_is_read_only(best: Sandbox, unavailable: Callable[[object], NoReturn]) -> None:
+def test_every_mount_is_read_only(best: ModuleSandbox, unavailable: Callable[[object], NoReturn]) -> None:
     if best.missing.get("namespaces"):
         unavailable(best.missing["namespaces"])
     with look(best) as child:
@@ -77,7 +81,7 @@ def test_every_mount_is_read_only(best: Sandbox, unavailable: Callable[[object],
             assert path.startswith("/dev") or flags & os.ST_NODEV, path
 
 
-def test_identity(best: Sandbox, standard: Sandbox) -> None:
+def test_identity(best: ModuleSandbox, standard: ModuleSandbox) -> None:
     for sandbox in (best, standard):
         with look(sandbox) as child:
             uid, gid, groups, pid, parent, leads_session = child.student.identity()
@@ -92,7 +96,7 @@ def test_identity(best: Sandbox, standard: Sandbox) -> None:
                 assert parent == 1
 
 
-def test_as_the_kernel_sees_it(best: Sandbox, standard: Sandbox) -> None:
+def test_as_the_kernel_sees_it(best: ModuleSandbox, standard: ModuleSandbox) -> None:
     """No capability in any of its sets, no way to gain one, and a filter."""
     for sandbox in (best, standard):
         with look(sandbox) as child:
@@ -105,14 +109,14 @@ def test_as_the_kernel_sees_it(best: Sandbox, standard: Sandbox) -> None:
             assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
 
 
-def test_two_children_are_two_users(best: Sandbox) -> None:
+def test_two_children_are_two_users(best: ModuleSandbox) -> None:
     if "unprivileged user of its own" not in best.layers:
         pytest.skip("needs root")
     with look(best) as one, look(best) as two:
         assert one.student.identity()[0] != two.student.identity()[0]
 
 
-def test_what_a_child_holds(best: Sandbox, standard: Sandbox) -> None:
+def test_what_a_child_holds(best: ModuleSandbox, standard: ModuleSandbox) -> None:
     os.environ["OF_THE_GRADER"] = "secret"
     try:
         for sandbox in (best, standard):
@@ -126,7 +130,7 @@ def test_what_a_child_holds(best: Sandbox, standard: Sandbox) -> None:
         del os.environ["OF_THE_GRADER"]
 
 
-def test_resource_limits(best: Sandbox) -> None:
+def test_resource_limits(best: ModuleSandbox) -> None:
     with look(best, memory_mb=100) as child:
         limits = child.student.limits()
         assert limits["RLIMIT_CORE"] == 0 and limits["RLIMIT_NOFILE"] <= 64
@@ -135,7 +139,7 @@ def test_resource_limits(best: Sandbox) -> None:
         assert child.student.limits()["RLIMIT_AS"] - limits["RLIMIT_AS"] == pytest.approx(200 << 20, rel=0.1)
 
 
-def test_what_submissions_need_is_there(best: Sandbox, standard: Sandbox) -> None:
+def test_what_submissions_need_is_there(best: ModuleSandbox, standard: ModuleSandbox) -> None:
     for sandbox in (best, standard):
         with look(sandbox) as child:
             names = [
@@ -152,7 +156,7 @@ def test_what_submissions_need_is_there(best: Sandbox, standard: Sandbox) -> Non
             assert child.student.read("/dev/null") == b""
 
 
-def test_common_torch_work_in_a_child(best: Sandbox, standard: Sandbox) -> None:
+def test_common_torch_work_in_a_child(best: ModuleSandbox, standard: ModuleSandbox) -> None:
     source = b"""
 import torch, asyncio, threading, tempfile
 from torch.utils.checkpoint import checkpoint
@@ -188,7 +192,7 @@ def quiet():
             assert child.student.quiet() == "/tmp"
 
 
-def test_siblings_and_notebooks(best: Sandbox) -> None:
+def test_siblings_and_notebooks(best: ModuleSandbox) -> None:
     files = {
         "main.ipynb": b'{"cells": [{"cell_type": "code", "source": ["from helper import h\\n", "def f(): return h() + 1"]}]}',
         "helper.py": b"def h(): return 41\n",
@@ -201,7 +205,7 @@ def test_siblings_and_notebooks(best: Sandbox) -> None:
 def test_hidden_paths(tmp_path: Path, unavailable: Callable[[object], NoReturn]) -> None:
     """A hidden path among the libraries is covered by namespaces; Landlock alone can't, and refuses."""
     library = Path(pytest.__file__).parent
-    with Sandbox(hide=[library]) as sandbox:
+    with ModuleSandbox(hide=[library]) as sandbox:
         if sandbox.missing.get("namespaces"):
             unavailable(sandbox.missing["namespaces"])
         with look(sandbox) as child:
@@ -209,13 +213,13 @@ def test_hidden_paths(tmp_path: Path, unavailable: Callable[[object], NoReturn])
             with pytest.raises(OSError):
                 child.student.read(pytest.__file__)
     with (
-        Sandbox(hide=[library], without=["namespaces"]) as sandbox,
+        ModuleSandbox(hide=[library], without=["namespaces"]) as sandbox,
         pytest.raises(SandboxUnavailable, match="leave out"),
     ):
         _ = sandbox.level
 
 
-def test_nothing_of_the_repository_is_visible(best: Sandbox, standard: Sandbox) -> None:
+def test_nothing_of_the_repository_is_visible(best: ModuleSandbox, standard: ModuleSandbox) -> None:
     for sandbox in (best, standard):
         with look(sandbox) as child:
             for path in ("autograder/sandbox/host.py", "tests/sandbox/test_confinement.py", "pyproject.toml"):
@@ -239,36 +243,36 @@ def test_exposed_paths(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("findings", "level"),
     [
-        (Findings(), Level.FULL),
-        (Findings(namespaces="no"), Level.STANDARD),
-        (Findings(landlock="no"), Level.STANDARD),
-        (Findings(namespaces="no", landlock="no"), None),
-        (Findings(seccomp="no"), None),
-        (Findings(seccomp="no", namespaces="no"), None),
+        (LayerReport(), Level.FULL),
+        (LayerReport(namespaces="no"), Level.STANDARD),
+        (LayerReport(landlock="no"), Level.STANDARD),
+        (LayerReport(namespaces="no", landlock="no"), None),
+        (LayerReport(seccomp="no"), None),
+        (LayerReport(seccomp="no", namespaces="no"), None),
     ],
 )
-def test_levels(findings: Findings, level: Level | None) -> None:
+def test_levels(findings: LayerReport, level: Level | None) -> None:
     assert level_of(findings) is level
 
 
 @pytest.mark.parametrize(
     ("findings", "level"),
     [
-        (Findings(namespaces="no", landlock="no", user=OWN_USER), Level.STANDARD),
-        (Findings(namespaces="no", landlock="no", user="root without capabilities"), None),
-        (Findings(namespaces="no", landlock="no", user="the grader's user"), None),
-        (Findings(namespaces="no", landlock="no", seccomp="no", user=OWN_USER), None),
-        (Findings(namespaces="no", user="root without capabilities"), Level.STANDARD),
+        (LayerReport(namespaces="no", landlock="no", user=OWN_USER), Level.STANDARD),
+        (LayerReport(namespaces="no", landlock="no", user="root without capabilities"), None),
+        (LayerReport(namespaces="no", landlock="no", user="the grader's user"), None),
+        (LayerReport(namespaces="no", landlock="no", seccomp="no", user=OWN_USER), None),
+        (LayerReport(namespaces="no", user="root without capabilities"), Level.STANDARD),
     ],
 )
-def test_level_where_nothing_is_left_to_hide(findings: Findings, level: Level | None) -> None:
+def test_level_where_nothing_is_left_to_hide(findings: LayerReport, level: Level | None) -> None:
     """A user of their own stands for the file layer, and nothing else does; it counts nowhere but there."""
-    assert level_of(findings, bare=True) is level
+    assert level_of(findings, nothing_hidden=True) is level
     if findings.landlock:
         assert level_of(findings) is None
 
 
-def test_submissions_go_first_when_memory_runs_out(sandbox: Sandbox) -> None:
+def test_submissions_go_first_when_memory_runs_out(sandbox: ModuleSandbox) -> None:
     """The system ends the process with the highest score: never the grader, which would take every result with it."""
     score = Path(f"/proc/{sandbox._zygote._process.pid}/oom_score_adj").read_text()
     assert int(score) == 1000
@@ -282,21 +286,21 @@ def test_asking_for_more_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     class Poor(host.Zygote):
         def _receive(self, kind):  # type: ignore[no-untyped-def]
             message = super()._receive(kind)
-            if kind is Findings:
+            if kind is LayerReport:
                 message.namespaces = message.namespaces or "not permitted"
             return message
 
     monkeypatch.setattr(host, "Zygote", Poor)
     with pytest.raises(SandboxUnavailable, match=r"(?s)full.*namespaces: not permitted.*Remedy"):
-        Sandbox(level=Level.FULL)
-    with Sandbox(level=Level.STANDARD) as sandbox:
+        ModuleSandbox(level=Level.FULL)
+    with ModuleSandbox(level=Level.STANDARD) as sandbox:
         assert sandbox.level is Level.STANDARD
 
 
 def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
     with pytest.raises(SandboxUnavailable, match="WSL2"):
-        Sandbox()
+        ModuleSandbox()
     report = examine()
     assert report.level is None and not report.checks[0].works
 
@@ -314,7 +318,7 @@ def test_import_needs_no_linux() -> None:
 
 
 def test_a_dead_zygote_is_replaced() -> None:
-    with Sandbox() as sandbox:
+    with ModuleSandbox() as sandbox:
         with look(sandbox) as child:
             assert child.student.threads() == 1
             sandbox._zygote._process.kill()
@@ -327,7 +331,7 @@ def test_a_dead_zygote_is_replaced() -> None:
 
 
 def test_a_closed_sandbox_opens_nothing() -> None:
-    sandbox = Sandbox()
+    sandbox = ModuleSandbox()
     sandbox.close()
     sandbox.close()
     with pytest.raises(SandboxFault):
@@ -355,10 +359,10 @@ def test_started_by_an_ordinary_user(without: list[str], unavailable: Callable[[
         pytest.skip("only root can become somebody else; as an ordinary user, the other tests prove this")
     script = f"""
 import os
-from autograder.sandbox import Sandbox
+from autograder.sandbox import ModuleSandbox
 from autograder.results import Limits
 assert os.getuid() == 65000
-with Sandbox(without={without!r}) as sandbox, sandbox.open({{"l.py": {LOOK.encode()!r}}}, "l.py", limits=Limits()) as child:
+with ModuleSandbox(without={without!r}) as sandbox, sandbox.open({{"l.py": {LOOK.encode()!r}}}, "l.py", limits=Limits()) as child:
     child.load()
     print(sandbox.level.value, child.student.identity()[0], sandbox.missing)
     for path in ({str(REPOSITORY / "pyproject.toml")!r}, "/etc/passwd", "/proc/self/environ"):
@@ -405,11 +409,13 @@ def test_doctor() -> None:
         assert check.seen
 
 
-def test_doctor_sees_a_missing_layer(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Child]) -> None:
+def test_doctor_sees_a_missing_layer(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[..., RemoteModule]
+) -> None:
     """Where the attempt goes through, the report says so."""
     from autograder.sandbox import doctor
 
-    with Sandbox(without=["seccomp", "landlock", "namespaces"]) as sandbox:
+    with ModuleSandbox(without=["seccomp", "landlock", "namespaces"]) as sandbox:
         attempt = doctor._attempts("/etc/passwd")["seccomp"][0]
         check = doctor._attempt(sandbox, attempt)
     assert not check.works and "went through" in check.seen and check.remedy
@@ -418,7 +424,7 @@ def test_doctor_sees_a_missing_layer(monkeypatch: pytest.MonkeyPatch, run: Calla
 def test_no_right_of_root_is_left() -> None:
     """Even where the child must stay root, and were it not for the filter, it may do nothing that only root may."""
     source = b"import os\ndef change_root(): os.chroot('/')\ndef user(): os.setuid(0); os.setgid(0); os.setgroups([0])\n"
-    with Sandbox(without=["namespaces", "seccomp"]) as sandbox:
+    with ModuleSandbox(without=["namespaces", "seccomp"]) as sandbox:
         for name in ("change_root", "user"):
             with sandbox.open({"s.py": source}, "s.py", limits=Limits()) as child:
                 child.load()
@@ -426,12 +432,12 @@ def test_no_right_of_root_is_left() -> None:
                     getattr(child.student, name)()
 
 
-def test_the_program_may_lie_below_tmp(sandbox: Sandbox) -> None:
+def test_the_program_may_lie_below_tmp(sandbox: ModuleSandbox) -> None:
     """Many people try a clone in /tmp first; that costs no layer, and nothing else of /tmp is seen."""
     script = f"""
-from autograder.sandbox import Sandbox
+from autograder.sandbox import ModuleSandbox
 from autograder.results import Limits
-with Sandbox() as sandbox, sandbox.open({{"l.py": {LOOK.encode()!r}}}, "l.py", limits=Limits()) as child:
+with ModuleSandbox() as sandbox, sandbox.open({{"l.py": {LOOK.encode()!r}}}, "l.py", limits=Limits()) as child:
     child.load()
     print(sandbox.level.value, sandbox.missing)
     try:

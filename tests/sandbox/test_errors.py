@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from autograder.remote.client import Child
+from autograder.remote.client import RemoteModule
 from autograder.remote.errors import Frame, StudentError, student_error
 from autograder.sandbox.errors import SandboxFault
 from autograder.sandbox.zygote import Zygote
@@ -55,7 +55,7 @@ def test_text_is_printable() -> None:
     assert printable("abc", 3) == "abc" and printable("abcd", 3) == "ab…"
 
 
-def test_frames_are_the_students_own(run: Callable[..., Child]) -> None:
+def test_frames_are_the_students_own(run: Callable[..., RemoteModule]) -> None:
     child = run(
         "import json\ndef outer(x):\n    return inner(x)\n\ndef inner(x):\n    return json.loads(x)\n"
         "class Odd(ValueError): pass\ndef odd(): raise Odd('strange')\n"
@@ -72,7 +72,7 @@ def test_frames_are_the_students_own(run: Callable[..., Child]) -> None:
     assert caught.value.name == "Odd" and caught.value.mro[0] == "ValueError"  # type: ignore[attr-defined]
 
 
-def test_errors_of_the_source_itself(run: Callable[..., Child]) -> None:
+def test_errors_of_the_source_itself(run: Callable[..., RemoteModule]) -> None:
     with pytest.raises(SyntaxError) as caught:
         run("def f(:\n")
     assert caught.value.frames[-1].line == 1  # type: ignore[attr-defined]
@@ -83,7 +83,7 @@ def test_errors_of_the_source_itself(run: Callable[..., Child]) -> None:
         run("def softmax(x):\n    raise NotImplementedError('softmax')\n").student.softmax(1)
 
 
-def test_forbidden_calls(run: Callable[..., Child]) -> None:
+def test_forbidden_calls(run: Callable[..., RemoteModule]) -> None:
     child = run(
         "import torch\ndef f(x): return torch.softmax(x, -1)\ndef g(x): return x + 1\n"
         "made = torch.nn.Softmax(-1)\ndef h(x): return made(x)\n",
@@ -96,7 +96,7 @@ def test_forbidden_calls(run: Callable[..., Child]) -> None:
     assert child.student.g(1) == 2
 
 
-def test_each_child_has_the_forbidden_calls_of_its_exercise(run: Callable[..., Child]) -> None:
+def test_each_child_has_the_forbidden_calls_of_its_exercise(run: Callable[..., RemoteModule]) -> None:
     """They are guarded before the fork, and one exercise follows on another."""
     source = "import torch\ndef f(x): return torch.softmax(x, -1)\ndef g(x): return torch.nn.Softmax(-1)(x)\n"
     x = torch.zeros(2)
@@ -116,7 +116,7 @@ def test_each_child_has_the_forbidden_calls_of_its_exercise(run: Callable[..., C
                 assert call(x).tolist() == [0.5, 0.5]
 
 
-def test_a_forbidden_call_that_does_not_exist(run: Callable[..., Child]) -> None:
+def test_a_forbidden_call_that_does_not_exist(run: Callable[..., RemoteModule]) -> None:
     """A fault of the exercise's, never the student's; what is forbidden after it is as it says."""
     source, x = "import torch\ndef f(x): return torch.softmax(x, -1)\n", torch.zeros(2)
     for forbidden in (("torch.softmax",), ()):
@@ -142,7 +142,7 @@ def test_a_forbidden_call_whose_module_starts_a_thread() -> None:
         zygote.permit()
 
 
-def test_confinement_shows_as_permission_error(run: Callable[..., Child]) -> None:
+def test_confinement_shows_as_permission_error(run: Callable[..., RemoteModule]) -> None:
     child = run("import os, socket\ndef net(): socket.socket()\ndef fork(): os.fork()\n")
     for name in ("net", "fork"):
         with pytest.raises(PermissionError):

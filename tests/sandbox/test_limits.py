@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from autograder.remote import wire
-from autograder.remote.client import Child
+from autograder.remote.client import RemoteModule
 from autograder.remote.errors import StudentError
 from autograder.remote.server import Server
 from autograder.remote.values import MODULE
@@ -21,7 +21,7 @@ from autograder.sandbox.errors import Crashed, Ended, Killed, OutOfMemory, Timed
 SPIN = "import time\ndef spin(s):\n    end = time.process_time() + s\n    while time.process_time() < end: pass\n    return s\n"
 
 
-def test_cpu_time(run: Callable[..., Child]) -> None:
+def test_cpu_time(run: Callable[..., RemoteModule]) -> None:
     child = run(SPIN, seconds=0.4)
     assert child.student.spin(0.1) == 0.1
     began = time.monotonic()
@@ -36,7 +36,7 @@ def test_cpu_time(run: Callable[..., Child]) -> None:
     assert 0.3 < child.cpu_seconds < 2
 
 
-def test_a_deadline_is_armed_anew_for_every_test(run: Callable[..., Child]) -> None:
+def test_a_deadline_is_armed_anew_for_every_test(run: Callable[..., RemoteModule]) -> None:
     child = run(SPIN, seconds=0.5)
     for _ in range(4):
         child.deadline(0.5)
@@ -45,7 +45,7 @@ def test_a_deadline_is_armed_anew_for_every_test(run: Callable[..., Child]) -> N
         child.student.spin(0.3)  # the sum counts, not the single call
 
 
-def test_cpu_time_counts_background_threads(run: Callable[..., Child]) -> None:
+def test_cpu_time_counts_background_threads(run: Callable[..., RemoteModule]) -> None:
     source = (
         SPIN
         + "import threading\ndef start():\n    threading.Thread(target=spin, args=(9,), daemon=True).start()\n"
@@ -58,7 +58,7 @@ def test_cpu_time_counts_background_threads(run: Callable[..., Child]) -> None:
             child.student.spin(0)
 
 
-def test_wall_clock(run: Callable[..., Child]) -> None:
+def test_wall_clock(run: Callable[..., RemoteModule]) -> None:
     child = run("import time\ndef sleep(s):\n    time.sleep(s)\n    return s\n", seconds=0.4)
     assert child.student.sleep(0.5) == 0.5  # waiting is not computing
     began = time.monotonic()
@@ -115,27 +115,27 @@ def test_a_new_deadline_counts_at_once() -> None:
         budget.check()
 
 
-def test_our_own_time_is_not_the_childs(run: Callable[..., Child]) -> None:
+def test_our_own_time_is_not_the_childs(run: Callable[..., RemoteModule]) -> None:
     child = run("def use(f):\n    return f()\n", seconds=0.2)
     time.sleep(1.5)
     assert child.student.use(lambda: time.sleep(1.5)) is None
 
 
-def test_deadline_while_a_frame_is_on_its_way(run: Callable[..., Child]) -> None:
+def test_deadline_while_a_frame_is_on_its_way(run: Callable[..., RemoteModule]) -> None:
     source = "import os, struct\ndef drip():\n    os.write(3, struct.pack('<IQ', 10**6, 0))\n    while True: os.write(3, b'x')\n"
     child = run(source, seconds=0.2)
     with pytest.raises(Ended):
         child.student.drip()
 
 
-def test_a_child_that_does_not_read(run: Callable[..., Child]) -> None:
+def test_a_child_that_does_not_read(run: Callable[..., RemoteModule]) -> None:
     source = "import threading, time, gc\ndef block(f):\n    f()\n    time.sleep(60)\n"
     child = run(source, seconds=0.2)
     with pytest.raises(TimedOut):
         child.student.block(lambda: torch.zeros(1 << 22))
 
 
-def test_memory(run: Callable[..., Child]) -> None:
+def test_memory(run: Callable[..., RemoteModule]) -> None:
     source = "import torch\ndef make(n): return torch.ones(n).sum().item()\ndef plain(n): return len(bytearray(n))\n"
     child = run(source, memory_mb=256)
     assert child.student.make(1 << 20) == 1 << 20
@@ -150,7 +150,7 @@ def test_memory(run: Callable[..., Child]) -> None:
         assert child.student.make(10) == 10  # it goes on
 
 
-def test_memory_is_counted_from_the_load(run: Callable[..., Child]) -> None:
+def test_memory_is_counted_from_the_load(run: Callable[..., RemoteModule]) -> None:
     """The cap is above what was mapped before: 64 MiB hold 40 MiB, and don't hold 80."""
     for mebibytes, fits in ((40, True), (80, False)):
         child = run("def make(n):\n    return len(bytearray(n << 20))\n", memory_mb=64)
@@ -178,7 +178,7 @@ def test_memory_that_ends_with_the_answer(monkeypatch: pytest.MonkeyPatch) -> No
     assert (answer.call, answer.name, answer.rebound) == (7, "MemoryError", True)
 
 
-def test_room_in_the_address_space_is_no_memory(run: Callable[..., Child]) -> None:
+def test_room_in_the_address_space_is_no_memory(run: Callable[..., RemoteModule]) -> None:
     """Whoever gives libraries back has no more for data than before."""
     child = run(
         "import resource\n"
@@ -190,14 +190,14 @@ def test_room_in_the_address_space_is_no_memory(run: Callable[..., Child]) -> No
     assert 64 << 20 < data < space - (256 << 20)  # torch's libraries alone are larger than that
 
 
-def test_no_shared_memory(run: Callable[..., Child]) -> None:
+def test_no_shared_memory(run: Callable[..., RemoteModule]) -> None:
     """No limit counts its pages."""
     child = run("import mmap\ndef shared(): mmap.mmap(-1, 4096, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)\n")
     with pytest.raises(PermissionError):
         child.student.shared()
 
 
-def test_exhausting_memory_for_good(run: Callable[..., Child]) -> None:
+def test_exhausting_memory_for_good(run: Callable[..., RemoteModule]) -> None:
     child = run("hoard = []\ndef fill():\n    while True: hoard.append(bytearray(1 << 16))\n", memory_mb=128)
     for _ in range(3):
         with pytest.raises((MemoryError, OutOfMemory)):
@@ -205,7 +205,7 @@ def test_exhausting_memory_for_good(run: Callable[..., Child]) -> None:
 
 
 @pytest.mark.parametrize("asks", [True, False])
-def test_what_is_sent_counts_as_well(run: Callable[..., Child], asks: bool) -> None:
+def test_what_is_sent_counts_as_well(run: Callable[..., RemoteModule], asks: bool) -> None:
     """A tensor that doesn't fit is the memory limit, not a crash: as an argument, and as a function's answer."""
     child = run("def take(x):\n    return x() if callable(x) else x\n", memory_mb=64)
     large = torch.zeros(100 << 18)
@@ -213,7 +213,7 @@ def test_what_is_sent_counts_as_well(run: Callable[..., Child], asks: bool) -> N
         child.student.take((lambda: large) if asks else large)
 
 
-def test_peak_memory(run: Callable[..., Child]) -> None:
+def test_peak_memory(run: Callable[..., RemoteModule]) -> None:
     child = run("def make(n):\n    return sum(bytearray(n << 20))\n")
     child.student.make(100)
     child.close()
@@ -221,7 +221,7 @@ def test_peak_memory(run: Callable[..., Child]) -> None:
     assert child.cpu_seconds > 0
 
 
-def test_output(run: Callable[..., Child]) -> None:
+def test_output(run: Callable[..., RemoteModule]) -> None:
     source = (
         "import sys, os\nprint('loading')\n"
         "def talk():\n    print('out'); print('err', file=sys.stderr); os.write(1, b'raw')\n"
@@ -237,7 +237,7 @@ def test_output(run: Callable[..., Child]) -> None:
     assert len(child.output) == 64 << 10
 
 
-def test_output_of_a_child_that_died(run: Callable[..., Child]) -> None:
+def test_output_of_a_child_that_died(run: Callable[..., RemoteModule]) -> None:
     child = run("import os\ndef die():\n    print('last words', flush=True)\n    os._exit(3)\n")
     with pytest.raises(Crashed, match="status 3"):
         child.student.die()
@@ -246,20 +246,20 @@ def test_output_of_a_child_that_died(run: Callable[..., Child]) -> None:
         child.load()
 
 
-def test_signals_are_named(run: Callable[..., Child]) -> None:
+def test_signals_are_named(run: Callable[..., RemoteModule]) -> None:
     child = run("import os, signal\ndef die(): os.kill(os.getpid(), signal.SIGSEGV)\n")
     with pytest.raises(Crashed, match="SIGSEGV"):
         child.student.die()
 
 
-def test_a_kill_from_outside_is_told_apart(run: Callable[..., Child]) -> None:
+def test_a_kill_from_outside_is_told_apart(run: Callable[..., RemoteModule]) -> None:
     """The system may have wanted the memory for others."""
     child = run("import os, signal\ndef die(): os.kill(os.getpid(), signal.SIGKILL)\n")
     with pytest.raises(Killed):
         child.student.die()
 
 
-def test_answers_too_large_to_keep(run: Callable[..., Child], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_too_large_to_keep(run: Callable[..., RemoteModule], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autograder.remote.client.MAX_TRACED", 10_000)
     child = run("import torch\ndef zeros(n): return torch.zeros(n)\n")
     child.reset_trace()
@@ -273,7 +273,9 @@ def test_answers_too_large_to_keep(run: Callable[..., Child], monkeypatch: pytes
     assert child.trace
 
 
-def test_the_tests_functions_have_a_limit(run: Callable[..., Child], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tests_functions_have_a_limit(
+    run: Callable[..., RemoteModule], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("autograder.remote.client.TEST_FACTOR", 0.01)
     child = run("def ask(f, n):\n    for _ in range(n): f()\n", seconds=10)
     child.student.ask(lambda: None, 3)
@@ -281,7 +283,7 @@ def test_the_tests_functions_have_a_limit(run: Callable[..., Child], monkeypatch
         child.student.ask(lambda: sum(range(100_000)), 1000)
 
 
-def test_waiting_is_counted_apart(run: Callable[..., Child]) -> None:
+def test_waiting_is_counted_apart(run: Callable[..., RemoteModule]) -> None:
     child = run(SPIN + "def nap(s): time.sleep(s)\n", seconds=2)
     child.deadline(2)
     child.student.nap(0.3)
@@ -291,14 +293,14 @@ def test_waiting_is_counted_apart(run: Callable[..., Child]) -> None:
         child.student.nap(5)
 
 
-def test_a_dead_child_leaves_the_others_alone(run: Callable[..., Child]) -> None:
+def test_a_dead_child_leaves_the_others_alone(run: Callable[..., RemoteModule]) -> None:
     one, two = run("import os\ndef die(): os._exit(1)\n"), run("def live(): return 1\n")
     with pytest.raises(Crashed):
         one.student.die()
     assert two.student.live() == 1
 
 
-def test_closing_is_quick_and_final(run: Callable[..., Child]) -> None:
+def test_closing_is_quick_and_final(run: Callable[..., RemoteModule]) -> None:
     child = run(
         "import threading\ndef spin():\n    while True: pass\ndef start(): threading.Thread(target=spin).start()\n"
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.remote.client import Child
+from autograder.remote.client import RemoteModule
 from autograder.remote.errors import StudentError, UnsendableArgument
 from autograder.remote.proxy import Handle
 from autograder.results import Limits
@@ -134,13 +134,13 @@ def child(best: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _fresh(child: Child) -> None:
+def _fresh(child: RemoteModule) -> None:
     child.deadline(3)
     child.reset_trace()
     child.callback_error = None
 
 
-def test_attributes_by_value_and_by_handle(child: Child) -> None:
+def test_attributes_by_value_and_by_handle(child: RemoteModule) -> None:
     assert child.student.VALUE == 7
     assert isinstance(child.student.Config, Handle)
     config = child.student.Config(size=4)
@@ -156,7 +156,7 @@ def test_attributes_by_value_and_by_handle(child: Child) -> None:
     assert "Config" in repr(config)
 
 
-def test_calls_with_every_kind_of_argument(child: Child) -> None:
+def test_calls_with_every_kind_of_argument(child: RemoteModule) -> None:
     identity = child.student.identity
     for value in (
         None,
@@ -181,7 +181,7 @@ def test_calls_with_every_kind_of_argument(child: Child) -> None:
     assert child.student.big()["x"] == [(1, None), {1, 2}]
 
 
-def test_a_transposed_tensor_stays_one(child: Child) -> None:
+def test_a_transposed_tensor_stays_one(child: RemoteModule) -> None:
     """What fails on it in process fails here: in both directions."""
     transposed = torch.arange(6.0).reshape(2, 3).T
     with pytest.raises(RuntimeError, match="view"):
@@ -190,15 +190,17 @@ def test_a_transposed_tensor_stays_one(child: Child) -> None:
     assert child.student.transpose(torch.ones(2, 3)).stride() == (1, 3)
 
 
-def test_functions_of_the_module_are_asked_for_once(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_functions_of_the_module_are_asked_for_once(
+    child: RemoteModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
-    operate = Child._operate
+    operate = RemoteModule.operate
 
-    def spy(self: Child, kind: str, *rest: Any) -> Any:
+    def spy(self: RemoteModule, kind: str, *rest: Any) -> Any:
         asked.append(kind)
         return operate(self, kind, *rest)
 
-    monkeypatch.setattr(Child, "_operate", spy)
+    monkeypatch.setattr(RemoteModule, "operate", spy)
     child.reset_trace()
     assert [child.student.version() for _ in range(3)] == [
         1,
@@ -222,14 +224,14 @@ def test_functions_of_the_module_are_asked_for_once(child: Child, monkeypatch: p
     )
 
 
-def test_handles_go_back_as_the_objects_they_are(child: Child) -> None:
+def test_handles_go_back_as_the_objects_they_are(child: RemoteModule) -> None:
     model = child.student.Model()
     assert child.student.is_handle_identity(model, model) is True
     assert child.student.is_same_object(child.student.agreeable_object) is True
     assert child.student.identity([model, 1])[1] == 1
 
 
-def test_operators(child: Child) -> None:
+def test_operators(child: RemoteModule) -> None:
     vector = child.student.Vector([1, 2, 3])
     assert list(vector) == [1, 2, 3] and len(vector) == 3 and vector[1] == 2 and vector[0:2] == [1, 2]
     assert 2 in vector and 5 not in vector
@@ -245,7 +247,7 @@ def test_operators(child: Child) -> None:
         _ = vector[9]
 
 
-def test_a_hostile_object_decides_nothing(child: Child) -> None:
+def test_a_hostile_object_decides_nothing(child: RemoteModule) -> None:
     hostile = child.student.agreeable()
     attempts: list[Callable[[], object]] = [
         lambda: hostile == 1, lambda: hostile != 1, lambda: 1 == hostile,  # noqa: SIM300
@@ -261,7 +263,7 @@ def test_a_hostile_object_decides_nothing(child: Child) -> None:
     assert child.alive
 
 
-def test_hostile_subclasses_arrive_as_values_or_handles(child: Child) -> None:
+def test_hostile_subclasses_arrive_as_values_or_handles(child: RemoteModule) -> None:
     tensor = child.student.agreeable_tensor()
     assert type(tensor) is torch.Tensor and not torch.equal(tensor, torch.ones(3))
     for name in ("agreeable_int", "agreeable_str"):
@@ -271,7 +273,7 @@ def test_hostile_subclasses_arrive_as_values_or_handles(child: Child) -> None:
             assert value == 99
 
 
-def test_iteration_is_lazy_and_bounded(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_iteration_is_lazy_and_bounded(child: RemoteModule, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(child.student.count(5)) == [0, 1, 2, 3, 4]
     endless = iter(child.student.forever())
     assert [next(endless) for _ in range(3)] == [0, 1, 2]
@@ -284,14 +286,14 @@ def test_iteration_is_lazy_and_bounded(child: Child, monkeypatch: pytest.MonkeyP
         list(child.student.forever())
 
 
-def test_stop_iteration_cuts_no_loop_short(child: Child) -> None:
+def test_stop_iteration_cuts_no_loop_short(child: RemoteModule) -> None:
     """A test that maps the student's function over cases must not end early because the function says so."""
     with pytest.raises(StudentError) as caught:
         list(map(lambda i: child.student.fail_at(i, 1), range(5)))  # noqa: C417
     assert not isinstance(caught.value, StopIteration)
 
 
-def test_callbacks(child: Child) -> None:
+def test_callbacks(child: RemoteModule) -> None:
     assert child.student.use(lambda x: x + 1, 4) == 5
     assert torch.equal(child.student.use(torch.exp, torch.zeros(2)), torch.ones(2))
     assert child.student.many(lambda i: i, 200) == 199
@@ -300,7 +302,7 @@ def test_callbacks(child: Child) -> None:
     assert child.student.later("a") == 1 and seen == ["a"]  # in a later operation than it was given in
 
 
-def test_a_callback_may_use_the_student_again(child: Child) -> None:
+def test_a_callback_may_use_the_student_again(child: RemoteModule) -> None:
     def nested(x: int) -> int:
         return child.student.use(lambda y: y * 10, x) + 1  # type: ignore[no-any-return]
 
@@ -314,7 +316,7 @@ def test_a_callback_may_use_the_student_again(child: Child) -> None:
     assert isinstance(child.callback_error, RuntimeError)
 
 
-def test_an_exception_in_a_callback_stays_here(child: Child) -> None:
+def test_an_exception_in_a_callback_stays_here(child: RemoteModule) -> None:
     def secretive(x: int) -> int:
         raise KeyError("expected 42")
 
@@ -329,7 +331,7 @@ def test_an_exception_in_a_callback_stays_here(child: Child) -> None:
     assert isinstance(child.callback_error, pytest.fail.Exception)
 
 
-def test_callbacks_are_bounded(run: Callable[..., Child], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_callbacks_are_bounded(run: Callable[..., RemoteModule], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autograder.remote.client.MAX_CALLBACKS", 20)
     own = run("def loop(f):\n    while True: f()\n")
     with pytest.raises(Ended, match="20"):
@@ -354,7 +356,7 @@ class Environment:
         return self.secret
 
 
-def test_objects_of_the_test(child: Child, run: Callable[..., Child]) -> None:
+def test_objects_of_the_test(child: RemoteModule, run: Callable[..., RemoteModule]) -> None:
     assert child.student.step(Environment()) == 205
     assert child.student.total(Environment()) == 3
     own = run(
@@ -370,7 +372,7 @@ def test_objects_of_the_test(child: Child, run: Callable[..., Child]) -> None:
         own.student.force(Environment())
 
 
-def test_what_can_not_be_sent_says_so(child: Child) -> None:
+def test_what_can_not_be_sent_says_so(child: RemoteModule) -> None:
     for value in (object(), torch.nn.Linear(2, 2), [object()], {"a": object()}):
         with pytest.raises(TypeError, match=r"build\(\)"):
             child.student.identity(value)
@@ -379,17 +381,17 @@ def test_what_can_not_be_sent_says_so(child: Child) -> None:
     assert child.student.identity(1) == 1  # and the child is as it was
 
 
-def test_what_came_from_the_child_may_be_too_large_to_go_back(run: Callable[..., Child]) -> None:
+def test_what_came_from_the_child_may_be_too_large_to_go_back(run: Callable[..., RemoteModule]) -> None:
     """Then it is no fault of the sandbox; but a file that can't be sent to be loaded is."""
     child = run("def make(n): return 'x' * n\ndef take(x): pass\n")
     with pytest.raises(UnsendableArgument, match="too many elements"):
         child.student.take([child.student.make((8 << 20) - 100)] * 2)
-    child = Child(child._process, {"a.py": b"", "b" * (9 << 20): b""}, "a.py", Limits())
+    child = RemoteModule(child._process, {"a.py": b"", "b" * (9 << 20): b""}, "a.py", Limits())
     with pytest.raises(SandboxFault, match="too many elements"):
         child.load()
 
 
-def test_an_answer_that_is_too_large_altogether(run: Callable[..., Child]) -> None:
+def test_an_answer_that_is_too_large_altogether(run: Callable[..., RemoteModule]) -> None:
     child = run("def strings(n): return ['x' * 20 + str(i) for i in range(n)]\n")
     with pytest.raises(StudentError, match="too many elements") as caught:
         child.student.strings(400_000)
@@ -397,13 +399,13 @@ def test_an_answer_that_is_too_large_altogether(run: Callable[..., Child]) -> No
     assert len(child.student.strings(5)) == 5
 
 
-def test_handles_belong_to_one_child(child: Child, run: Callable[..., Child]) -> None:
+def test_handles_belong_to_one_child(child: RemoteModule, run: Callable[..., RemoteModule]) -> None:
     other = run("def identity(x): return x\n")
     with pytest.raises(TypeError, match="another process"):
         other.student.identity(child.student.Model())
 
 
-def test_gradients_and_build(child: Child) -> None:
+def test_gradients_and_build(child: RemoteModule) -> None:
     linear = child.build("torch.nn.Linear", 3, 2, bias=False)
     linear.load_state_dict({"weight": torch.ones(2, 3)})
     x = torch.arange(3.0)
@@ -418,7 +420,7 @@ def test_gradients_and_build(child: Child) -> None:
     assert torch.equal(pair.arguments[0], torch.full((3,), 2.0))
 
 
-def test_unchanged(run: Callable[..., Child]) -> None:
+def test_unchanged(run: Callable[..., RemoteModule]) -> None:
     side = run("def f(x, clear=False):\n    if clear: x.clear()\n")
     mine = [1, 2]
     assert side.unchanged(side.student.f, mine) is True
@@ -427,17 +429,17 @@ def test_unchanged(run: Callable[..., Child]) -> None:
     assert [(call.path, call.result) for call in side.trace[-1:]] == [("unchanged(f)", False)]
 
 
-def test_unchanged_is_true_or_false(run: Callable[..., Child]) -> None:
+def test_unchanged_is_true_or_false(run: Callable[..., RemoteModule]) -> None:
     side = run(
         "import sys\n"
-        "sys.modules['autograder.remote.server'].leaves_unchanged = lambda *a: 'yes'\n"
+        "sys.modules['autograder.remote.server'].unchanged = lambda *a: 'yes'\n"
         "def f(x): pass\n"
     )
     with pytest.raises(Blocked):
         side.unchanged(side.student.f, [1])
 
 
-def test_seeds(child: Child, run: Callable[..., Child]) -> None:
+def test_seeds(child: RemoteModule, run: Callable[..., RemoteModule]) -> None:
     source = (
         "import torch, numpy, random\n"
         "def draw(): return torch.rand(1).item(), float(numpy.random.rand()), random.random()\n"
@@ -449,7 +451,7 @@ def test_seeds(child: Child, run: Callable[..., Child]) -> None:
     assert first == two.student.draw() and first != one.student.draw()
 
 
-def test_trace(child: Child) -> None:
+def test_trace(child: RemoteModule) -> None:
     _ = child.student.VALUE
     child.student.identity(3)
     with pytest.raises(StudentError):
@@ -462,7 +464,7 @@ def test_trace(child: Child) -> None:
     assert child.trace == []
 
 
-def test_freed_handles_are_released(run: Callable[..., Child]) -> None:
+def test_freed_handles_are_released(run: Callable[..., RemoteModule]) -> None:
     own = run("import weakref\nclass C: pass\nalive = weakref.WeakSet()\ndef make():\n    c = C(); alive.add(c); return c\n"
               "def count(): return len(alive)\n")  # fmt: skip
     kept = own.student.make()
@@ -475,7 +477,7 @@ def test_freed_handles_are_released(run: Callable[..., Child]) -> None:
     assert own.student.count() == 0
 
 
-def test_callbacks_from_the_students_threads(run: Callable[..., Child]) -> None:
+def test_callbacks_from_the_students_threads(run: Callable[..., RemoteModule]) -> None:
     own = run(
         "import threading\n"
         "def gather(f, n):\n    found = []\n"

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from autograder.remote import wire
-from autograder.remote.channel import Channel, Closed
+from autograder.remote.frames import Frames
+from autograder.sandbox.channel import Channel, Closed
 from autograder.remote.stream import Inbox
 from autograder.remote.wire import ORDINARY, WireError
 from autograder.sandbox.budget import Budget
@@ -36,11 +37,11 @@ def budget() -> Budget:
 
 
 @pytest.fixture
-def ends(budget: Budget) -> Iterator[tuple[Channel, socket.socket]]:
+def ends(budget: Budget) -> Iterator[tuple[Frames, socket.socket]]:
     ours, theirs = socket.socketpair()
     output, writer = os.pipe()
     channel = Channel(ours, output, budget)
-    yield channel, theirs
+    yield Frames(channel), theirs
     channel.close()
     theirs.close()
     os.close(writer)
@@ -79,17 +80,17 @@ def test_small_frames_are_one_piece() -> None:
     assert wire.pack(wire.Returned(1, None), [large])[1] is large
 
 
-def test_nothing_is_sent_to_who_spoke_out_of_turn(ends: tuple[Channel, socket.socket]) -> None:
-    channel, theirs = ends
+def test_nothing_is_sent_to_who_spoke_out_of_turn(ends: tuple[Frames, socket.socket]) -> None:
+    frames, theirs = ends
     theirs.sendall(frame(1) + b"!")
-    assert channel.receive()[0] == wire.Returned(1, None)
+    assert frames.receive()[0] == wire.Returned(1, None)
     with pytest.raises(WireError, match="nobody"):
-        channel.send([b"question"])
+        frames.send([b"question"])
 
 
-def test_a_byte_always_ready_meets_the_deadline(ends: tuple[Channel, socket.socket], budget: Budget) -> None:
+def test_a_byte_always_ready_meets_the_deadline(ends: tuple[Frames, socket.socket], budget: Budget) -> None:
     """However fast they come, and however large a frame they are of."""
-    channel, theirs = ends
+    frames, theirs = ends
 
     def pour() -> None:
         theirs.sendall(wire.HEAD.pack(0, wire.MAX_PAYLOAD))
@@ -104,15 +105,15 @@ def test_a_byte_always_ready_meets_the_deadline(ends: tuple[Channel, socket.sock
     budget.arm(0.05)  # 0.3 s of waiting
     began = time.monotonic()
     with budget, pytest.raises(TimedOut):
-        channel.receive()
+        frames.receive()
     assert time.monotonic() - began < 10
     theirs.shutdown(socket.SHUT_RDWR)
     thread.join(10)
 
 
-def test_the_end_of_the_stream(ends: tuple[Channel, socket.socket]) -> None:
-    channel, theirs = ends
+def test_the_end_of_the_stream(ends: tuple[Frames, socket.socket]) -> None:
+    frames, theirs = ends
     theirs.sendall(frame(1)[:-1])
     theirs.close()
     with pytest.raises(Closed):
-        channel.receive()
+        frames.receive()

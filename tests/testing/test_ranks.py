@@ -15,7 +15,7 @@ from torch import Tensor
 
 from autograder.guest.loading import load_module
 from autograder.results import Limits
-from autograder.runner.in_process import LocalSide
+from autograder.runner.in_process import InProcessBackend
 from autograder.testing import per_rank, ranks
 from autograder.testing.ranks import (
     MAX_RANKS,
@@ -385,7 +385,7 @@ def test_through_the_fixture() -> None:
         "    def step(comm, mine, shared):\n"
         "        return comm.all_reduce(mine * shared)\n"
     )
-    side = LocalSide(load_module({"a.py": source.encode()}, "a.py"), (), lambda name: False)
+    side = InProcessBackend(load_module({"a.py": source.encode()}, "a.py"), (), lambda name: False)
     with side.begin(0, Limits()):
         tensors = per_rank([torch.ones(2), torch.full((2,), 2.0)])
         named = side.ranks(2, "Trainer.step", tensors, 10)

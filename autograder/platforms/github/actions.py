@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from autograder.feedback.report import FAILED_SYMBOL, SYMBOLS, Report
-from autograder.platforms.github.public_run import untouched
+from autograder.platforms.github.public_run import not_begun
 from autograder.results import Outcome, TestResult, total
 from autograder.text import Text, number
 
@@ -37,7 +37,7 @@ TITLE, POINTS = Text("Public tests", "公开测试"), Text("points", "得分")
 
 
 @dataclass(frozen=True)
-class Row:
+class TestFunction:
     """One test function of one exercise, its parameter sets together."""
 
     exercise: str
@@ -52,7 +52,7 @@ class Row:
         return self.outcome is Outcome.PASSED
 
 
-def rows_of(report: Report) -> list[Row]:
+def functions_of(report: Report) -> list[TestFunction]:
     """A report's test functions."""
     functions: dict[str, list[TestResult]] = {}
     for test in report.tests:
@@ -61,7 +61,9 @@ def rows_of(report: Report) -> list[Row]:
     for name, tests in functions.items():
         worst = next((test for test in tests if test.outcome is not Outcome.PASSED), tests[0])
         points = (total(test.score for test in tests), total(test.max_score for test in tests))
-        rows.append(Row(report.exercise, name, *points, worst.outcome, worst.message.pick(report.lang)))
+        rows.append(
+            TestFunction(report.exercise, name, *points, worst.outcome, worst.message.pick(report.lang))
+        )
     return rows
 
 
@@ -82,7 +84,7 @@ def _plain(value: float) -> float | int:
 
 def classroom_result(found: Sequence[Report]) -> dict[str, Any]:
     """GitHub Classroom's report, version 1."""
-    rows = [row for report in found for row in rows_of(report)]
+    rows = [row for report in found for row in functions_of(report)]
     _, maximum = points(found)
     broken = any(row.outcome not in (Outcome.PASSED, Outcome.FAILED, Outcome.NOT_IMPLEMENTED) for row in rows)
     return {
@@ -117,7 +119,7 @@ def notice(found: Sequence[Report]) -> str:
     return f"::notice title=Autograding report::{told}"
 
 
-def scale_of(rows: Iterable[Row]) -> int:
+def scale_of(rows: Iterable[TestFunction]) -> int:
     """The smallest factor that makes every number of points whole; the largest allowed one where none does."""
     shares = [
         Fraction(value).limit_denominator(LARGEST_SCALE)
@@ -129,7 +131,7 @@ def scale_of(rows: Iterable[Row]) -> int:
 
 def classroom50_result(found: Sequence[Report], environment: Mapping[str, str]) -> dict[str, Any]:
     """Classroom 50's result.json. Its runner names classroom, assignment and submission in the environment."""
-    rows = [row for report in found for row in rows_of(report)]
+    rows = [row for report in found for row in functions_of(report)]
     scale = scale_of(rows)
     server = environment.get("GITHUB_SERVER_URL", "https://github.com")
     repository = environment.get("GITHUB_REPOSITORY", "local/local")
@@ -172,7 +174,7 @@ def log(found: Sequence[Report], lang: str) -> str:
 
 
 def _lines(report: Report, lang: str) -> list[str]:
-    if untouched(report.tests):
+    if not_begun(report.tests):
         return [f"{report.exercise}  {report.points}  {NOT_BEGUN.pick(lang)}"]
     return [str(report)]
 
@@ -195,7 +197,7 @@ def summary(found: Sequence[Report], lang: str, scale: int | None = None) -> str
         "|---|---|---:|---|",
     ]
     for report in found:
-        said = NOT_BEGUN.pick(lang) if untouched(report.tests) else ""
+        said = NOT_BEGUN.pick(lang) if not_begun(report.tests) else ""
         lines.append(
             f"| | **{report.exercise}** | {number(report.score)} / {number(report.max_score)} | {said} |"
         )

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 
 from autograder.course import Course, Exercise
 from autograder.gradebook import Gradebook
-from autograder.gradebook.scores import standing
+from autograder.gradebook.scores import current_scores
+from autograder.platforms.columns import Column, full_points
 from autograder.platforms.github.clones import Clone
-from autograder.platforms.lms.columns import full_points
-from autograder.platforms.lms.csv_template import number
-from autograder.platforms.lms.items import Item
-from autograder.text import Text, inert
+from autograder.text import Text, escape_formula, machine_number
 
 COLUMNS = (
     "assignment_name", "assignment_url", "starter_code_url", "github_username", "roster_identifier",
@@ -25,7 +23,7 @@ def grades_csv(
     course: Course, clones: Sequence[Clone], exercises: Sequence[Exercise], book: Gradebook, lang: str
 ) -> str:
     """The CSV text. The assignment's and the starter code's address are not in a clone: they stay empty."""
-    scores, roster = standing(book, course.policy), book.roster()
+    scores, roster = current_scores(book, course.policy), book.roster()
     assignments = {a.id.replace("_", "-"): a for a in course.assignments}
     out = io.StringIO(newline="")
     sheet = csv.writer(out)
@@ -33,7 +31,7 @@ def grades_csv(
     for clone in clones:
         chosen = assignments.get(clone.assignment.replace("_", "-"))
         wanted = set(course.select(chosen.exercises)) if chosen else set(course)
-        item = Item("", Text(), full_points([e for e in exercises if e in wanted], scores))
+        item = Column("", Text(), full_points([e for e in exercises if e in wanted], scores))
         handed_in = any((clone.student, name) in scores for name in item.points)
         points = item.score(clone.student, scores) if handed_in else 0.0
         person = roster.get(clone.student)
@@ -46,8 +44,8 @@ def grades_csv(
             clone.folder.name,
             clone.url,
             clone.committed.strftime("%Y-%m-%dT%H:%M:%SZ") if clone.committed else "",
-            "" if points is None else number(points),
-            number(item.max_score),
+            "" if points is None else machine_number(points),
+            machine_number(item.max_score),
         )
-        sheet.writerow(map(inert, row))
+        sheet.writerow(map(escape_formula, row))
     return out.getvalue()

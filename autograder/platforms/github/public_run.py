@@ -53,7 +53,7 @@ def reports(course: Course, exercises: Sequence[Exercise], lang: str) -> list[Re
     return [_report(course, exercise, forms[exercise.id], said, lang) for exercise in exercises]
 
 
-def untouched(tests: Iterable[TestResult]) -> bool:
+def not_begun(tests: Iterable[TestResult]) -> bool:
     """Whether no question was begun."""
     return all(test.outcome is Outcome.NOT_IMPLEMENTED for test in tests)
 
@@ -76,7 +76,7 @@ def _report(
     said: Mapping[Path, list[TestResult]],
     lang: str,
 ) -> Report:
-    begun = [path for path in forms if not untouched(said[path])]
+    begun = [path for path in forms if not not_begun(said[path])]
     ran = [path for path in begun if [test.name for test in said[path]] != [exercise.topic]]
     if len(begun) > 1 and ran:
         first, second = (path.relative_to(course.root).as_posix() for path in begun)

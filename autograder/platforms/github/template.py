@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from autograder.platforms.plain import write_tree
-from autograder.platforms.selection import Parcel, page
+from autograder.platforms.selection import Selection, page
 
 FILES = {
     "classroom.yml": ".github/workflows/classroom.yml",
@@ -22,13 +22,13 @@ FILES = {
 ENGLISH = "AUTOGRADER_LANG: en"
 
 
-def write(parcel: Parcel, out: Path) -> None:
+def write(selection: Selection, out: Path) -> None:
     """Write the template repository into the empty folder `out`."""
-    write_tree(parcel, out, "github")
+    write_tree(selection, out, "github")
     for name, place in FILES.items():
         text = (resources.files(__package__) / "files" / name).read_text(encoding="utf-8")
         path = out / place
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.replace(ENGLISH, f"AUTOGRADER_LANG: {parcel.lang}"), encoding="utf-8")
-    instructor = page("github-instructor", parcel)
+        path.write_text(text.replace(ENGLISH, f"AUTOGRADER_LANG: {selection.lang}"), encoding="utf-8")
+    instructor = page("github-instructor", selection)
     (out / "instructor" / "README.md").write_text(instructor, encoding="utf-8")

@@ -24,8 +24,7 @@ from msgspec.structs import replace
 from autograder.course import Exercise
 from autograder.errors import UserError
 from autograder.grading.bundle import Bundle
-from autograder.grading.internal_errors import fault
-from autograder.grading.pristine import Untouched
+from autograder.grading.internal_errors import internal_error
 from autograder.grading.submissions import Submission, submissions_of
 from autograder.grading.worker import Mode, Worker
 from autograder.platforms.gradescope.results_json import Sheet
@@ -80,7 +79,7 @@ def take(path: Path) -> Payload:
     return msgspec.msgpack.decode(zlib.decompress(packed), type=Payload)
 
 
-def room_mb() -> int:
+def memory_left_mb() -> int:
     """How much memory a submission may add, given what the container has."""
     found = [int(text) // MEBIBYTE for text in map(_read, MEMORY_FILES) if text.isdigit()]
     physical = next(int(line.split()[1]) >> 10 for line in _read("/proc/meminfo").splitlines())
@@ -107,10 +106,10 @@ def grade(payload: Payload, root: Path, worker: Worker) -> None:
     report = root / "results" / "results.json"
     sheet = payload.sheet()
     sheet.write(report)
-    memory = room_mb()
+    memory = memory_left_mb()
     bundles = [fitted(part.bundle, memory) for part in payload.parts]
     for bundle in bundles:
-        worker.bench(bundle)  # all tests are read, and their files gone, before the first submission runs
+        worker.grader(bundle)  # all tests are read, and their files gone, before the first submission runs
     found = _submissions(root, bundles, worker)
     for part, bundle in zip(payload.parts, bundles, strict=True):
         result = _result(worker, bundle, found.get(bundle.exercise), part.points)
@@ -124,7 +123,7 @@ def _submissions(root: Path, bundles: Sequence[Bundle], worker: Worker) -> Mappi
     folder = root / "submission"
     entries = [folder] if folder.is_dir() else []
     exercises = [Exercise(root / "source", *bundle.exercise.split("/")) for bundle in bundles]
-    found = submissions_of("", entries, exercises, worker.unpack, untouched=Untouched(worker.cells))
+    found = submissions_of("", entries, exercises, worker.unpack)
     return {submission.exercise: submission for submission in found}
 
 
@@ -142,13 +141,13 @@ def _result(worker: Worker, bundle: Bundle, found: Submission | None, points: fl
     try:
         return worker.grade(bundle, found)
     except Exception as error:
-        return replace(nothing, status=Status.UNGRADED, score=None, detail=fault("grading", error))
+        return replace(nothing, status=Status.UNGRADED, score=None, detail=internal_error("grading", error))
 
 
 def main(root: Path) -> None:
     """Grade the submission in `root`, laid out as Gradescope's /autograder."""
     payload = take(root / "source" / PAYLOAD)
-    worker = Worker(Mode(bare=True))
+    worker = Worker(Mode(nothing_hidden=True))
     try:
         grade(payload, root, worker)
     finally:

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from autograder.authoring.build import generate
 from autograder.course import Exercise
 from autograder.grading.bundle import bundle_of
 from autograder.platforms.gradescope.harness import CONTAINER_MB, HELD_MB, PAYLOAD, Part, Payload
-from autograder.platforms.selection import Parcel, assignments_of, page
+from autograder.platforms.selection import Selection, assignments_of, page
 from autograder.platforms.wheel import WHEN, write_package
 from autograder.results import Visibility, total
 from autograder.runner.collect import TestCase, collect
@@ -32,29 +31,28 @@ CPU_SHARE = 0.5
 class Upload:
     """One zip file, as the README lists it."""
 
-    parcel: Parcel
+    selection: Selection
     name: str
     points: float
     minutes: int  # the longest a run can compute, when every test runs into its time limit
 
 
-def write(parcel: Parcel, out: Path) -> None:
+def write(selection: Selection, out: Path) -> None:
     """Write a zip file for each assignment and the README into the empty folder `out`."""
-    uploads = [_write_zip(part, out) for part in assignments_of(parcel)]
+    uploads = [_write_zip(part, out) for part in assignments_of(selection)]
     memory = {"container": CONTAINER_MB, "submission": CONTAINER_MB - HELD_MB}
     (out / "README.md").write_text(
-        page("gradescope", parcel, uploads=uploads, memory=memory), encoding="utf-8"
+        page("gradescope", selection, uploads=uploads, memory=memory), encoding="utf-8"
     )
 
 
-def _write_zip(parcel: Parcel, out: Path) -> Upload:
-    cases = {exercise.id: _cases(exercise) for exercise in parcel.exercises}
-    points = {name: total(case.points for case in tests) for name, tests in cases.items()}
+def _write_zip(selection: Selection, out: Path) -> Upload:
+    points = {exercise.id: exercise.public.max_score for exercise in selection.exercises}
     payload = Payload(
-        parcel.lang,
-        tuple(Part(bundle_of(e), e.public.title.text, points[e.id]) for e in parcel.exercises),
+        selection.lang,
+        tuple(Part(bundle_of(e), e.public.title.text, points[e.id]) for e in selection.exercises),
     )
-    name = f"{parcel.assignment or 'course'}.zip"
+    name = f"{selection.assignment or 'course'}.zip"
     with tempfile.TemporaryDirectory() as folder:
         write_package(Path(folder), "")
         members = {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
@@ -62,8 +60,10 @@ def _write_zip(parcel: Parcel, out: Path) -> Upload:
         members[member] = (resources.files(__package__) / "files" / file).read_bytes()
     members[PAYLOAD] = payload.pack()
     members[UNFINISHED] = payload.sheet().json()
-    for exercise in parcel.exercises:  # by which a form of the exercise that was left as it was is known
-        members[f"exercises/{exercise.id}.py"] = generate(exercise)[exercise.skeleton].encode()
+    for (
+        exercise
+    ) in selection.exercises:  # by whose digests a form of the exercise that was left as it was is known
+        members[f"exercises/{exercise.id}.toml"] = exercise.public_spec_file.read_bytes()
     with zipfile.ZipFile(out / name, "w") as archive:
         for member, content in members.items():
             entry = zipfile.ZipInfo(member, WHEN)
@@ -72,9 +72,9 @@ def _write_zip(parcel: Parcel, out: Path) -> Upload:
                 0o755 if member in SCRIPTS else 0o600 if member == PAYLOAD else 0o644
             ) << 16
             archive.writestr(entry, content)
-    seconds = sum(case.limits(e.spec.limits).seconds for e in parcel.exercises for case in cases[e.id])
+    seconds = sum(case.limits(e.spec.limits).seconds for e in selection.exercises for case in _cases(e))
     minutes = math.ceil((STARTING_SECONDS + seconds / CPU_SHARE) / 60)
-    return Upload(parcel, name, total(points.values()), minutes)
+    return Upload(selection, name, total(points.values()), minutes)
 
 
 def _cases(exercise: Exercise) -> list[TestCase]:

@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 
 from autograder.gradebook.roster import Person
-from autograder.platforms.lms.csv_template import Dialect, number
-from autograder.platforms.lms.items import Item
+from autograder.platforms.columns import Column
+from autograder.platforms.lms.csv_template import Dialect
+from autograder.text import machine_number
 
 NUMBERED = re.compile(r"(.*?)\s*\(\d+\)\s*")
 OWN = ("student", "id", "sis user id", "sis login id", "root account", "section", "integration id", "notes")
@@ -38,6 +39,10 @@ CANVAS = Dialect(
 )
 
 
-def possible(items: Sequence[Item]) -> list[str]:
+def possible(items: Sequence[Column]) -> list[str]:
     """Canvas's second row."""
-    return [f"    {POSSIBLE}", *[""] * (len(CANVAS.heads) - 1), *(number(item.max_score) for item in items)]
+    return [
+        f"    {POSSIBLE}",
+        *[""] * (len(CANVAS.heads) - 1),
+        *(machine_number(item.max_score) for item in items),
+    ]

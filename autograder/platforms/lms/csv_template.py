@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autograder.gradebook.roster import Person
-from autograder.platforms.lms.items import Item
-from autograder.results import total
-from autograder.text import inert
+from autograder.platforms.columns import Column
+from autograder.text import escape_formula, machine_number
 
 # An id is left as it is, whatever it begins with, so that it can be imported again; no formula looks like this.
 ID = re.compile(r"[+-]?[\w.@+-]*")
-Points = Callable[[str, Item], float | None]  # (student, item) -> what is known of their points
+Points = Callable[[str, Column], float | None]  # (student, item) -> what is known of their points
 
 
 @dataclass(frozen=True)
@@ -48,24 +47,19 @@ class Sheet:
         return out.getvalue()
 
 
-def number(points: float) -> str:
-    """Points for a machine: 2, 0.5, 1.3333."""
-    return f"{total([points]):.4f}".rstrip("0").rstrip(".")
-
-
-def made(dialect: Dialect, people: Iterable[Person], items: Sequence[Item], points: Points) -> Sheet:
+def new_csv(dialect: Dialect, people: Iterable[Person], items: Sequence[Column], points: Points) -> Sheet:
     """A new sheet: the dialect's own columns, then one for each item."""
-    rows = [[*dialect.heads, *(str(inert(item.title.pick("en"))) for item in items)]]
+    rows = [[*dialect.heads, *(str(escape_formula(item.title.pick("en"))) for item in items)]]
     for person in people:
         rows.append([*map(_safe, dialect.row(person)), *(_cell(points(person.student, i)) for i in items)])
     return Sheet(rows)
 
 
-def filled(
+def fill_csv(
     dialect: Dialect,
     template: Sequence[Sequence[str]],
     people: Mapping[str, Person],
-    items: Sequence[Item],
+    items: Sequence[Column],
     points: Points,
 ) -> Sheet:
     """The platform's sheet with our points in it. Where we know none, its cell stays as it was.
@@ -79,7 +73,7 @@ def filled(
         known = (n for n, head in enumerate(heads) if item.names & {t.lower() for t in dialect.titles(head)})
         places[item.id] = next(known, len(heads))
         if places[item.id] == len(heads):
-            heads.append(str(inert(item.title.pick("en"))))
+            heads.append(str(escape_formula(item.title.pick("en"))))
             added.append(heads[-1])
     id_columns = [n for n, head in enumerate(heads) if head.strip().lower() in dialect.ids]
     sheet = Sheet([heads], added=added)
@@ -101,7 +95,7 @@ def filled(
             met.add(student)
             for item in items:
                 given = points(student, item)
-                cells[places[item.id]] = cells[places[item.id]] if given is None else number(given)
+                cells[places[item.id]] = cells[places[item.id]] if given is None else machine_number(given)
         cells = [cell if n in places.values() else _safe(cell) for n, cell in enumerate(cells)]
         sheet.rows.append(cells)
     sheet.without_row = sorted(
@@ -121,21 +115,21 @@ def _owners(people: Iterable[Person]) -> dict[str, str]:
     return {known: next(iter(students)) for known, students in found.items() if len(students) == 1}
 
 
-def _compare(sheet: Sheet, cells: list[str], place: int, item: Item) -> None:
+def _compare(sheet: Sheet, cells: list[str], place: int, item: Column) -> None:
     """The row of maximum points: filled where it is empty, told where it differs."""
     there = cells[place].strip()
-    cells[place] = cells[place] if there else number(item.max_score)
+    cells[place] = cells[place] if there else machine_number(item.max_score)
     try:
         same = not there or abs(float(there) - item.max_score) < 1e-6
     except ValueError:
         same = False
     if not same:
-        sheet.other_points.append(f"{item.id}: {there} / {number(item.max_score)}")
+        sheet.other_points.append(f"{item.id}: {there} / {machine_number(item.max_score)}")
 
 
 def _cell(points: float | None) -> str:
-    return "" if points is None else number(points)
+    return "" if points is None else machine_number(points)
 
 
 def _safe(cell: str) -> str:
-    return cell if ID.fullmatch(cell) else str(inert(cell))
+    return cell if ID.fullmatch(cell) else str(escape_formula(cell))

@@ -1,7 +1,6 @@
 """The notebook that nbgrader's formgrader and feedback show: what was handed in, and what our engine says of it.
 
-Structure and metadata come from the released notebook; of the student's, only sources, text and images are taken, read
-by a confined process. No hidden test is in either, so what nbgrader makes of it can't show one.
+Structure and metadata come from the released notebook; of the student's, only sources, text and images are taken. No hidden test is in either, so what nbgrader makes of it can't show one.
 """
 
 from __future__ import annotations
@@ -10,27 +9,21 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import msgspec
 
+from autograder.grading.notebook_view import PNG, ShownCell, shown_cells
 from autograder.grading.submissions import MAX_FILE
 from autograder.guest.notebook import NotebookError
-from autograder.guest.notebook_view import PNG, ShownCell, shown_cells
-from autograder.remote.client import Child
-from autograder.results import Limits
-from autograder.sandbox.errors import SandboxFault
-from autograder.sandbox.sandbox import Sandbox
 from autograder.text import Text
 
 MARKUP = re.compile(
     r"[\\`*\[\]<>&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
 )  # an underscore inside a word is none
 TAG, ZERO_WIDTH_SPACE = re.compile(r"<(?=[A-Za-z/!?])"), "\u200b"
-READING = Limits(seconds=10, memory_mb=256)
 ABSENT = Text(
     "{name} was not handed in. This is the notebook that was given out.",
     "没有提交 {name}。以下是发布时的 notebook。",
@@ -46,7 +39,7 @@ PYTHON = Text(
 TAKEN_OUT = Text("this cell was not in the notebook that was handed in", "提交的 notebook 中没有这个单元格")
 
 
-class Shown(NamedTuple):
+class CellOutput(NamedTuple):
     """What is said of a question: in its grade cell, and as a comment (Markdown) on its solution cell."""
 
     html: str
@@ -54,59 +47,11 @@ class Shown(NamedTuple):
     comment: str
 
 
-class Reader:
-    """Reads students' notebooks, one confined process for each student. A context manager.
-
-    Without a sandbox (`--unsafe`) they are read in this process.
-    """
-
-    def __init__(self, open_sandbox: Callable[[], Sandbox] | None) -> None:
-        self._open_sandbox = open_sandbox
-        self._sandbox: Sandbox | None = None
-        self._child: Child | None = None
-        self._student = ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._drop()
-        if self._sandbox is not None:
-            self._sandbox.close()
-
-    def __call__(self, student: str, raw: bytes) -> list[ShownCell]:
-        """The cells of one notebook. NotebookError where it can't be read."""
-        if self._open_sandbox is None:
-            return shown_cells(raw)
-        if self._sandbox is None:
-            self._sandbox = self._open_sandbox()  # only now: often everything is up to date
-        try:
-            return self._read(self._sandbox, student, raw)
-        except SandboxFault:  # ours: once more, from a clean start
-            self._drop()
-            return self._read(self._sandbox, student, raw)
-
-    def _read(self, sandbox: Sandbox, student: str, raw: bytes) -> list[ShownCell]:
-        if self._child is None or not self._child.alive or student != self._student:
-            self._drop()
-            self._child, self._student = sandbox.open({}, "", limits=READING), student
-        self._child.deadline(READING.seconds)
-        return self._child.cells(raw)
-
-    def _drop(self) -> None:
-        if self._child is not None:
-            self._child.close()
-            self._child = None
-
-
 def write_autograded(
     target: Path,
     released: dict[str, Any],
     submitted: Path,
-    tables: Mapping[str, Shown],
-    read: Callable[[bytes], list[ShownCell]],
+    tables: Mapping[str, CellOutput],
     lang: str,
 ) -> bool:
     """Write the notebook unless it is there already for the same submission and tables; whether it was written.
@@ -116,7 +61,6 @@ def write_autograded(
         released: the notebook that was given out.
         submitted: the notebook that was handed in, if it is there.
         tables: the name of a grade cell -> what it shows.
-        read: gives the cells of a student's notebook.
     """
     raw, note = _handed_in(submitted)
     told = msgspec.json.encode([released, tables, note, lang])
@@ -126,7 +70,7 @@ def write_autograded(
     cells: list[ShownCell] | None = None
     if raw is not None:
         try:
-            cells = read(raw)
+            cells = shown_cells(raw)
         except NotebookError as error:
             note = UNREADABLE.format(name=target.name, reason=str(error))
     notebook = _merged(released, cells, tables, note.pick(lang), lang)
@@ -171,7 +115,7 @@ def grade_id(cell: Mapping[str, Any]) -> str:
 def _merged(
     released: dict[str, Any],
     cells: Sequence[ShownCell] | None,
-    tables: Mapping[str, Shown],
+    tables: Mapping[str, CellOutput],
     note: str,
     lang: str,
 ) -> dict[str, Any]:
@@ -189,7 +133,7 @@ def _merged(
     merged: list[dict[str, Any]] = []
     for place, cell in enumerate(cells):
         if last.get(cell.grade_id) == place:
-            merged.append(_dressed(known[cell.grade_id], cell))
+            merged.append(_with_student_source(known[cell.grade_id], cell))
         else:
             merged.append(_own(cell, place))
     before = ""
@@ -202,7 +146,7 @@ def _merged(
     return notebook
 
 
-def _dressed(released: dict[str, Any], cell: ShownCell) -> dict[str, Any]:
+def _with_student_source(released: dict[str, Any], cell: ShownCell) -> dict[str, Any]:
     """A cell that nbgrader knows: a locked one as it was given out, any other with the student's source."""
     if not released["metadata"]["nbgrader"].get("locked"):
         is_code = released["cell_type"] == "code"
@@ -240,7 +184,7 @@ def without_tags(markdown: str) -> str:
     return TAG.sub(f"<{ZERO_WIDTH_SPACE}", markdown)
 
 
-def _output(shown: Shown) -> dict[str, Any]:
+def _output(shown: CellOutput) -> dict[str, Any]:
     data = {"text/html": shown.html, "text/plain": shown.text}
     return {"output_type": "display_data", "metadata": {}, "data": data}
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from autograder.course import Course, CourseError, Exercise
 from autograder.errors import UserError
-from autograder.grading.scheduler import Round
+from autograder.grading.scheduler import Batch
 from autograder.grading.submissions import visible
 
 POINTS_SUFFIX = "-points"  # a question's grade cell has the name of its solution cell, and this
@@ -153,7 +153,7 @@ class NbgraderCourse:
         return self.root / self._directory.submitted_directory
 
 
-def rounds(course: Course, place: NbgraderCourse, released: Iterable[Released]) -> list[Round]:
+def rounds(course: Course, place: NbgraderCourse, released: Iterable[Released]) -> list[Batch]:
     """Everything that was handed in, in as few rounds as possible: inside one, a file's name says its exercise."""
     by_assignment: dict[str, list[Released]] = {}
     for item in released:
@@ -169,7 +169,7 @@ def rounds(course: Course, place: NbgraderCourse, released: Iterable[Released]) 
     return [_round(course, place, group) for group in groups]
 
 
-def _round(course: Course, place: NbgraderCourse, group: Mapping[str, Sequence[Released]]) -> Round:
+def _round(course: Course, place: NbgraderCourse, group: Mapping[str, Sequence[Released]]) -> Batch:
     topics = {exercise.topic for exercise in course}
     students: dict[str, list[Path]] = {}
     for assignment, items in group.items():
@@ -177,7 +177,7 @@ def _round(course: Course, place: NbgraderCourse, group: Mapping[str, Sequence[R
             answers = handed_in.answers({item.name for item in items}, topics)
             students.setdefault(handed_in.student, []).extend(answers)
     exercises = [item.exercise for items in group.values() for item in items]
-    return Round(exercises, dict(sorted(students.items())), place.submitted)
+    return Batch(exercises, dict(sorted(students.items())), place.submitted)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ MODELS = (
 )  # fmt: skip
 
 
-class Decision(NamedTuple):
+class ManualGrade(NamedTuple):
     """What a person decided about one cell of one submission."""
 
     student: str
@@ -173,10 +173,10 @@ class NbgraderDatabase:
                 cells.append(Cell(row.id, row.name, row.type, row.points))
         return found
 
-    def decisions(self, assignments: Sequence[str]) -> list[Decision]:
+    def decisions(self, assignments: Sequence[str]) -> list[ManualGrade]:
         """Every cell of these assignments on which a person decided something: a score, extra credit, a comment."""
         base, grade, comment = self._table("BaseCell"), self._table("Grade"), self._table("Comment")
-        found: dict[tuple[str, str, str, str], Decision] = {}
+        found: dict[tuple[str, str, str, str], ManualGrade] = {}
         with self._faults(), self._engine.begin() as connection:
             names = self._submitted_names(connection, assignments)
             graded = sa.or_(grade.c.manual_score.is_not(None), sa.func.coalesce(grade.c.extra_credit, 0) != 0)
@@ -193,7 +193,9 @@ class NbgraderDatabase:
             ):
                 if row.notebook_id in names:
                     key = (*names[row.notebook_id], row.name)
-                    found[key] = Decision(*key, row.auto_score or 0.0, row.manual_score, row.extra_credit, "")
+                    found[key] = ManualGrade(
+                        *key, row.auto_score or 0.0, row.manual_score, row.extra_credit, ""
+                    )
             for number, name, text in connection.execute(
                 sa.select(comment.c.notebook_id, base.c.name, comment.c.manual_comment)
                 .join(base, base.c.id == comment.c.cell_id)
@@ -201,7 +203,7 @@ class NbgraderDatabase:
             ):
                 if number in names:
                     key = (*names[number], name)
-                    known = found.get(key, Decision(*key, 0.0, None, None, ""))
+                    known = found.get(key, ManualGrade(*key, 0.0, None, None, ""))
                     found[key] = known._replace(comment=text.strip())
         return sorted(found.values(), key=lambda decision: decision[:4])
 

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Mapping
 
 from autograder.gradebook import Adjustment, Gradebook
 from autograder.platforms.nbgrader.course_dir import POINTS_SUFFIX
-from autograder.platforms.nbgrader.database import Decision
+from autograder.platforms.nbgrader.database import ManualGrade
 from autograder.results import ExerciseResult, Isolation, Status, total
 from autograder.text import Text
 
@@ -21,9 +21,9 @@ MISSING = Text("Nothing was handed in; graded by hand.", "没有提交，由人�
 Key = tuple[str, str, str]  # student, exercise, question
 
 
-def take_back(
+def import_manual_grades(
     book: Gradebook,
-    decisions: Iterable[Decision],
+    decisions: Iterable[ManualGrade],
     exercises: Mapping[tuple[str, str], tuple[str, float]],
     attempted: Container[tuple[str, str]],
 ) -> int:
@@ -57,10 +57,10 @@ def take_back(
 
 
 def _wanted(
-    decisions: Iterable[Decision], exercises: Mapping[tuple[str, str], tuple[str, float]]
+    decisions: Iterable[ManualGrade], exercises: Mapping[tuple[str, str], tuple[str, float]]
 ) -> dict[Key, tuple[float, str]]:
     """Points and reason for each question that somebody decided something about."""
-    gathered: dict[Key, list[Decision]] = {}
+    gathered: dict[Key, list[ManualGrade]] = {}
     for decision in decisions:
         place = exercises.get((decision.assignment, decision.notebook))
         if place is not None:
@@ -69,13 +69,13 @@ def _wanted(
     return {key: (total(map(_points, found)), _reason(found)) for key, found in gathered.items()}
 
 
-def _points(decision: Decision) -> float:
+def _points(decision: ManualGrade) -> float:
     """What a decision adds to the automatic score."""
     by_hand = 0.0 if decision.manual is None else decision.manual - decision.auto
     return by_hand + (decision.extra or 0.0)
 
 
-def _reason(decisions: Iterable[Decision]) -> str:
+def _reason(decisions: Iterable[ManualGrade]) -> str:
     """What was decided, and the comment if there is one."""
     said, comments = [], []
     for decision in decisions:

@@ -62,7 +62,7 @@ class _Rows:
     changed: list[dict[str, Any]] = field(default_factory=list)
 
     def put(self, key: Key, identity: Mapping[str, Any], values: Mapping[str, Any]) -> str:
-        """Note the row to insert or update; its id."""
+        """SkippedCell the row to insert or update; its id."""
         row = self.known.get(key)
         if row is None:
             made = {"id": uuid.uuid4().hex, **identity, **values}

@@ -16,10 +16,9 @@ from typing import Any
 from autograder.authoring.build import defines
 from autograder.authoring.notebooks import notebook_of
 from autograder.course import CourseError, Exercise
-from autograder.course.outline import Outline, outline_of
 from autograder.platforms.nbgrader.course_dir import POINTS_SUFFIX
 from autograder.platforms.selection import (
-    Parcel,
+    Selection,
     assignments_of,
     beside_course,
     leave_notebooks_only,
@@ -53,20 +52,20 @@ c.Autograde.sanitize_preprocessors = [GradedElsewhere]
 '''
 
 
-def write(parcel: Parcel, out: Path) -> None:
+def write(selection: Selection, out: Path) -> None:
     """Write the course directory into the empty folder `out`."""
-    parts = assignments_of(parcel)
+    parts = assignments_of(selection)
     for part in parts:
         _write_source(part, out / "source" / part.assignment)
     wheel = write_package(out, "nbgrader")
-    title = parcel.course.title.en.lower()
+    title = selection.course.title.en.lower()
     course_id = re.sub(r"[^a-z0-9]+", "_", title).strip("_")
     (out / "nbgrader_config.py").write_text(CONFIG.format(course_id=course_id), encoding="utf-8")
-    readme = page("nbgrader", parcel, wheel=wheel.name, parts=parts, course_id=course_id)
+    readme = page("nbgrader", selection, wheel=wheel.name, parts=parts, course_id=course_id)
     (out / "README.md").write_text(readme, encoding="utf-8")
 
 
-def _write_source(part: Parcel, folder: Path) -> None:
+def _write_source(part: Selection, folder: Path) -> None:
     """One assignment: its notebooks, and beside them what `check()` needs."""
     import nbformat
 
@@ -80,27 +79,28 @@ def _write_source(part: Parcel, folder: Path) -> None:
             "请在 course/course.toml 中把它们分到不同的作业里",
         )
     released = write_course(part, folder)
-    for exercise, given in zip(part.exercises, released, strict=True):
-        notebook = source_notebook(given, outline_of(exercise), part.lang)
-        nbformat.write(notebook, folder / f"{exercise.topic}.ipynb")
+    for given in released:
+        notebook = source_notebook(given, part.lang)
+        nbformat.write(notebook, folder / f"{given.topic}.ipynb")
     leave_notebooks_only(released, folder)
 
 
-def source_notebook(exercise: Exercise, outline: Outline, lang: str) -> Any:
+def source_notebook(exercise: Exercise, lang: str) -> Any:
     """The exercise's skeleton as a notebook with nbgrader's metadata."""
     notebook = notebook_of(exercise, lang)
+    worth = {share.question: share.public + share.hidden for share in exercise.public.points}
     asked: list[str] = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = beside_course(cell.source)
             continue
-        here = [question for question in outline.questions if defines(cell.source, question)]
+        here = [question for question in worth if defines(cell.source, question)]
         if here and SKELETON_LINE.search(cell.source):
             asked = here
             cell.source = SKELETON_LINE.sub(rf"\1{BEGIN}\n\1{END}\n\g<0>", cell.source)
             cell.metadata["nbgrader"] = _settings(here[0], solution=True)
         elif asked and cell.source.startswith(f'check("{exercise.id}"'):
-            points = total(outline.points[question] for question in asked)
+            points = total(worth[question] for question in asked)
             cell.metadata["nbgrader"] = _settings(asked[0] + POINTS_SUFFIX, points=points)
             asked = []
     return notebook

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from autograder.course import Course
-from autograder.course.outline import Outline, outline_of
 from autograder.gradebook import Attempt, Gradebook, score_of
 from autograder.grading.bundle import Bundle, bundle_of, result_key
 from autograder.grading.submissions import Submission, submissions_of
-from autograder.platforms.nbgrader.autograded import Reader, Shown, grade_id, write_autograded
+from autograder.platforms.nbgrader.autograded import CellOutput, grade_id, write_autograded
 from autograder.platforms.nbgrader.course_dir import (
     POINTS_SUFFIX,
     HandedIn,
@@ -26,7 +25,8 @@ from autograder.platforms.nbgrader.course_dir import (
     Released,
 )
 from autograder.platforms.nbgrader.database import NbgraderDatabase
-from autograder.platforms.nbgrader.manual_grades import take_back
+from autograder.platforms.nbgrader.manual_grades import import_manual_grades
+from autograder.platforms.nbgrader.outline import Outline, outline_of
 from autograder.platforms.nbgrader.rows import Entry, Written
 from autograder.results import ExerciseResult, Isolation, Status, TestResult, total
 from autograder.text import Text
@@ -36,11 +36,11 @@ ACCOMPANYING = ("timestamp.txt", "submission_secret.txt")
 NOT_HANDED_IN = Text("Not handed in.", "没有提交。")
 
 # Called with a question, its tests, and what is said of the whole file.
-Show = Callable[[str, Sequence[TestResult], Text], Shown]
+Show = Callable[[str, Sequence[TestResult], Text], CellOutput]
 
 
 @dataclass(frozen=True)
-class Sheet:
+class GradedNotebook:
     """A released notebook with its questions. A cell that asks several is named after the first."""
 
     released: Released
@@ -48,7 +48,10 @@ class Sheet:
     cells: Mapping[str, tuple[str, ...]]  # name of a solution cell -> its questions
 
     def points(self, cell: str) -> float:
-        return total(self.outline.points[question] for question in self.cells[cell])
+        worth = {
+            share.question: share.public + share.hidden for share in self.released.exercise.public.points
+        }
+        return total(worth[question] for question in self.cells[cell])
 
     def tests(self, result: ExerciseResult) -> dict[str, list[TestResult]]:
         shares = self.outline.tests(result)
@@ -56,7 +59,7 @@ class Sheet:
 
 
 @dataclass
-class Outcome:
+class SyncResult:
     """What a synchronisation did."""
 
     rows: Written = field(default_factory=Written)
@@ -80,11 +83,11 @@ class NbgraderSync:
         """Raises NbgraderError where nbgrader's database and the released notebooks do not fit together."""
         self.course, self.place, self.database, self.book = course, place, database, book
         self.released = released
-        self.sheets: dict[str, list[Sheet]] = {}
-        for sheet in self._checked():
-            self.sheets.setdefault(sheet.released.assignment, []).append(sheet)
+        self.notebooks: dict[str, list[GradedNotebook]] = {}
+        for notebook in self._checked():
+            self.notebooks.setdefault(notebook.released.assignment, []).append(notebook)
 
-    def _checked(self) -> Iterator[Sheet]:
+    def _checked(self) -> Iterator[GradedNotebook]:
         known = self.database.cells()
         for item in self.released:
             again = f"`nbgrader generate_assignment {item.assignment} --force`"
@@ -97,67 +100,69 @@ class NbgraderSync:
                 )
             outline = outline_of(item.exercise)
             cells = _cells(item, outline)
-            sheet = Sheet(item, outline, cells)
+            notebook = GradedNotebook(item, outline, cells)
             points = {cell.name: cell.points for cell in known[item.assignment, item.name] if cell.graded}
             for cell, asked in cells.items():
                 theirs = points.get(cell + POINTS_SUFFIX)
-                if theirs is None or abs(theirs - sheet.points(cell)) > 1e-6:
+                if theirs is None or abs(theirs - notebook.points(cell)) > 1e-6:
                     name = cell + POINTS_SUFFIX
                     en = "no cell" if theirs is None else f"{theirs:g} points"
                     zh = "没有单元格" if theirs is None else f"的分值是 {theirs:g} 分"
                     release = f"`autograder release {root} --to nbgrader --force`"
                     raise NbgraderError(
-                        f"{item.path}: question {asked[0]!r} is worth {sheet.points(cell):g} points, and nbgrader has "
+                        f"{item.path}: question {asked[0]!r} is worth {notebook.points(cell):g} points, and nbgrader has "
                         f"{en} under {name!r}: a cell was renamed, or the course has changed since the release; "
                         f"run {release}, then {again} in {root}",
-                        f"{item.path}：题目 {asked[0]!r} 值 {sheet.points(cell):g} 分，而 nbgrader 在 {name!r} 下{zh}："
+                        f"{item.path}：题目 {asked[0]!r} 值 {notebook.points(cell):g} 分，而 nbgrader 在 {name!r} 下{zh}："
                         f"有单元格改了名，或课程在发布之后有改动；请运行 {release}，再在 {root} 中运行 {again}",
                     )
-            yield sheet
+            yield notebook
 
     @cached_property
     def foreign(self) -> tuple[str, ...]:
         """Assignments in nbgrader's database that are not this course's."""
-        return tuple(name for name in self.database.assignments() if name not in self.sheets)
+        return tuple(name for name in self.database.assignments() if name not in self.notebooks)
 
     # ------------------------------------------------------------------------------------------ out
 
-    def write(self, show: Show, reader: Reader, lang: str) -> Outcome:
+    def write(self, show: Show, lang: str) -> SyncResult:
         """Write scores, comments and notebooks of everything that is graded; then take back what people decided."""
-        done = Outcome(foreign=self.foreign)
+        done = SyncResult(foreign=self.foreign)
         attempts = self.book.attempts()
         entries: list[Entry] = []
-        for assignment, sheets in self.sheets.items():
+        for assignment, notebooks in self.notebooks.items():
             for handed_in in self.place.handed_in(assignment):
-                settled = self._settled(handed_in, sheets, attempts)
+                settled = self._settled(handed_in, notebooks, attempts)
                 if settled is None:
                     done.waiting += 1
                     continue
-                tables = self._tables(sheets, settled, show)
-                entries.append(self._entry(handed_in, sheets, settled, tables))
-                done.notebooks += self._notebooks(handed_in, sheets, tables, reader, lang)
+                tables = self._tables(notebooks, settled, show)
+                entries.append(self._entry(handed_in, notebooks, settled, tables))
+                done.notebooks += self._write_notebooks(handed_in, notebooks, tables, lang)
         done.rows = self.database.write(entries)
         places = {
-            (s.released.assignment, s.released.name): s for sheets in self.sheets.values() for s in sheets
+            (s.released.assignment, s.released.name): s
+            for notebooks in self.notebooks.values()
+            for s in notebooks
         }
         exercises = {
-            place: (sheet.released.exercise.id, total(sheet.outline.points.values()))
-            for place, sheet in places.items()
+            place: (notebook.released.exercise.id, notebook.released.exercise.public.max_score)
+            for place, notebook in places.items()
         }
-        decisions = self.database.decisions(list(self.sheets))
-        done.adjustments = take_back(self.book, decisions, exercises, attempts)
+        decisions = self.database.decisions(list(self.notebooks))
+        done.adjustments = import_manual_grades(self.book, decisions, exercises, attempts)
         return done
 
     def _settled(
         self,
         handed_in: HandedIn,
-        sheets: Sequence[Sheet],
+        notebooks: Sequence[GradedNotebook],
         attempts: Mapping[tuple[str, str], Sequence[Attempt]],
     ) -> dict[str, ExerciseResult | None] | None:
         """Exercise -> the result that counts, None for one that was not handed in; None if something handed in is not graded yet."""
-        exercises = [sheet.released.exercise for sheet in sheets]
+        exercises = [notebook.released.exercise for notebook in notebooks]
         topics = {exercise.topic for exercise in self.course}
-        paths = handed_in.answers([sheet.released.name for sheet in sheets], topics)
+        paths = handed_in.answers([notebook.released.name for notebook in notebooks], topics)
         found: dict[str, ExerciseResult | None] = {}
         present = {
             submission.exercise: submission
@@ -193,57 +198,55 @@ class NbgraderSync:
 
     def _tables(
         self,
-        sheets: Sequence[Sheet],
+        notebooks: Sequence[GradedNotebook],
         settled: Mapping[str, ExerciseResult | None],
         show: Show,
-    ) -> dict[tuple[str, str], Shown]:
+    ) -> dict[tuple[str, str], CellOutput]:
         """(notebook, solution cell) -> what is said of its questions."""
         tables = {}
-        for sheet in sheets:
-            result = settled[sheet.released.exercise.id]
-            tests = sheet.tests(result) if result else {}
+        for notebook in notebooks:
+            result = settled[notebook.released.exercise.id]
+            tests = notebook.tests(result) if result else {}
             message = result.message if result else NOT_HANDED_IN
-            for cell in sheet.cells:
-                tables[sheet.released.name, cell] = show(cell, tests.get(cell, []), message)
+            for cell in notebook.cells:
+                tables[notebook.released.name, cell] = show(cell, tests.get(cell, []), message)
         return tables
 
     def _entry(
         self,
         handed_in: HandedIn,
-        sheets: Sequence[Sheet],
+        notebooks: Sequence[GradedNotebook],
         settled: Mapping[str, ExerciseResult | None],
-        tables: Mapping[tuple[str, str], Shown],
+        tables: Mapping[tuple[str, str], CellOutput],
     ) -> Entry:
         scores: dict[tuple[str, str], float | None] = {}
-        for sheet in sheets:
-            result = settled[sheet.released.exercise.id]
-            tests = sheet.tests(result) if result else {}
-            for cell in sheet.cells:
+        for notebook in notebooks:
+            result = settled[notebook.released.exercise.id]
+            tests = notebook.tests(result) if result else {}
+            for cell in notebook.cells:
                 known = result is None or result.status is not Status.UNGRADED
                 score = total(test.score for test in tests.get(cell, []))
-                scores[sheet.released.name, cell + POINTS_SUFFIX] = score if known else None
+                scores[notebook.released.name, cell + POINTS_SUFFIX] = score if known else None
         comments = {place: shown.comment or None for place, shown in tables.items()}
         return Entry(handed_in.student, handed_in.assignment, handed_in.timestamp, scores, comments)
 
-    def _notebooks(
+    def _write_notebooks(
         self,
         handed_in: HandedIn,
-        sheets: Sequence[Sheet],
-        tables: Mapping[tuple[str, str], Shown],
-        reader: Reader,
+        notebooks: Sequence[GradedNotebook],
+        tables: Mapping[tuple[str, str], CellOutput],
         lang: str,
     ) -> int:
         """Write `autograded/STUDENT/ASSIGNMENT/`; how many notebooks were new."""
         folder = self.place.folder("autograded", handed_in.student, handed_in.assignment)
         written = 0
-        for sheet in sheets:
-            name = f"{sheet.released.name}.ipynb"
+        for notebook in notebooks:
+            name = f"{notebook.released.name}.ipynb"
             written += write_autograded(
                 folder / name,
-                sheet.released.notebook,
+                notebook.released.notebook,
                 handed_in.folder / name,
-                {cell + POINTS_SUFFIX: tables[sheet.released.name, cell] for cell in sheet.cells},
-                lambda raw: reader(handed_in.student, raw),
+                {cell + POINTS_SUFFIX: tables[notebook.released.name, cell] for cell in notebook.cells},
                 lang,
             )
         for name in ACCOMPANYING:

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from autograder.grading.notebook_view import MAX_CELLS, MAX_OUTPUTS, PNG, TEXT, ShownCell, accept, shown_cells
 
 from autograder.guest.notebook import NotebookError
-from autograder.guest.notebook_view import MAX_CELLS, MAX_OUTPUTS, PNG, TEXT, ShownCell, accept, shown_cells
 
 
 def raw(*cells: dict[str, Any]) -> bytes:

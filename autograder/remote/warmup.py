@@ -1,5 +1,7 @@
 """What every child does sooner or later, done in the zygote first: children then start with warm caches.
 
+That is to import what submissions import, and to load and call a file as tests do.
+
 While code runs, Python specialises it and fills the caches of types, and torch looks its operators up. All that is
 written to memory. What the zygote has written its children share; what a child writes the kernel copies for it, page
 by page.
@@ -10,7 +12,12 @@ torch knows an accelerator, that starts threads, and forked processes are refuse
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
+import tempfile
+import threading
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -23,6 +30,16 @@ from autograder.remote.server import Server
 from autograder.remote.stream import Inbox
 from autograder.remote.values import MODULE
 
+# What submissions import, and what torch imports lazily at first use.
+_IMPORTED = """
+    torch numpy torch.optim torch.utils.checkpoint torch.utils.data torch._dynamo torch.nn.functional abc
+    array ast asyncio base64 bisect collections concurrent.futures contextlib copy csv dataclasses
+    datetime decimal difflib enum fractions functools glob hashlib heapq html inspect io itertools json
+    logging math operator pathlib pickle pprint queue random re statistics string struct tarfile tempfile
+    textwrap threading time traceback types typing unicodedata unittest urllib.parse uuid warnings weakref
+    xml.etree.ElementTree zipfile zlib
+"""
+IMPORTED = tuple(_IMPORTED.split())
 TIMES = 10  # Python specialises a function once it has run a few times
 
 SOURCE = b'''
@@ -70,9 +87,34 @@ def later() -> None:
 '''
 
 
+def warm_up() -> None:
+    """Import what submissions commonly need, and rehearse."""
+    for name in IMPORTED:
+        importlib.import_module(name)
+    _import_plots()
+    torch.set_num_threads(1)
+    torch.set_num_interop_threads(1)
+    rehearse()
+
+
+def _import_plots() -> None:
+    """Import matplotlib where it is installed: most notebooks do, and its first import wants a directory to write to.
+
+    It remembers the directory's name and never looks again, so it may be gone afterwards.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MPLCONFIGDIR"] = folder
+        with suppress(ImportError):
+            importlib.import_module("matplotlib.pyplot")
+    # It watches over its font search with a timer's thread; the timer is cancelled by now.
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join(timeout=10)
+
+
 def rehearse() -> None:
     """Load a small file, and call it the way tests do."""
-    server = Server(set())
+    server = Server(channel=-1)
     _ask(server, "load", MODULE, "", {"rehearsal.py": SOURCE}, "rehearsal.py")
     x, mask = torch.ones(2, 4, 4, requires_grad=True), torch.ones(4, dtype=torch.bool)
     for _ in range(TIMES):

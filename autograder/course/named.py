@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autograder.course import Course, CourseError, Exercise
-from autograder.course.catalogue import exercise_at
+from autograder.course.catalogue import Course, Exercise, exercise_at
+from autograder.course.toml import CourseError
 
 
 def one_exercise(course: Course, name: str) -> Exercise:

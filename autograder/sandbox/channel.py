@@ -8,8 +8,6 @@ import socket
 import struct
 from collections.abc import Sequence
 
-from autograder.remote import wire
-from autograder.remote.stream import Inbox
 from autograder.sandbox.budget import Budget
 
 KEPT_OUTPUT = 64 << 10
@@ -23,14 +21,13 @@ class Closed(Exception):
 
 
 class Channel:
-    """Frames to and from one child, and what it printed. Waiting for the child is limited by its budget."""
+    """Bytes to and from one child, and what it printed. Waiting for the child is limited by its budget."""
 
     def __init__(self, sock: socket.socket, output: int, budget: Budget) -> None:
         self._socket = sock
         self._output: int | None = output
         self._budget = budget
         self.output = bytearray()
-        self.size = 0  # of the last frame, roughly as objects: those of a header take several times its bytes
         # Most answers come at once: a short wait in the very call that takes them spares a call to poll.
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             sock.setsockopt(socket.SOL_SOCKET, option, AT_ONCE)
@@ -38,12 +35,9 @@ class Channel:
         self._poll = select.poll()
         self._poll.register(output, select.POLLIN)
         self._poll.register(sock, select.POLLIN)
-        self._inbox = Inbox(self._read)
 
     def send(self, pieces: Sequence[memoryview | bytes]) -> None:
-        """Send one frame. WireError if the child has spoken out of turn: nothing may have come before it was asked."""
-        if self._inbox.unread:
-            raise wire.WireError("it sent something that nobody had asked for")
+        """Send these, in order. Closed at the end of the stream, TimedOut."""
         try:
             for piece in pieces:
                 rest = memoryview(piece)
@@ -55,13 +49,8 @@ class Channel:
         except (BrokenPipeError, ConnectionResetError):
             raise Closed from None
 
-    def receive(self) -> tuple[wire.FromChild, bytearray]:
-        """The next frame. WireError if it is malformed, Closed at the end of the stream, TimedOut."""
-        header, payload = self._inbox.frame()
-        self.size = 8 * len(header) + len(payload)
-        return wire.unpack_from_child(header), payload
-
-    def _read(self, buffer: memoryview) -> int:
+    def read(self, buffer: memoryview) -> int:
+        """Wait for bytes, put some into the buffer; how many. Closed at the end of the stream, TimedOut."""
         self._budget.check()  # a child that always has a byte ready must still meet its deadline
         while True:
             try:

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from autograder.remote import rehearsal
+from autograder.remote import warmup
 
 LEFT = """
 import os, sys, torch
-from autograder.remote.rehearsal import rehearse
+from autograder.remote.warmup import rehearse
 rehearse()
 assert len(os.listdir("/proc/self/task")) == 1, "a thread"
 assert "submission" not in sys.modules, "a module"
@@ -27,7 +27,7 @@ assert os.waitpid(pid, 0)[1] == 0, "no backward pass in a child"
 
 HOLES = """
 import ctypes
-from autograder.sandbox.linux import fill_holes
+from autograder.sandbox.warmup import fill_holes
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 blocks = [libc.malloc(ctypes.c_size_t(200)) for _ in range(20_000)]
@@ -68,6 +68,6 @@ def test_nothing_is_left_behind() -> None:
 
 
 def test_a_failure_is_loud(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rehearsal, "SOURCE", rehearsal.SOURCE.replace(b"def attend", b"def attended"))
+    monkeypatch.setattr(warmup, "SOURCE", warmup.SOURCE.replace(b"def attend", b"def attended"))
     with pytest.raises(RuntimeError, match="attend"):
-        rehearsal.rehearse()
+        warmup.rehearse()

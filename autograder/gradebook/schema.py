@@ -1,0 +1,86 @@
+"""The tables of a gradebook. Rows are added, never changed or removed."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from autograder.gradebook.roster import Person
+
+APPLICATION, SCHEMA = "llm-autograder", "1"
+
+metadata = sa.MetaData()
+gradebook_settings = sa.Table(
+    "gradebook",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("value", sa.String, nullable=False),
+)
+students_table = sa.Table("students", metadata, sa.Column("name", sa.String, primary_key=True))
+results_table = sa.Table(
+    "results",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column(
+        "key", sa.String, unique=True
+    ),  # NULL: not gradable by content (unreadable file, fault of ours)
+    sa.Column("exercise", sa.String, nullable=False),
+    sa.Column("status", sa.String, nullable=False),
+    sa.Column("score", sa.Float),
+    sa.Column("max_score", sa.Float, nullable=False),
+    sa.Column("isolation", sa.String, nullable=False),
+    sa.Column("message_en", sa.String, nullable=False),
+    sa.Column("message_zh", sa.String, nullable=False),
+    sa.Column("output", sa.String, nullable=False),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)
+tests_table = sa.Table(
+    "tests",
+    metadata,
+    sa.Column("result_id", sa.ForeignKey("results.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("visibility", sa.String, nullable=False),
+    sa.Column("outcome", sa.String, nullable=False),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("max_score", sa.Float, nullable=False),
+    sa.Column("diagnosis", sa.String),
+    sa.Column("question", sa.String),
+    sa.Column("message_en", sa.String, nullable=False),
+    sa.Column("message_zh", sa.String, nullable=False),
+)
+# A table of its own, so that gradebooks from before it was thought of get it when they are opened.
+faults_table = sa.Table(
+    "faults",
+    metadata,
+    sa.Column("result_id", sa.ForeignKey("results.id"), primary_key=True),
+    sa.Column("detail", sa.String, nullable=False),  # why the result is ungraded
+)
+attempts_table = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("student", sa.ForeignKey("students.name"), nullable=False, index=True),
+    sa.Column("exercise", sa.String, nullable=False),
+    sa.Column("result_id", sa.ForeignKey("results.id"), nullable=False),
+    sa.Column("path", sa.String, nullable=False),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)
+adjustments_table = sa.Table(
+    "adjustments",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("student", sa.ForeignKey("students.name"), nullable=False),
+    sa.Column("exercise", sa.String, nullable=False),
+    sa.Column("points", sa.Float, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)
+# Rows are added here, too: the last one of each student holds.
+roster_table = sa.Table(
+    "roster",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    *(sa.Column(name, sa.String, nullable=False) for name in Person.__struct_fields__),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)

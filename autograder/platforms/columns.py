@@ -1,0 +1,57 @@
+"""What a gradebook elsewhere gets columns for: some exercises of the course, and the points that can be had on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from autograder.course import Course, Exercise
+from autograder.gradebook.policy import Score
+from autograder.results import total
+from autograder.text import Text
+
+
+@dataclass(frozen=True)
+class Column:
+    """Some exercises that are one column elsewhere. `points`: exercise -> what can be had."""
+
+    id: str
+    title: Text
+    points: Mapping[str, float]
+
+    @property
+    def names(self) -> set[str]:
+        """What its column may be called, in lower case."""
+        return {name.lower() for name in (self.id, self.title.en, self.title.zh) if name}
+
+    @property
+    def max_score(self) -> float:
+        return total(self.points.values())
+
+    def score(self, student: str, scores: Mapping[tuple[str, str], Score]) -> float | None:
+        """The student's points: None where nothing was handed in, or while a fault of ours hides a part of it."""
+        known = [scores[student, name] for name in self.points if (student, name) in scores]
+        if not known or any(score.score is None for score in known):
+            return None
+        return total(score.score or 0.0 for score in known)
+
+
+def columns(course: Course, only: Sequence[str], scores: Mapping[tuple[str, str], Score]) -> list[Column]:
+    """What is named, as one item each; else the course's assignments, else its exercises."""
+    titles = {unit.id: unit.title.text for unit in course.units}
+    titles |= {assignment.id: assignment.title.text for assignment in course.assignments}
+    names = list(only) or [assignment.id for assignment in course.assignments] or list(course.exercises)
+    found = []
+    for name in names:
+        exercises = course.select([name])
+        title = titles.get(name.rstrip("/")) or exercises[0].public.title.text
+        found.append(Column(name, title, full_points(exercises, scores)))
+    return found
+
+
+def full_points(exercises: Iterable[Exercise], scores: Mapping[tuple[str, str], Score]) -> dict[str, float]:
+    """Exercise -> the points that can be had: as recorded, else as its file says."""
+    recorded: dict[str, float] = {}
+    for (_, name), score in scores.items():
+        recorded[name] = max(recorded.get(name, 0.0), score.max_score)
+    return {exercise.id: recorded.get(exercise.id, exercise.public.max_score) for exercise in exercises}

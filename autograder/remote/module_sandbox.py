@@ -1,0 +1,39 @@
+"""A sandbox whose processes each serve one student's module, or take one archive apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autograder.remote.client import RemoteModule
+from autograder.results import Limits
+from autograder.sandbox.messages import Program
+from autograder.sandbox.sandbox import Sandbox
+
+PROGRAM = Program("autograder.remote.program", files=("remote", "guest"))
+
+
+class ModuleSandbox(Sandbox):
+    """Opens students' modules, confined. A context manager.
+
+    with ModuleSandbox() as sandbox, sandbox.open({"a.py": source}, "a.py", limits=Limits()) as module:
+        module.load()
+        module.student.softmax(torch.randn(3))
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Takes the options of `Sandbox`."""
+        super().__init__(PROGRAM, **options)
+
+    def open(
+        self, files: Mapping[str, bytes], main: str, *, limits: Limits, forbidden: Sequence[str] = ()
+    ) -> RemoteModule:
+        """A confined process for these files; `load` then runs `files[main]`. `forbidden`: calls that it may not make."""
+        process = self.fork(limits.memory_mb << 20, forbidden if main else None)
+        return RemoteModule(process, files, main, limits)
+
+    def unpack(self, archive: bytes, *, max_bytes: int, max_files: int) -> dict[str, bytes]:
+        """The files of a zip or tar archive, unpacked in a child of its own. ArchiveError names what is wrong."""
+        memory_mb = 128 + 3 * (len(archive) + max_bytes) // (1 << 20)
+        with self.open({}, "", limits=Limits(seconds=20, memory_mb=memory_mb)) as child:
+            return child.unpack(archive, max_bytes, max_files)
