@@ -226,11 +226,13 @@ class _Subject:
         return f"{len(mistakes)} caught where they say, and diagnosed as themselves", problems
 
     def _questions_touched(self, mistake: Misconception) -> set[str]:
-        first = self.solution[: self.solution.index(mistake.replace)].count("\n") + 1
-        last = first + mistake.replace.count("\n")
-        return {
-            b.question for b in find_blocks(self.solution, self.name) if b.first <= last and first <= b.last
-        }
+        touched = set()
+        for edit in mistake.changes:
+            first = self.solution[: self.solution.index(edit.replace)].count("\n") + 1
+            last = first + edit.replace.count("\n")
+            blocks = find_blocks(self.solution, self.name)
+            touched |= {block.question for block in blocks if block.first <= last and first <= block.last}
+        return touched
 
     def _misconception(self, mistake: Misconception, source: str) -> list[str]:
         who = f"misconception {mistake.name!r}"

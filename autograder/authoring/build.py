@@ -1,4 +1,4 @@
-"""`autograder build`: write `exercises/` from `solutions/`.
+"""`autograder build`: write `exercises/` from `solutions/`, and given code into the solutions that name it.
 
 A skeleton and its public TOML are generated, never edited. A learner, though, works in the same files: a skeleton that
 was filled in is left alone unless told otherwise (its digest in the public TOML tells).
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from autograder.authoring.given import with_given
 from autograder.authoring.script import (
     Cell,
     ScriptError,
@@ -152,16 +153,22 @@ def toml_lines(data: dict[str, object], prefix: str = "") -> list[str]:
     return lines
 
 
+def solution_of(exercise: Exercise) -> str:
+    """The solution, with given code as it stands in `solutions/given/` now."""
+    return with_given(read_text(exercise.solution), exercise.root, str(exercise.solution))
+
+
 def skeleton_of(exercise: Exercise) -> str:
     """The skeleton, afresh: the one on disk may hold somebody's work."""
-    return skeleton_text(exercise, read_text(exercise.solution), exercise.spec)
+    return skeleton_text(exercise, solution_of(exercise), exercise.spec)
 
 
 def generate(exercise: Exercise) -> dict[Path, str]:
-    """The files that `exercises/` must hold for this exercise, as text."""
-    skeleton = skeleton_of(exercise)
-    public = public_spec(exercise, read_text(exercise.solution), skeleton)
-    return {exercise.skeleton: skeleton, exercise.public_spec_file: public_toml(public)}
+    """The exercise's generated files as text: what `exercises/` holds, and the solution with its given code."""
+    solution = solution_of(exercise)
+    skeleton = skeleton_text(exercise, solution, exercise.spec)
+    public = public_toml(public_spec(exercise, solution, skeleton))
+    return {exercise.solution: solution, exercise.skeleton: skeleton, exercise.public_spec_file: public}
 
 
 def stale(exercise: Exercise) -> list[Path]:

@@ -14,6 +14,9 @@ from autograder.errors import UserError
 
 BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
 HEADER = re.compile(r'# %%( \[markdown\](?P<zh> lang="zh")?)?$')
+GIVEN = re.compile(
+    r"^# GIVEN (?P<name>[a-z][a-z0-9_]*)\n(?P<code>.*?)^# END GIVEN$", re.MULTILINE | re.DOTALL
+)
 MIN_TELLING = 12  # non-space characters: shorter lines (`return x`, `else:`) give nothing away
 
 
@@ -198,6 +201,11 @@ def solution_lines(source: str, path: str) -> list[str]:
 
 
 def surviving_lines(solution: str, path: str, released: str) -> list[str]:
-    """Solution lines that can be found, as whole lines, in a released text."""
-    present = {line.strip() for line in released.splitlines()}
+    """Solution lines that can be found, as whole lines, in a released text outside of given code."""
+    present = {line.strip() for line in without_given(released).splitlines()}
     return [line for line in solution_lines(solution, path) if line in present]
+
+
+def without_given(text: str) -> str:
+    """The text with given code blanked out, line for line: it is no leak, whatever exercise it is the answer of."""
+    return GIVEN.sub(lambda found: "\n" * found[0].count("\n"), text)

@@ -1,4 +1,4 @@
-"""Units, exercises and assignments, read from `course/course.toml` and from where the files lie.
+"""Units, exercises and assignments, read from `course/course.toml`, from a `unit.toml` per unit, and from where files lie.
 
 An exercise `UNIT/TOPIC` has the same name in every tree of the course; nothing but that name links its files.
 """
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from autograder.course.spec import BothLanguages, ExerciseSpec, Name, PublicSpec
 from autograder.course.toml import CourseError, read_toml
 from autograder.results import Policy
-from autograder.text import Text
+from autograder.text import LANGUAGES, Text
 
 COURSE_FILE = Path("course") / "course.toml"
 IN_ASSIGNMENT = Text("{path}, assignment {name!r}", "{path}，作业 {name!r}")
@@ -30,12 +30,17 @@ BUILD, WRITE, TAKE_BACK = (
 )
 
 
-class Unit(Struct, frozen=True, forbid_unknown_fields=True):
+class _UnitFile(Struct, frozen=True, forbid_unknown_fields=True):
+    title: BothLanguages
+    exercises: Annotated[tuple[Name, ...], Meta(min_length=1)]
+
+
+class Unit(Struct, frozen=True):
     """A chapter of the course: its id, its titles, and its topics in teaching order."""
 
-    id: Name
+    id: str
     title: BothLanguages
-    exercises: tuple[Name, ...]
+    exercises: tuple[str, ...]
 
 
 class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +57,8 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
 
 class _CourseFile(Struct, frozen=True, forbid_unknown_fields=True):
     title: BothLanguages
-    unit: tuple[Unit, ...]
+    units: tuple[Name, ...]
+    languages: tuple[Literal["en", "zh"], ...] = ("en", "zh")
     assignment: tuple[Assignment, ...] = ()
     policy: Policy = Policy()
 
@@ -135,6 +141,7 @@ class Course:
     exercises: dict[str, Exercise]
     assignments: tuple[Assignment, ...]
     policy: Policy
+    languages: tuple[str, ...] = LANGUAGES  # in which every page exists
 
     @classmethod
     def load(cls, root: Path, *, authoring: bool = False) -> Course:
@@ -146,27 +153,30 @@ class Course:
         """
         path = root / COURSE_FILE
         data = read_toml(path, _CourseFile)
-        exercises: dict[str, Exercise] = {}
-        for unit in data.unit:
-            for topic in unit.exercises:
-                exercise = Exercise(root, unit.id, topic)
-                if exercise.id in exercises:
-                    raise CourseError(
-                        f"{path}: exercise {exercise.id!r} is listed twice; take one entry out",
-                        f"{path}：练习 {exercise.id!r} 列了两次；请去掉一处",
-                    )
-                exercises[exercise.id] = exercise
+        if not data.units:
+            raise CourseError(
+                f"{path}: `units` is empty; name at least one unit, and describe it in course/UNIT/unit.toml",
+                f"{path}：`units` 为空；请至少列出一个单元，并在 course/UNIT/unit.toml 中描述它",
+            )
         for kind, ids in (
-            (Text("unit", "单元"), [u.id for u in data.unit]),
+            (Text("unit", "单元"), data.units),
             (Text("assignment", "作业"), [a.id for a in data.assignment]),
         ):
-            twice = [name for name, n in Counter(ids).items() if n > 1]
+            twice = _repeated(ids)
             if twice:
                 raise CourseError(
-                    f"{path}: {kind.en} {twice[0]!r} is defined twice; rename one or merge them",
-                    f"{path}：{kind.zh} {twice[0]!r} 定义了两次；请给其中一个改名，或合并二者",
+                    f"{path}: {kind.en} {twice!r} is listed twice; rename one or take it out",
+                    f"{path}：{kind.zh} {twice!r} 列了两次；请给其中一个改名，或去掉一处",
                 )
-        course = cls(root, data.title, data.unit, exercises, data.assignment, data.policy)
+        units = tuple(_unit(root, name) for name in data.units)
+        exercises = {
+            exercise.id: exercise
+            for unit in units
+            for exercise in (Exercise(root, unit.id, topic) for topic in unit.exercises)
+        }
+        course = cls(
+            root, data.title, units, exercises, data.assignment, data.policy, data.languages or LANGUAGES
+        )
         for assignment in data.assignment:
             course.select(assignment.exercises, where=IN_ASSIGNMENT.format(path=path, name=assignment.id))
         if not authoring:
@@ -221,8 +231,8 @@ class Course:
 
     def check_files(self, exercises: Iterable[Exercise]) -> None:
         """CourseError if one of these exercises lacks a file, or if a file lies about that no exercise owns."""
-        course_file = self.root / COURSE_FILE
         for exercise in exercises:
+            listed_in = unit_file(self.root, exercise.unit)
             generated = [exercise.skeleton, exercise.public_spec_file]
             by_hand = [exercise.public_tests]
             if self.has_solutions:
@@ -231,17 +241,38 @@ class Course:
                 if not path.is_file():
                     remedy = BUILD if path in generated else WRITE
                     raise CourseError(
-                        f"{path} is missing: {course_file} lists {exercise.id}; {remedy.en}",
-                        f"缺少 {path}：{course_file} 列有 {exercise.id}；{remedy.zh}",
+                        f"{path} is missing: {listed_in} lists {exercise.id}; {remedy.en}",
+                        f"缺少 {path}：{listed_in} 列有 {exercise.id}；{remedy.zh}",
                     )
         listed = {exercise.skeleton for exercise in self}
         for path in sorted((self.root / "exercises").glob("*/*.py")):
             if path not in listed and not path.name.startswith(("test_", "conftest")):
-                name = f"{path.parent.name}/{path.stem}"
+                owner = unit_file(self.root, path.parent.name)
                 raise CourseError(
-                    f"{path} belongs to no exercise; list {name!r} in {course_file} or remove it",
-                    f"{path} 不属于任何练习；请在 {course_file} 中列出 {name!r}，或删除该文件",
+                    f"{path} belongs to no exercise; list {path.stem!r} in {owner} or remove it",
+                    f"{path} 不属于任何练习；请在 {owner} 中列出 {path.stem!r}，或删除该文件",
                 )
+
+
+def _unit(root: Path, name: str) -> Unit:
+    path = unit_file(root, name)
+    data = read_toml(path, _UnitFile)
+    twice = _repeated(data.exercises)
+    if twice:
+        raise CourseError(
+            f"{path}: exercise {twice!r} is listed twice; take one entry out",
+            f"{path}：练习 {twice!r} 列了两次；请去掉一处",
+        )
+    return Unit(name, data.title, data.exercises)
+
+
+def unit_file(root: Path, name: str) -> Path:
+    """Where a unit's titles and exercises stand."""
+    return root / "course" / name / "unit.toml"
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    return next((name for name, n in Counter(names).items() if n > 1), None)
 
 
 def _nearest(name: str, known: Iterable[str]) -> Text:

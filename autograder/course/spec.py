@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from autograder.guest.forbidden_groups import expanded
 from autograder.results import Limits, total
 from autograder.text import Text
 
@@ -30,24 +31,45 @@ class Hint(BothLanguages, frozen=True, forbid_unknown_fields=True):
     question: Filled
 
 
-class Misconception(Struct, frozen=True, forbid_unknown_fields=True):
-    """A mistake students make, as an exact edit of the reference, with the hint that names it."""
+class Edit(Struct, frozen=True, forbid_unknown_fields=True):
+    """One exact edit of the reference."""
 
-    name: Name
     replace: Filled
     with_: str = field(name="with")
+
+
+class Misconception(Struct, frozen=True, forbid_unknown_fields=True):
+    """A mistake students make, as one exact edit of the reference or several, with the hint that names it."""
+
+    name: Name
     caught: Filled  # the hidden test that must lose points
     hint: BothLanguages
+    replace: str | None = None
+    with_: str | None = field(name="with", default=None)
+    edits: tuple[Edit, ...] = ()
+
+    def __post_init__(self) -> None:
+        one = self.replace is not None and self.with_ is not None
+        if one == bool(self.edits) or (self.replace is None) != (self.with_ is None) or self.replace == "":
+            raise ValueError(f"{self.name!r} takes `replace` and `with`, or `edits` that each have both")
+
+    @property
+    def changes(self) -> tuple[Edit, ...]:
+        """The edits, however they are written."""
+        return self.edits or (Edit(self.replace or "", self.with_ or ""),)
 
     def apply(self, solution: str) -> str:
-        """The reference with this mistake in it. ValueError unless the edit matches exactly once."""
-        matches = solution.count(self.replace)
-        if matches != 1:
-            raise ValueError(
-                f"misconception {self.name!r}: its `replace` text occurs {matches} times in the solution; "
-                "it must occur exactly once"
-            )
-        return solution.replace(self.replace, self.with_)
+        """The reference with this mistake in it. ValueError unless each edit matches exactly once."""
+        changed = solution
+        for edit in self.changes:
+            matches = solution.count(edit.replace)
+            if matches != 1 or edit.replace not in changed:
+                raise ValueError(
+                    f"misconception {self.name!r}: its `replace` text {edit.replace!r} occurs {matches} times in the "
+                    "solution; it must occur exactly once, and no two edits may overlap"
+                )
+            changed = changed.replace(edit.replace, edit.with_)
+        return changed
 
 
 class BasicSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,9 +78,23 @@ class BasicSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     title: BothLanguages
     minutes: Annotated[int, Meta(ge=1)]
     difficulty: Annotated[int, Meta(ge=1, le=5)]
+    tier: Literal["core", "standard", "short"] = "standard"
+    kind: Literal["exercise", "quiz", "capstone"] = "exercise"
+    requires: tuple[str, ...] = ()  # the exercises that come before it
     limits: Limits = Limits()
-    forbidden: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()  # dotted names, and groups of them
     hint: tuple[Hint, ...] = ()
+
+    def __post_init__(self) -> None:
+        try:
+            expanded(self.forbidden)
+        except LookupError as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def forbidden_calls(self) -> tuple[str, ...]:
+        """Every dotted name that the student's functions may not call."""
+        return expanded(self.forbidden)
 
 
 class QuestionPoints(Struct, frozen=True, forbid_unknown_fields=True):

@@ -61,8 +61,8 @@ class Worker:
 
     def _open(self, bundle: Bundle, files: Mapping[str, bytes], main: str) -> Backend:
         if self.mode.unsafe:
-            return unsafe_backend(files, main, bundle.spec.forbidden)
-        return ConfinedBackend(self.sandbox, files, main, bundle.spec.limits, bundle.spec.forbidden)
+            return unsafe_backend(files, main, bundle.spec.forbidden_calls)
+        return ConfinedBackend(self.sandbox, files, main, bundle.spec.limits, bundle.spec.forbidden_calls)
 
     def grader(self, bundle: Bundle) -> ExerciseGrader:
         """The grader of this very bundle; it takes the place of an older one of the same exercise."""

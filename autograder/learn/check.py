@@ -129,7 +129,7 @@ def check_namespace(
     def is_student(filename: str) -> bool:
         return filename == file or "ipykernel_" in filename or filename.startswith("<ipython-input")
 
-    backend = InProcessBackend(lambda skipped: module, exercise.public.forbidden, is_student)
+    backend = InProcessBackend(lambda skipped: module, exercise.public.forbidden_calls, is_student)
     return run_public(exercise, backend, is_student, lang, only=only, absent=None if file else NOT_RUN)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from autograder.authoring.build import holds_work, skeleton_of, toml_lines
 from autograder.course import Course, CourseError, Exercise
+from autograder.course.catalogue import COURSE_FILE, unit_file
 from autograder.course.digests import file_digest
 from autograder.course.toml import read_text
 from autograder.text import Text
@@ -82,7 +83,8 @@ def write_course(selection: Selection, out: Path) -> list[Exercise]:
         _copy(exercise.public_tests, exercise.root, out)
         _write_lessons(exercise, out)
     _copy(selection.course.root / "course" / "LICENSE.md", selection.course.root, out)
-    _put(out / "course" / "course.toml", _course_toml(selection))
+    for path, text in _catalogue(selection).items():
+        _put(out / path, text)
     _put(out / "pytest.ini", PYTEST_INI)
     return [Exercise(out, exercise.unit, exercise.topic) for exercise in selection.exercises]
 
@@ -132,20 +134,22 @@ def _write_lessons(exercise: Exercise, out: Path) -> None:
     folder = exercise.root / "course" / exercise.unit
     for path in sorted(folder.rglob("*")):
         lesson = path.name.split(".")[0] in (exercise.topic, "overview")
-        if path.is_file() and (lesson or path.suffix != ".md"):
+        if path.is_file() and (lesson or path.suffix not in (".md", ".toml")):
             _copy(path, exercise.root, out)
 
 
-def _course_toml(selection: Selection) -> str:
-    """A course.toml that lists what is released and nothing else."""
+def _catalogue(selection: Selection) -> dict[Path, str]:
+    """A course.toml and unit.toml files that list what is released and nothing else."""
     course = selection.course
-    lines = toml_lines({"title": {"en": course.title.en, "zh": course.title.zh}})
+    files = {}
     for unit in course.units:
         topics = [exercise.topic for exercise in selection.exercises if exercise.unit == unit.id]
         if topics:
             title = {"en": unit.title.en, "zh": unit.title.zh}
-            lines += ["", "[[unit]]", *toml_lines({"id": unit.id, "title": title, "exercises": topics})]
-    return "\n".join(lines) + "\n"
+            files[unit_file(Path(), unit.id)] = toml_lines({"title": title, "exercises": topics})
+    title = {"en": course.title.en, "zh": course.title.zh}
+    files[COURSE_FILE] = toml_lines({"title": title, "units": [path.parent.name for path in files]})
+    return {path: "\n".join(lines) + "\n" for path, lines in files.items()}
 
 
 def page(template: str, selection: Selection, **values: Any) -> str:

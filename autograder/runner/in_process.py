@@ -185,7 +185,7 @@ def local_backend(path: Path, exercise: Exercise) -> InProcessBackend:
     require_file(path, exercise)
     spec = exercise.public if exercise.public_spec_file.is_file() else exercise.spec
     filename = filename_of(path.name, str(path.parent.resolve()))
-    backend = InProcessBackend(lambda skipped: load_local(path), spec.forbidden, filename.__eq__)
+    backend = InProcessBackend(lambda skipped: load_local(path), spec.forbidden_calls, filename.__eq__)
     with ended_in_time(), time_limit(PATIENCE * spec.limits.seconds, filename.__eq__):
         _ = backend.student
     return backend

@@ -49,6 +49,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+# GIVEN attention
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
     """Given: scaled dot-product attention of all heads at once.
 
@@ -67,6 +68,9 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float
     identity = torch.eye(k.shape[-2], dtype=k.dtype, device=k.device).expand(*k.shape[:-2], -1, -1)
     weights = F.scaled_dot_product_attention(q, k, identity, attn_mask=mask, scale=scale)
     return torch.matmul(weights, v), weights
+
+
+# END GIVEN
 
 
 # %% [markdown]

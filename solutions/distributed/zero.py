@@ -54,9 +54,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-State = dict[str, Any]
 
-
+# GIVEN comm
 class Comm(Protocol):
     """One rank's connection to the others. A ring sends, for a full tensor of P bytes, (N-1)/N times:"""
 
@@ -74,6 +73,13 @@ class Comm(Protocol):
 
     def broadcast(self, tensor: Tensor, src: int) -> Tensor:
         """[n] -> [n]: the tensor of rank `src`, on every rank. 1P."""
+
+
+# END GIVEN
+
+
+# GIVEN adamw
+State = dict[str, Any]
 
 
 def adamw(
@@ -99,6 +105,9 @@ def adamw(
     decayed = params * (1 - lr * weight_decay)
     updated = decayed - lr * (exp_avg / (1 - betas[0] ** step)) / root
     return updated, {"step": step, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
+
+
+# END GIVEN
 
 
 # %% [markdown]
