@@ -29,6 +29,7 @@ from autograder.course.spec import BasicSpec, PristineDigests, QuestionPoints
 from autograder.course.toml import read_text, read_toml
 from autograder.results import Visibility, total
 from autograder.runner.collect import collect
+from autograder.course.glossary import CONVENTIONS, GLOSSARY_FILE, load_glossary, with_glossary
 
 JUPYTER_HEADER = """\
 # ---
@@ -194,19 +195,30 @@ def build_exercise(exercise: Exercise, *, force: bool = False) -> list[Built]:
     current = exercise.skeleton
     if not force and holds_work(exercise) and current.read_text(encoding="utf-8") != files[current]:
         return [Built(path, State.KEPT) for path in files]
-    built = []
-    for path, text in files.items():
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            built.append(Built(path, State.UNCHANGED))
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        built.append(Built(path, State.WRITTEN))
-    return built
+    return [_write(path, text) for path, text in files.items()]
+
+
+def build_conventions(root: Path) -> list[Built]:
+    """Write the glossary's table into the conventions pages. Nothing to do in a course that has no glossary."""
+    if not (root / GLOSSARY_FILE).is_file():
+        return []
+    terms = load_glossary(root)
+    pages = {lang: root / page for lang, page in CONVENTIONS.items()}
+    return [_write(path, with_glossary(read_text(path), terms, lang)) for lang, path in pages.items()]
+
+
+def _write(path: Path, text: str) -> Built:
+    """Write a generated file where it is missing or says something else."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return Built(path, State.UNCHANGED)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return Built(path, State.WRITTEN)
 
 
 def build(course: Course, names: list[str] | None = None, *, force: bool = False) -> list[Built]:
-    """Build the named exercises, or all."""
-    return [
+    """Build the named exercises; without names all of them, and the conventions pages."""
+    built = [
         built for exercise in course.select(names or []) for built in build_exercise(exercise, force=force)
     ]
+    return built if names else [*built, *build_conventions(course.root)]
