@@ -25,11 +25,11 @@ from autograder.authoring.script import (
 )
 from autograder.course import Course, Exercise, ExerciseSpec, PublicSpec
 from autograder.course.digests import code_digest, file_digest
+from autograder.course.glossary import CONVENTIONS, GLOSSARY_FILE, load_glossary, with_glossary
 from autograder.course.spec import BasicSpec, PristineDigests, QuestionPoints
 from autograder.course.toml import read_text, read_toml
 from autograder.results import Visibility, total
 from autograder.runner.collect import collect
-from autograder.course.glossary import CONVENTIONS, GLOSSARY_FILE, load_glossary, with_glossary
 
 JUPYTER_HEADER = """\
 # ---

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from autograder.course.toml import CourseError, read_toml
 from autograder.course.spec import BothLanguages, Filled
+from autograder.course.toml import CourseError, read_toml
 
 GLOSSARY_FILE = Path("course") / "glossary.toml"
 CONVENTIONS = {  # the pages that show the terms

@@ -8,8 +8,8 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from autograder.course import find_course
-from autograder.course.errors import read_toml
 from autograder.course.spec import BothLanguages, Name
+from autograder.course.toml import read_toml
 
 EXAMPLES_FILE = Path("course") / "examples.toml"
 Positive = Annotated[int, Meta(ge=1)]

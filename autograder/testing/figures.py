@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import warnings
 
-from autograder.lang import language
-from autograder.results import Text
+from autograder.text import Text, language
 
 ABSENT = Text(
     "The Chinese labels of the figures show as empty boxes: the package zhplot, which carries a Chinese font, is "
