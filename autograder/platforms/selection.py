@@ -26,6 +26,10 @@ testpaths = exercises
 """
 
 
+# Pages and data of course/ that go with any exercise.
+SHARED = ("LICENSE.md", "conventions.md", "conventions.zh.md", "examples.toml", "glossary.toml")
+
+
 @dataclass(frozen=True)
 class Selection:
     """Exercises of a course that are given out together."""
@@ -82,7 +86,8 @@ def write_course(selection: Selection, out: Path) -> list[Exercise]:
             _put(out / path.relative_to(exercise.root), text)
         _copy(exercise.public_tests, exercise.root, out)
         _write_lessons(exercise, out)
-    _copy(selection.course.root / "course" / "LICENSE.md", selection.course.root, out)
+    for name in SHARED:
+        _copy(selection.course.root / "course" / name, selection.course.root, out)
     for path, text in _catalogue(selection).items():
         _put(out / path, text)
     _put(out / "pytest.ini", PYTEST_INI)
