@@ -1,4 +1,4 @@
-"""What tests are written with, and what runs them: fixtures, comparison, collection, outcomes.
+"""What tests and lessons are written with: comparison, contracts, ranks, references, examples, figures.
 
 Test files import from here: `from autograder.testing import assert_close`.
 """
@@ -8,11 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 _HOMES = {
+    "PROMISES": "autograder.testing.contracts",
     "assert_close": "autograder.testing.compare",
+    "check_promise": "autograder.testing.contracts",
+    "check_refusal": "autograder.testing.contracts",
+    "chinese_figures": "autograder.testing.figures",
+    "first_seed": "autograder.testing.contracts",
     "load_reference": "autograder.testing.reference",
     "per_rank": "autograder.testing.ranks",
+    "running_examples": "autograder.testing.examples",
 }
-__all__ = ["assert_close", "load_reference", "per_rank"]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
