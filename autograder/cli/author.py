@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
     app.command()(new)
     app.command()(notebooks)
     app.command()(audit)
+    app.command("try")(try_)
 
 
 def build(
@@ -122,3 +123,34 @@ def audit(
         print_json({"exercises": reports})
     if not all(report.green for report in reports):
         raise typer.Exit(1)
+
+
+def try_(
+    name: Annotated[str, typer.Argument(help="The exercise, as rag/my_topic.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files to grade as submissions to that exercise.")
+    ] = None,
+    edit: Annotated[
+        list[str] | None, typer.Option(help="An edit of the reference, as 'OLD=>NEW'; may be repeated.")
+    ] = None,
+    json: JsonOption = False,
+    course: CourseOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Grade files against one exercise, side by side, and record nothing: holes in its tests show here."""
+    from autograder.audit.tries import sources_of, tries
+    from autograder.cli.tables import try_table
+
+    root = open_course(course, authoring=True)
+    exercise = root.exercise(name)
+    root.check_files([exercise])
+    sources = sources_of(exercise, files or [], edit or [])
+    found = []
+    with console(stderr=True).status("") as status:
+        for tried in tries(root, exercise, sources):
+            found.append(tried)
+            status.update(f"{len(found)}/{len(sources)}")
+    if json:
+        print_json({"exercise": exercise.id, "tries": found})
+    else:
+        console().print(try_table(found, Speaker(lang)))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
 
     from autograder.audit import ExerciseAudit
+    from autograder.audit.tries import Try
     from autograder.cli.common import Speaker
     from autograder.course import Course, Exercise
     from autograder.gradebook import Adjustment, Gradebook, Score
@@ -50,6 +51,11 @@ ATTEMPTED, SEEN, REMEDY = (
     Text("attempted", "尝试的违规"),
     Text("seen", "实际结果"),
     Text("remedy", "补救办法"),
+)
+TRIED, PUBLIC, LOST = (
+    Text("tried", "尝试"),
+    Text("public", "公开测试"),
+    Text("tests lost", "失分的测试"),
 )
 MORE = Text("  and {n} more", "  另有 {n} 条")
 MORE_FOUND = Text(
@@ -349,6 +355,38 @@ def audit_table(report: ExerciseAudit, say: Speaker) -> Table:
             f"{point.title.pick(say.lang)}: {detail}",
         )
     return table
+
+
+def try_table(found: Sequence[Try], say: Speaker) -> Table:
+    """Each try with its points, the tests it loses, and the misconceptions it is named. Full marks stand out."""
+    table = Table(show_lines=True)
+    for column in (TRIED, POINTS, PUBLIC, LOST, MISTAKE):
+        table.add_column(say(column), overflow="fold", no_wrap=column in (POINTS, LOST, MISTAKE))
+    for one in found:
+        score = "?" if one.result.score is None else number(one.result.score)
+        full = one.result.score == one.result.max_score
+        lost = "\n".join(_lost_lines(one, say))
+        problem = "" if one.result.tests else one.result.message.pick(say.lang)
+        table.add_row(
+            escape(one.name),
+            f"[{'yellow' if full else 'default'}]{score}/{number(one.result.max_score)}[/]",
+            "[green]✓[/]" if one.passes_public else "[red]✗[/]",
+            escape(lost or problem),
+            escape("\n".join(one.diagnoses)),
+        )
+    return table
+
+
+def _lost_lines(one: Try, say: Speaker) -> list[str]:
+    """The tests that a try lost; those of questions that it left out are only counted."""
+    worst = {name: tests[0].outcome for name, tests in one.lost.items()}
+    lines = [
+        name if outcome is Outcome.FAILED else f"{name} ({_word(outcome, say)})"
+        for name, outcome in worst.items()
+        if outcome is not Outcome.NOT_IMPLEMENTED
+    ]
+    left_out = len(worst) - len(lines)
+    return [*lines, f"{left_out} × {_word(Outcome.NOT_IMPLEMENTED, say)}"] if left_out else lines
 
 
 def doctor_table(report: DoctorReport, say: Speaker) -> Group:

@@ -37,26 +37,26 @@ class ShownCell(NamedTuple):
     outputs: list[tuple[str, str]]  # (TEXT or PNG, content)
 
 
-class _Data(Struct):
+class _Data(Struct, frozen=True):
     text: Lines | None = field(name=TEXT, default=None)
     png: Lines | None = field(name=PNG, default=None)
 
 
-class _Output(Struct):
+class _Output(Struct, frozen=True):
     data: _Data = _Data()
     text: Lines | None = None
     traceback: Lines | None = None
 
 
-class _Nbgrader(Struct):
+class _Nbgrader(Struct, frozen=True):
     grade_id: str = ""
 
 
-class _Metadata(Struct):
+class _Metadata(Struct, frozen=True):
     nbgrader: _Nbgrader = _Nbgrader()
 
 
-class _Cell(Struct):
+class _Cell(Struct, frozen=True):
     cell_type: str
     source: Lines | None = None
     input: Lines = ""  # what nbformat 3 calls the source of a code cell
@@ -64,11 +64,11 @@ class _Cell(Struct):
     metadata: _Metadata = _Metadata()
 
 
-class _Sheet(Struct):
+class _Sheet(Struct, frozen=True):
     cells: list[_Cell] = []
 
 
-class _Notebook(Struct):
+class _Notebook(Struct, frozen=True):
     cells: list[_Cell] | None = None
     worksheets: list[_Sheet] = []  # of nbformat 3
 
