@@ -199,16 +199,12 @@ class Borrowed:
 
 @pytest.fixture(scope="session")
 def borrowed(sandbox: Any) -> Callable[..., Any]:
-    """What can stand for the class `Sandbox`: it gives the session's sandbox, whatever is asked for."""
+    """What can stand for the class `ModuleSandbox`: it gives the session's sandbox, whatever is asked for."""
     return lambda **options: Borrowed(sandbox)
 
 
 @pytest.fixture
 def shared_sandbox(sandbox: Any, borrowed: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Every worker and audit of this test uses the session's sandbox in place of one of its own."""
-    import autograder.audit.audit
-    import autograder.grading.scheduler
-
-    for module in (autograder.grading.scheduler, autograder.audit.audit):
-        monkeypatch.setattr(module, "Sandbox", borrowed)
+    """Every worker of this test, an audit's too, uses the session's sandbox in place of one of its own."""
+    monkeypatch.setattr("autograder.grading.worker.ModuleSandbox", borrowed)
     return sandbox
