@@ -1,4 +1,4 @@
-"""One submission on one exercise's workbench: verdict, points, diagnosis, and whose fault a failure is."""
+"""One submission on one exercise: verdict, points, diagnosis, and whose fault a failure is."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from typing import Any
 
 import nbformat
 import pytest
-from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
 
 from autograder.course import Exercise
-from autograder.grading import workbench
 from autograder.grading.bundle import bundle_of, result_key
 from autograder.grading.grader import ExerciseGrader
 from autograder.grading.submissions import Submission
+from autograder.grading.worker import Mode, Worker
 from autograder.remote.client import RemoteModule
 from autograder.results import ExerciseResult, Isolation, Limits, Outcome, Status, Visibility
 from autograder.runner.collect import TestCase
 from autograder.runner.confined import ConfinedBackend
-from autograder.runner.run import Ending
+from autograder.runner.run import Ending, run_case
 from autograder.sandbox.errors import Killed
 from autograder.text import Text
 
@@ -39,13 +38,18 @@ def answer(**other: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def benches() -> dict[tuple[str, bool], ExerciseGrader]:
-    """Workbenches by bundle and mode: most tests of this file grade on the same one, as a worker does."""
+def graders() -> dict[tuple[str, bool], ExerciseGrader]:
+    """Graders by bundle and mode: most tests of this file use the same one, as a worker does."""
     return {}
 
 
 @pytest.fixture
-def grade(affine: Exercise, sandbox: Any, benches: dict[tuple[str, bool], ExerciseGrader]) -> Grade:
+def worker(shared_sandbox: Any) -> Worker:
+    return Worker(Mode())
+
+
+@pytest.fixture
+def grade(affine: Exercise, worker: Worker, graders: dict[tuple[str, bool], ExerciseGrader]) -> Grade:
     """`grade(source)`, isolated, or in process with `unsafe=True`, on the exercise as its files are now."""
 
     def run(
@@ -53,11 +57,11 @@ def grade(affine: Exercise, sandbox: Any, benches: dict[tuple[str, bool], Exerci
     ) -> ExerciseResult:
         bundle = bundle_of(Exercise(affine.root, affine.unit, affine.topic))
         place = (bundle.fingerprint, unsafe)
-        if place not in benches:
-            benches[place] = ExerciseGrader(bundle, UnsafeRoom() if unsafe else ConfinedRoom(sandbox))
+        if place not in graders:
+            graders[place] = (Worker(Mode(unsafe=True)) if unsafe else worker).grader(bundle)
         raw = source if isinstance(source, bytes) else source.encode()
         files = {main: raw, **{f"{name}.py": text.encode() for name, text in beside.items()}}
-        return benches[place].grade(Submission("s001", affine.id, f"s001/{main}", main, files))
+        return graders[place].grade(Submission("s001", affine.id, f"s001/{main}", main, files))
 
     return run
 
@@ -272,7 +276,7 @@ def test_a_line_far_down_is_not_told(grade: Grade) -> None:
         assert all((f"in line {line}" in test.message.en) == told for test in hidden)
 
 
-def test_notes_are_those_of_the_first_load(grade: Grade) -> None:
+def test_skipped_cells_are_those_of_the_first_load(grade: Grade) -> None:
     """A cell that runs again after a hidden test could say what the test asked."""
     cells = [
         answer(affine="x * scale + shift if x.shape[0] == 1 else os._exit(0)"),
@@ -282,9 +286,9 @@ def test_notes_are_those_of_the_first_load(grade: Grade) -> None:
     seen: list[str] = []
     before = ConfinedBackend._open
 
-    def watched(side: ConfinedBackend, limits: Limits) -> RemoteModule:
-        child = before(side, limits)
-        seen.append(str(side.notes))
+    def watched(backend: ConfinedBackend, limits: Limits) -> RemoteModule:
+        child = before(backend, limits)
+        seen.append(str(backend.skipped))
         return child
 
     with pytest.MonkeyPatch.context() as patch:
@@ -296,15 +300,16 @@ def test_notes_are_those_of_the_first_load(grade: Grade) -> None:
 
 def test_a_process_killed_from_outside_costs_nothing(grade: Grade, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system ends processes for want of memory, and not always the one that wanted it."""
-    real, killed = workbench.run_case, []
+    real = run_case
+    killed: list[str] = []
 
-    def unlucky(case: TestCase, side: Any, *arguments: Any) -> Ending:
+    def unlucky(case: TestCase, backend: Any, *arguments: Any) -> Ending:
         if case.name == "test_normalise" and len(killed) < times:
             killed.append(case.name)
             return Ending(Outcome.MEMORY, Killed("was ended by the system"))
-        return real(case, side, *arguments)
+        return real(case, backend, *arguments)
 
-    monkeypatch.setattr(workbench, "run_case", unlucky)
+    monkeypatch.setattr("autograder.grading.grader.run_case", unlucky)
     for times, score in ((1, 12.0), (2, 8.0)):
         killed.clear()
         assert grade(answer()).score == score, times
@@ -326,9 +331,9 @@ def test_a_kill_while_loading_is_not_the_file_s(grade: Grade, monkeypatch: pytes
     assert len(loads) == 2
 
 
-def test_a_submission_with_a_problem_is_not_run(affine: Exercise, sandbox: Any) -> None:
-    bench = ExerciseGrader(bundle_of(affine), ConfinedRoom(sandbox))
-    result = bench.grade(
+def test_a_submission_with_a_problem_is_not_run(affine: Exercise, worker: Worker) -> None:
+    result = worker.grade(
+        bundle_of(affine),
         Submission("s001", affine.id, "s001/affine.py", problem=Text("Two files.", "两个文件。"))
     )
     assert (result.status, result.score, result.max_score) == (Status.INVALID, 0.0, 12.0)
@@ -338,11 +343,10 @@ def test_a_submission_with_a_problem_is_not_run(affine: Exercise, sandbox: Any) 
 
 
 def test_no_hidden_file_is_on_disk(
-    affine: Exercise, sandbox: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    affine: Exercise, worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From before the first submission runs: the tests were read, and what was read is gone."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = set(tmp_path.iterdir())
-    bench = ExerciseGrader(bundle_of(affine), ConfinedRoom(sandbox))
-    assert len(bench.cases) == 6
+    assert len(worker.grader(bundle_of(affine)).cases) == 6
     assert set(tmp_path.iterdir()) == before

@@ -18,13 +18,12 @@ from msgspec.structs import replace
 
 from autograder.course import Course, Exercise
 from autograder.gradebook import Gradebook
-from autograder.grading import run
+from autograder.grading import scheduler
 from autograder.grading.bundle import bundle_of
 from autograder.grading.grader import ExerciseGrader
-from autograder.grading.rooms import ConfinedRoom
-from autograder.grading.scheduler import Grader, Progress
+from autograder.grading.scheduler import Grader, Settled
 from autograder.grading.submissions import Submission, students_of
-from autograder.grading.worker import Mode
+from autograder.grading.worker import Mode, Worker
 from autograder.results import ExerciseResult, Isolation, Status
 from autograder.sandbox.errors import SandboxFault, SandboxUnavailable
 
@@ -37,7 +36,7 @@ AFFINE = "def affine(x, scale, shift):\n    return x * scale + shift\n"
 
 def settle(
     course: Course, folder: Path, book: Gradebook, names: list[str] | None = None, **options: Any
-) -> list[Progress]:
+) -> list[Settled]:
     exercises = [Exercise(e.root, e.unit, e.topic) for e in course.select(names or [])]  # nothing remembered
     students = students_of(folder)
     book.add_students(list(students))
@@ -51,7 +50,7 @@ def book(tmp_path: Path) -> Any:
         yield opened
 
 
-def summary(found: list[Progress]) -> list[tuple[str, str, float | None, bool]]:
+def summary(found: list[Settled]) -> list[tuple[str, str, float | None, bool]]:
     return [(p.result.student, p.result.exercise, p.result.score, p.cached) for p in found]
 
 
@@ -149,8 +148,6 @@ def test_a_broken_student_changes_nothing_for_others(
 def test_a_fault_is_tried_once_more(
     toy_course: Course, hand_in: HandIn, book: Gradebook, shared_sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autograder.grading.grader import ExerciseGrader
-
     real, faults = ExerciseGrader.grade, iter([True, False])
 
     def sometimes(self: ExerciseGrader, submission: Any) -> ExerciseResult:
@@ -173,8 +170,6 @@ def test_a_fault_that_stays_is_nobody_s_zero(
     fault: Exception,
 ) -> None:
     """Two faults in a row: that student stays ungraded, with the reason; the next one is graded."""
-    from autograder.grading.grader import ExerciseGrader
-
     real = ExerciseGrader.grade
 
     def sometimes(self: ExerciseGrader, submission: Any) -> ExerciseResult:
@@ -198,8 +193,6 @@ def test_a_fault_that_stays_is_nobody_s_zero(
 def test_ungraded_is_graded_by_the_next_run(
     toy_course: Course, hand_in: HandIn, book: Gradebook, shared_sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autograder.grading.grader import ExerciseGrader
-
     real = ExerciseGrader.grade
     monkeypatch.setattr(
         ExerciseGrader, "grade", lambda self, s: replace(real(self, s), status=Status.UNGRADED, score=None)
@@ -218,7 +211,7 @@ def test_no_sandbox_no_grading(
     def refuse(**options: Any) -> Any:
         raise SandboxUnavailable("nothing protects here")
 
-    monkeypatch.setattr("autograder.grading.scheduler.Sandbox", refuse)
+    monkeypatch.setattr("autograder.grading.worker.ModuleSandbox", refuse)
     with pytest.raises(SandboxUnavailable):
         settle(toy_course, hand_in("s001", {"vowels.py": GOOD}), book, ["vowels"])
     assert book.attempts() == {}
@@ -286,17 +279,17 @@ class Task:
 
 @pytest.mark.parametrize("times", [0, 1, 2])
 def test_lost_workers_lose_no_submission(
-    toy_course: Course, sandbox: Any, monkeypatch: pytest.MonkeyPatch, times: int
+    toy_course: Course, shared_sandbox: Any, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     """Once more with the bundle sent along; whoever is lost again is left ungraded, and the others go on."""
     bundle = bundle_of(toy_course.exercise("extras/vowels"))
     submission = Submission(
         "s001", "extras/vowels", "s001/vowels.py", "vowels.py", {"vowels.py": GOOD.encode()}
     )
-    bench = ExerciseGrader(bundle, ConfinedRoom(sandbox))
-    endings: list[Any] = [ConnectionError("the worker is gone")] * times + [bench.grade(submission)]
+    graded = Worker(Mode()).grade(bundle, submission)
+    endings: list[Any] = [ConnectionError("the worker is gone")] * times + [graded]
     recorded: list[ExerciseResult] = []
-    dask = object.__new__(run._OnDask)
+    dask = object.__new__(scheduler._OnDask)
     dask.record = recorded.append
     monkeypatch.setattr(dask, "_submit", lambda *given: Task(endings[1]), raising=False)
     settled = dask._settled(Task(endings[0]), bundle, submission)

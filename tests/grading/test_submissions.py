@@ -6,23 +6,21 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
 
 from autograder.authoring.notebooks import notebook_of
 from autograder.course import Course, Exercise
-from autograder.grading.pristine import Untouched
 from autograder.grading.submissions import (
     Submission,
     SubmissionsError,
+    Unpacker,
     students_of,
     submissions_of,
     visible,
 )
 from autograder.remote.errors import ArchiveError
-from autograder.results import Limits
 from autograder.text import Text
 
 HandIn = Callable[..., Path]
@@ -36,12 +34,11 @@ def found(
     folder: Path,
     student: str,
     course: Course,
-    unpack: Callable[[bytes], dict[str, bytes]] = no_archives,
+    unpack: Unpacker = no_archives,
     exercises: Sequence[Exercise] | None = None,
-    untouched: Untouched | None = None,
 ) -> list[Submission]:
     entries = students_of(folder)[student]
-    return list(submissions_of(student, entries, exercises or list(course), unpack, untouched=untouched))
+    return list(submissions_of(student, entries, exercises or list(course), unpack))
 
 
 def test_any_depth_in_course_order(hand_in: HandIn, toy_course: Course) -> None:
@@ -380,28 +377,43 @@ def test_the_form_that_nobody_worked_in_does_not_count(
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_notebook_that_was_only_looked_at(
-    hand_in: HandIn, toy_course: Course, vowels: Exercise, lang: str, sandbox: Any
+    hand_in: HandIn, toy_course: Course, vowels: Exercise, lang: str
 ) -> None:
-    """Saved again by Jupyter it has other bytes; its cells, read in a confined process, tell."""
-    read = []
-
-    def cells(content: bytes) -> Any:
-        read.append(content)
-        with sandbox.open({}, "", limits=Limits(seconds=10, memory_mb=256)) as child:
-            return child.cells(content)
-
-    untouched = Untouched(cells)
+    """Saved again by Jupyter it has other bytes; its cells tell."""
     saved, worked = notebook(vowels, lang, saved=True), notebook(vowels, lang, work=True, saved=True)
     folder = hand_in("s001", {"vowels.py": script(vowels, work=True), "n/vowels.ipynb": saved})
-    (submission,) = found(folder, "s001", toy_course, untouched=untouched)
+    (submission,) = found(folder, "s001", toy_course)
     assert (submission.main, submission.problem) == ("vowels.py", None)
-    assert len(read) == 1
     folder = hand_in("s002", {"vowels.py": script(vowels, work=True), "n/vowels.ipynb": worked})
-    (submission,) = found(folder, "s002", toy_course, untouched=untouched)
+    (submission,) = found(folder, "s002", toy_course)
     assert submission.problem is not None and "Two files" in submission.problem.en
     folder = hand_in("s003", {"vowels.py": script(vowels), "n/vowels.ipynb": worked})
-    (submission,) = found(folder, "s003", toy_course, untouched=untouched)
+    (submission,) = found(folder, "s003", toy_course)
     assert (submission.main, submission.problem) == ("vowels.ipynb", None)
+
+
+@pytest.mark.parametrize(
+    ("added", "work"),
+    [
+        ("", False),
+        ("# my thoughts", False),
+        ('check("vowels")', False),
+        ("# autograder: skip\nprint(1)", False),
+        ("helper = 1", True),
+        ('check("vowels")\nhelper = 1', True),
+    ],
+)
+def test_cells_of_the_student_s_own(
+    hand_in: HandIn, toy_course: Course, vowels: Exercise, added: str, work: bool
+) -> None:
+    """A comment, a check, and what the grader skips answer nothing; everything else does."""
+    built = nbformat.reads(notebook(vowels), as_version=4)
+    built.cells.append(nbformat.v4.new_code_cell(added))
+    folder = hand_in(
+        "s001", {"vowels.py": script(vowels, work=True), "n/vowels.ipynb": nbformat.writes(built)}
+    )
+    (submission,) = found(folder, "s001", toy_course)
+    assert (submission.problem is not None) == work
 
 
 def test_jupytext_s_comments_are_no_work(hand_in: HandIn, toy_course: Course, vowels: Exercise) -> None:
