@@ -74,8 +74,7 @@ assert callable(check)
 import autograder.learn.pytest_plugin
 from pathlib import Path
 from autograder.course import Course
-from autograder.learn.check import check_file
-from autograder.learn.check import check_hidden
+from autograder.learn.check import check_file, check_hidden
 
 skeleton = Path("exercises/basics/affine.py")
 text = skeleton.read_text(encoding="utf-8")
@@ -121,6 +120,8 @@ assert "Traceback" not in err
 assert not out
 code, out, err = cli("grade", "submissions", "--only", "vowels", "--unsafe", "--json")
 assert code == 0 and '"isolation": "unsafe"' in out, (code, out, err)
+code, out, err = cli("doctor")
+assert code == 1 and "WSL2" in out and "Traceback" not in err, (code, out, err)
 code, out, err = cli("audit", "vowels")
 assert code == 2 and "WSL2" in err, (code, out, err)
 
@@ -166,5 +167,5 @@ def test_text_files_are_read_as_utf_8() -> None:
     nameless = [place for place in nameless if not place.startswith("sandbox/")]  # Linux only
     assert nameless in (
         [],
-        [place for place in nameless if place.startswith("testing/sides.py")],
+        [place for place in nameless if place.startswith("runner/in_process.py")],
     )  # /proc, Linux only

@@ -14,16 +14,17 @@ UNCONFINED = """
 import sys
 
 import pytest
-import autograder.sandbox
+from autograder.remote import module_sandbox
+from autograder.sandbox.errors import SandboxUnavailable
 
 def refuse(*args, **options):
-    raise autograder.sandbox.SandboxUnavailable("namespaces: not permitted. Remedy: permit them")
+    raise SandboxUnavailable("namespaces: not permitted. Remedy: permit them")
 
-autograder.sandbox.Sandbox = refuse
+module_sandbox.ModuleSandbox = refuse
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
 NEEDS = (
-    "tests/grading/test_confined.py::test_forbidden_calls",
+    "tests/runner/test_confined.py::test_forbidden_calls",
     "tests/sandbox/test_limits.py::test_cpu_time",
 )
 

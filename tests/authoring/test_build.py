@@ -12,7 +12,6 @@ from autograder.authoring.build import (
     State,
     build,
     build_exercise,
-    digest,
     generate,
     holds_work,
     public_toml,
@@ -20,7 +19,8 @@ from autograder.authoring.build import (
 )
 from autograder.authoring.script import ScriptError
 from autograder.course import Course, Exercise, PublicSpec
-from autograder.course.spec import BothLanguages, Hint
+from autograder.course.digests import code_digest, file_digest
+from autograder.course.spec import BothLanguages, Hint, PristineDigests, QuestionPoints
 from autograder.course.toml import read_toml
 from autograder.results import Limits
 
@@ -133,13 +133,41 @@ def test_public_toml_round_trip(tmp_path: Path) -> None:
             Hint(question="a", en="tab\there, and a backslash \\", zh="换行\n、“引号”、\u3000全角空格、\x7f"),
             Hint(question="b", en="# not a comment", zh="𠮷 with an astral character"),
         ),
+        points=(QuestionPoints("a", 1.0, 2.5), QuestionPoints("b", 0.0, 1 / 3)),
+        pristine=PristineDigests("f1", "5c", ("c1", "c2")),
     )
     path = tmp_path / "public.toml"
-    path.write_text(public_toml(spec, "the skeleton"), encoding="utf-8")
-    read = read_toml(path, PublicSpec)
-    assert read.skeleton == digest("the skeleton")
-    for name in ("title", "minutes", "difficulty", "limits", "forbidden", "hint"):
-        assert getattr(read, name) == getattr(spec, name), name
+    path.write_text(public_toml(spec), encoding="utf-8")
+    assert read_toml(path, PublicSpec) == spec
+
+
+def test_the_public_toml_says_what_each_question_is_worth(affine: Exercise) -> None:
+    public = affine.public
+    assert public.points == (QuestionPoints("affine", 2.0, 4.0), QuestionPoints("normalise", 2.0, 4.0))
+    assert public.questions == ("affine", "normalise")
+    assert public.max_score == 12
+
+
+def test_points_follow_the_tests(affine: Exercise, edited: Edit) -> None:
+    edited(affine.hidden_tests, "@pytest.mark.points(4)\ndef test_normalise", "def test_normalise")
+    assert stale(anew(affine)) == [affine.public_spec_file]
+    build_exercise(anew(affine))
+    assert anew(affine).public.points[1] == QuestionPoints("normalise", 2.0, 1.0)
+
+
+def test_the_public_toml_knows_the_skeleton(affine: Exercise, edited: Edit) -> None:
+    """By its text, by its code without comments, and by the code of each cell."""
+    given, text = affine.public.pristine, affine.skeleton.read_text(encoding="utf-8")
+    assert (given.file, given.script) == (file_digest(text), code_digest(text))
+    assert {
+        code_digest("import torch\nfrom torch import Tensor"),
+        code_digest('check("basics/affine")'),
+    } <= set(given.cells)
+    edited(affine.skeleton, "# Two maps", "# Both maps")
+    text = affine.skeleton.read_text(encoding="utf-8")
+    assert given.file != file_digest(text) and given.script == code_digest(text)
+    edited(affine.skeleton, 'raise NotImplementedError("affine")', "return x")
+    assert given.script != code_digest(affine.skeleton.read_text(encoding="utf-8"))
 
 
 def test_public_toml_holds_no_secret(affine: Exercise) -> None:

@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
 
 from autograder.course import Exercise
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import bundle_of
-from autograder.grading.grader import ExerciseGrader
 from autograder.grading.submissions import Submission
+from autograder.grading.worker import Mode, Worker
 from autograder.guest.cell_runner import SkippedCell
 from autograder.results import ExerciseResult, Status
 
@@ -27,15 +26,13 @@ def notebook(*cells: str) -> bytes:
 
 
 @pytest.fixture(params=["confined", "unsafe"])
-def grade(request: pytest.FixtureRequest, affine: Exercise, sandbox: Any) -> Any:
-    room = ConfinedRoom(sandbox) if request.param == "confined" else UnsafeRoom()
+def grade(request: pytest.FixtureRequest, affine: Exercise, shared_sandbox: Any) -> Any:
+    worker = Worker(Mode(unsafe=request.param == "unsafe"))
     bundle = bundle_of(affine)
 
     def run(*cells: str) -> ExerciseResult:
         files = {"affine.ipynb": notebook("import torch", *cells)}
-        return ExerciseGrader(bundle, room).grade(
-            Submission("s001", affine.id, "affine.ipynb", "affine.ipynb", files)
-        )
+        return worker.grade(bundle, Submission("s001", affine.id, "affine.ipynb", "affine.ipynb", files))
 
     return run
 
@@ -75,9 +72,7 @@ def test_the_remedy_is_told() -> None:
     assert "评分环境里没有 einops" in text.zh
 
 
-def test_one_file_of_python_stays_as_it_was(affine: Exercise, sandbox: Any) -> None:
+def test_one_file_of_python_stays_as_it_was(affine: Exercise, shared_sandbox: Any) -> None:
     files = {"affine.py": "\n".join([*ANSWERS.values(), "1 / 0"]).encode()}
-    bench = ExerciseGrader(bundle_of(affine), ConfinedRoom(sandbox))
-    assert (
-        bench.grade(Submission("s001", affine.id, "affine.py", "affine.py", files)).status is Status.INVALID
-    )
+    submission = Submission("s001", affine.id, "affine.py", "affine.py", files)
+    assert Worker(Mode()).grade(bundle_of(affine), submission).status is Status.INVALID

@@ -19,7 +19,7 @@ from autograder.guest.deadline import debugging, time_limit
 from autograder.guest.loading import load_module
 from autograder.learn.check import check_file
 from autograder.results import Limits, Outcome
-from autograder.runner import in_process as sides
+from autograder.runner import in_process
 from autograder.runner.in_process import InProcessBackend
 from autograder.sandbox.errors import TimedOut
 from autograder.testing.ranks import run_ranks
@@ -146,15 +146,15 @@ def test_ranks_that_loop_are_stopped_too() -> None:
 # ------------------------------------------------------------------------------------------- where tests are run
 
 
-def test_a_side_says_timed_out_and_is_less_patient_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_says_timed_out_and_is_less_patient_then() -> None:
     module = load_module(
         {"loop.py": f"def f():\n  {LOOP.replace(chr(10), chr(10) + '  ')}".encode()}, "loop.py"
     )
-    side = InProcessBackend(module, (), here)
+    backend = InProcessBackend(lambda skipped: module, (), here)
     waits = []
     for _ in range(2):
         began = time.monotonic()
-        with pytest.raises(TimedOut), side.begin(0, Limits(seconds=0.3)):
+        with pytest.raises(TimedOut), backend.begin(0, Limits(seconds=0.3)):
             module.f()
         waits.append(time.monotonic() - began)
     assert 1.8 <= waits[0] < 10
@@ -162,7 +162,7 @@ def test_a_side_says_timed_out_and_is_less_patient_then(monkeypatch: pytest.Monk
 
 
 def test_check_goes_on_after_a_loop(affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sides, "PATIENCE", 0.1)
+    monkeypatch.setattr(in_process, "PATIENCE", 0.1)
     edited(affine.skeleton, 'raise NotImplementedError("affine")', "while True: pass")
     report = check_file(affine, "en")
     assert [test.outcome for test in report.tests] == [Outcome.TIMEOUT, *2 * [Outcome.NOT_IMPLEMENTED]]
@@ -172,7 +172,7 @@ def test_check_goes_on_after_a_loop(affine: Exercise, edited: Edit, monkeypatch:
 def test_a_file_that_does_not_end_while_it_is_loaded(
     affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sides, "PATIENCE", 0.1)
+    monkeypatch.setattr(in_process, "PATIENCE", 0.1)
     edited(affine.skeleton, 'raise NotImplementedError("affine")', "return x\n\n\nwhile True: pass")
     (result,) = check_file(affine, "en").tests
     assert result.outcome is Outcome.TIMEOUT
@@ -181,7 +181,7 @@ def test_a_file_that_does_not_end_while_it_is_loaded(
 def test_pytest_goes_on_after_a_loop(
     toy: Path, edited: Edit, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sides, "PATIENCE", 0.1)
+    monkeypatch.setattr(in_process, "PATIENCE", 0.1)
     monkeypatch.setenv("AUTOGRADER_LANG", "en")
     monkeypatch.chdir(toy)
     edited(toy / "exercises/extras/vowels.py", 'raise NotImplementedError("vowels")', "while True: pass")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from autograder.course import Course
-from autograder.feedback.progress import next_of, rows_of
+from autograder.feedback.progress import next_of, progress_of
 from autograder.text import encodable
 
 Edit = Callable[[Path, str, str], None]
@@ -299,7 +299,7 @@ def report(exercise: str, place: int, points: float = 1.0, question: str = "", p
 def test_questions_stand_in_the_files_order(toy_course: Course) -> None:
     """Whichever of pytest-xdist's workers was the first."""
     told = [report("basics/affine", place, question="bac"[place]) for place in (2, 0, 1)]
-    assert rows_of(toy_course, told)[0].unanswered == ["b", "a", "c"]
+    assert progress_of(toy_course, told)[0].unanswered == ["b", "a", "c"]
 
 
 @pytest.mark.parametrize(
@@ -312,14 +312,14 @@ def test_questions_stand_in_the_files_order(toy_course: Course) -> None:
     ],
 )
 def test_next_is_what_is_begun(toy_course: Course, affine: Any, vowels: Any, following: str | None) -> None:
-    rows = rows_of(toy_course, [report("basics/affine", 0, **affine), report("extras/vowels", 1, **vowels)])
+    rows = progress_of(toy_course, [report("basics/affine", 0, **affine), report("extras/vowels", 1, **vowels)])
     assert (found.exercise if (found := next_of(rows)) else None) == following
 
 
 def test_next_is_what_is_nearly_done(toy_course: Course) -> None:
     told = [report("basics/affine", 0, passed=True), report("basics/affine", 1, 2.0)]
     told += [report("extras/vowels", 2, 5.0, passed=True), report("extras/vowels", 3)]
-    following = next_of(rows_of(toy_course, told))
+    following = next_of(progress_of(toy_course, told))
     assert following is not None
     assert following.exercise == "extras/vowels"
 

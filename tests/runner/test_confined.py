@@ -1,4 +1,4 @@
-"""The confined side behaves like the local one: fixtures, limits, ranks, and what it keeps."""
+"""The confined backend behaves like the one in process: fixtures, limits, ranks, and what it keeps."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def fails(comm):
 
 
 @pytest.fixture
-def side(sandbox: Any) -> Iterator[Callable[..., ConfinedBackend]]:
+def backend(sandbox: Any) -> Iterator[Callable[..., ConfinedBackend]]:
     with ExitStack() as stack:
 
         def make(source: str = SOURCE, **options: Any) -> ConfinedBackend:
@@ -63,8 +63,8 @@ def side(sandbox: Any) -> Iterator[Callable[..., ConfinedBackend]]:
 Make = Callable[..., ConfinedBackend]
 
 
-def test_one_child_for_all_tests(side: Make) -> None:
-    opened = side()
+def test_one_child_for_all_tests(backend: Make) -> None:
+    opened = backend()
     for count in (1, 2, 3):
         with opened.begin(0, Limits(5.0, 512)):
             assert opened.student.remember("x") == count
@@ -73,16 +73,16 @@ def test_one_child_for_all_tests(side: Make) -> None:
     assert opened.output.count(b"loaded") == 1
 
 
-def test_a_new_child_after_one_ended(side: Make) -> None:
-    opened = side()
+def test_a_new_child_after_one_ended(backend: Make) -> None:
+    opened = backend()
     with pytest.raises(Crashed), opened.begin(0, Limits(5.0, 512)):
         opened.student.die()
     with opened.begin(0, Limits(5.0, 512)):
         assert opened.student.remember("x") == 1
 
 
-def test_a_memory_limit_of_its_own_gets_a_child_of_its_own(side: Make) -> None:
-    opened = side()
+def test_a_memory_limit_of_its_own_gets_a_child_of_its_own(backend: Make) -> None:
+    opened = backend()
     with opened.begin(0, Limits(5.0, 512)):
         assert float(opened.student.fill(200)) > 0
     with opened.begin(0, Limits(5.0, 64)), pytest.raises(MemoryError):
@@ -91,8 +91,8 @@ def test_a_memory_limit_of_its_own_gets_a_child_of_its_own(side: Make) -> None:
         assert float(opened.student.fill(200)) > 0
 
 
-def test_seeded_for_every_test(side: Make) -> None:
-    opened = side()
+def test_seeded_for_every_test(backend: Make) -> None:
+    opened = backend()
     drawn = []
     for seed in (1, 2, 1):
         with opened.begin(seed, Limits(5.0, 512)):
@@ -101,8 +101,8 @@ def test_seeded_for_every_test(side: Make) -> None:
     assert not torch.equal(drawn[0], drawn[1])
 
 
-def test_a_file_that_does_not_load_is_loaded_once(side: Make) -> None:
-    opened = side("print('once')\n1 / 0\n")
+def test_a_file_that_does_not_load_is_loaded_once(backend: Make) -> None:
+    opened = backend("print('once')\n1 / 0\n")
     for _ in range(3):
         with pytest.raises(ZeroDivisionError) as caught, opened.begin(0, Limits(5.0, 512)):
             pass
@@ -111,35 +111,37 @@ def test_a_file_that_does_not_load_is_loaded_once(side: Make) -> None:
     assert opened.output.count(b"once") == 1
 
 
-def test_gradients_and_build(side: Make) -> None:
-    opened = side()
+def test_gradients_and_build(backend: Make) -> None:
+    opened = backend()
     with opened.begin(0, Limits(5.0, 512)):
         x = torch.ones(3)
-        done = opened.gradients(opened.student.double, x)
+        done = opened.helpers["gradients"](opened.student.double, x)
         assert done.arguments[0].tolist() == [2.0, 2.0, 2.0]
         net = opened.student.Net()
         net.load_state_dict({"inner.weight": torch.tensor([[1.0, 2.0]])})
-        done = opened.gradients(net, torch.ones(1, 2), upstream=torch.tensor([[3.0]]))
+        done = opened.helpers["gradients"](net, torch.ones(1, 2), upstream=torch.tensor([[3.0]]))
         assert done.parameters["inner.weight"].tolist() == [[3.0, 3.0]]
-        linear = opened.build("torch.nn.Linear", 2, 1)
+        linear = opened.helpers["build"]("torch.nn.Linear", 2, 1)
         assert linear(torch.ones(1, 2)).shape == (1, 1)
-        here = opened.gradients(lambda x: 3 * x, x)  # a function of the test, such as the reference's
+        here = opened.helpers["gradients"](
+            lambda x: 3 * x, x
+        )  # a function of the test, such as the reference's
         assert here.arguments[0].tolist() == [3.0, 3.0, 3.0]
 
 
-def test_patience_ends(side: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_patience_ends(backend: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A submission that sleeps in every test would hold up a class."""
     monkeypatch.setattr("autograder.runner.confined.PATIENCE", 1.0)
-    opened = side("import time\ndef nap(s): time.sleep(s)\n", limits=Limits(0.5, 512))
+    opened = backend("import time\ndef nap(s): time.sleep(s)\n", limits=Limits(0.5, 512))
     with opened.begin(0, Limits(0.5, 512)):
         opened.student.nap(1.2)
     with pytest.raises(TimedOut, match=r"within 0\.5 s"), opened.begin(0, Limits(0.5, 512)):
         opened.student.nap(1.2)
 
 
-def test_answers_of_all_tests_together_are_bounded(side: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_of_all_tests_together_are_bounded(backend: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autograder.runner.confined.TRACED", 30_000)
-    opened = side("import torch\ndef zeros(): return torch.zeros(4000)\n")
+    opened = backend("import torch\ndef zeros(): return torch.zeros(4000)\n")
     kept = []
     for _ in range(3):
         with opened.begin(0, Limits(5.0, 512)):
@@ -148,18 +150,18 @@ def test_answers_of_all_tests_together_are_bounded(side: Make, monkeypatch: pyte
     assert kept[0] > 0 and kept[2] == 0
 
 
-def test_unchanged_looks_where_the_target_lives(side: Make) -> None:
-    opened = side("def clear(x): x.clear()\n")
+def test_unchanged_looks_where_the_target_lives(backend: Make) -> None:
+    opened = backend("def clear(x): x.clear()\n")
     with opened.begin(0, Limits(5.0, 512)):
         mine = [1]
-        assert not opened.unchanged(opened.student.clear, mine)
+        assert not opened.helpers["unchanged"](opened.student.clear, mine)
         assert mine == [1]
-        assert not opened.unchanged(lambda x: x.clear(), mine)
+        assert not opened.helpers["unchanged"](lambda x: x.clear(), mine)
         assert mine == []
 
 
-def test_ranks_are_processes(side: Make) -> None:
-    opened = side()
+def test_ranks_are_processes(backend: Make) -> None:
+    opened = backend()
     with opened.begin(0, Limits(5.0, 512)):
         tensors = per_rank([torch.ones(4), torch.full((4,), 2.0), torch.zeros(4)])
         done = opened.ranks(3, "train", tensors, 10)
@@ -171,16 +173,16 @@ def test_ranks_are_processes(side: Make) -> None:
         assert len(opened.trace()) > 0
 
 
-def test_an_error_in_one_rank(side: Make) -> None:
-    opened = side()
+def test_an_error_in_one_rank(backend: Make) -> None:
+    opened = backend()
     with opened.begin(0, Limits(5.0, 512)), pytest.raises(ValueError, match="rank one"):
         opened.ranks(2, "fails")
     with opened.begin(0, Limits(5.0, 512)):
         assert opened.student.remember(1) == 1
 
 
-def test_the_trace_is_of_the_last_test(side: Make) -> None:
-    opened = side()
+def test_the_trace_is_of_the_last_test(backend: Make) -> None:
+    opened = backend()
     with opened.begin(0, Limits(5.0, 512)):
         opened.student.double(1)
         opened.student.double(2)
@@ -190,7 +192,7 @@ def test_the_trace_is_of_the_last_test(side: Make) -> None:
     assert [call.result for call in opened.trace() if isinstance(call.result, int)] == [10]
 
 
-def test_what_a_function_of_the_test_refused_is_in_the_trace(side: Make) -> None:
+def test_what_a_function_of_the_test_refused_is_in_the_trace(backend: Make) -> None:
     """Told before the error it led to, and only in the test it belongs to: two misuses of it are two mistakes."""
 
     def layer(number: int) -> int:
@@ -198,7 +200,7 @@ def test_what_a_function_of_the_test_refused_is_in_the_trace(side: Make) -> None
             raise ValueError(f"the next layer is 3, not {number}")
         return number
 
-    opened = side()
+    opened = backend()
     for asked in (0, 1):
         with opened.begin(0, Limits(5.0, 512)), pytest.raises(RuntimeError):
             opened.student.ask(layer, asked)
@@ -213,22 +215,22 @@ def test_what_a_function_of_the_test_refused_is_in_the_trace(side: Make) -> None
     assert "callback" not in [call.kind for call in opened.trace()]
 
 
-def test_forbidden_calls(side: Make) -> None:
-    opened = side("import torch\ndef f(x): return torch.softmax(x, -1)\n", forbidden=["torch.softmax"])
+def test_forbidden_calls(backend: Make) -> None:
+    opened = backend("import torch\ndef f(x): return torch.softmax(x, -1)\n", forbidden=["torch.softmax"])
     with opened.begin(0, Limits(5.0, 512)), pytest.raises(RuntimeError, match="not allowed in this exercise"):
         opened.student.f(torch.ones(2))
 
 
-def test_output_is_bounded(side: Make) -> None:
-    opened = side("print('x' * 200_000)\nprint('the end')\n")
+def test_output_is_bounded(backend: Make) -> None:
+    opened = backend("print('x' * 200_000)\nprint('the end')\n")
     with opened.begin(0, Limits(5.0, 512)):
         _ = opened.student
     opened.__exit__()
     assert len(opened.output) <= OUTPUT_KEPT
 
 
-def test_nothing_counts_as_the_student_s_but_what_says_so(side: Make) -> None:
-    assert side().made_by_student(ValueError("from the test")) is False
+def test_nothing_counts_as_the_student_s_but_what_says_so(backend: Make) -> None:
+    assert backend().made_by_student(ValueError("from the test")) is False
 
 
 def test_which_rank_failed_first_is_not_in_the_trace() -> None:
@@ -247,11 +249,11 @@ def test_which_rank_failed_first_is_not_in_the_trace() -> None:
 def test_one_processor_for_the_length_of_a_submission(sandbox: Any) -> None:
     before = os.sched_getaffinity(0)
     source = b"import os\ndef cpus(): return sorted(os.sched_getaffinity(0))\n"
-    with ConfinedBackend(sandbox, {"a.py": source}, "a.py", Limits(), ()) as side:
+    with ConfinedBackend(sandbox, {"a.py": source}, "a.py", Limits(), ()) as backend:
         mine = os.sched_getaffinity(0)
         assert len(mine) == 1
-        with side.begin(0, Limits()):
-            assert side.student.cpus() == sorted(mine)
+        with backend.begin(0, Limits()):
+            assert backend.student.cpus() == sorted(mine)
     assert os.sched_getaffinity(0) == before
 
 
@@ -261,7 +263,7 @@ def test_notes_of_another_form_end_the_child(
 ) -> None:
     """What a taken-over child answers to `load` is looked at before it is used."""
     with sandbox.open({"a.py": b""}, "a.py", limits=Limits()) as child:
-        monkeypatch.setattr(child, "_operate", lambda *request: answer)
+        monkeypatch.setattr(child, "operate", lambda *request: answer)
         with pytest.raises(Blocked, match="something else than notes"):
             child.load()
         assert not child.alive

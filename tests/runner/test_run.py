@@ -53,9 +53,7 @@ def grade(tmp_path: Path) -> Grade:
         )
         (case,) = collect(path, visibility)
         module = load_module({"submission.py": source.encode()}, "submission.py")
-        ending = run_case(
-            case, InProcessBackend(module, forbidden, is_student), None, Limits(seconds=1.5, memory_mb=256)
-        )
+        ending = run_case(case, _backend(module, forbidden), None, Limits(seconds=1.5, memory_mb=256))
         return ending, explain(ending, case, is_student, 1.5, 256)
 
     return run
@@ -71,7 +69,6 @@ def test_passed(grade: Grade) -> None:
 def test_failed(grade: Grade, public: bool) -> None:
     ending, message = grade("def f(x): return -x\n", public=public)
     assert ending.outcome is Outcome.FAILED
-    assert not ending.doubtful
     assert message.en.startswith("What it checks.")
     assert message.zh.startswith("检查什么。")
     assert (str(SECRET) in message.en) is public
@@ -178,7 +175,6 @@ def test_hidden_assertion_raised_by_the_student(grade: Grade) -> None:
 def test_a_wrong_type_is_a_failure_to_be_settled(grade: Grade) -> None:
     ending, message = grade("def f(x): return None\n", "assert student.f(1).shape == (1,)")
     assert ending.outcome is Outcome.FAILED
-    assert ending.doubtful
     assert message.en == "What it checks."
 
 
@@ -211,7 +207,7 @@ def test_forbidden_call_in_a_hidden_test(grade: Grade) -> None:
 )
 def test_a_claimed_forbidden_call_carries_nothing_out(name: str, family: str, told: bool) -> None:
     error = student_error(name, [name, family, "Exception"], f"saw {SECRET}")
-    message = explain(classify(error, _side()), _case(Visibility.HIDDEN), is_student, 2.0, 64)
+    message = explain(classify(error, _backend()), _case(Visibility.HIDDEN), is_student, 2.0, 64)
     assert message.en == f"{family} in your code.{' ' + FORBIDDEN.en if told else ''}"
     assert str(SECRET) not in message.en + message.zh
 
@@ -253,40 +249,35 @@ def test_the_same_draws_every_time(grade: Grade, capsys: pytest.CaptureFixture[s
     assert first.split()[0] == str(torch.rand(1).item())
 
 
-def _side() -> InProcessBackend:
-    return InProcessBackend(ModuleType("submission"), (), is_student)
+def _backend(module: ModuleType | None = None, forbidden: Any = ()) -> InProcessBackend:
+    return InProcessBackend(lambda skipped: module or ModuleType("submission"), forbidden, is_student)
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome", "doubtful"),
+    ("error", "outcome"),
     [
-        (TimedOut("x"), Outcome.TIMEOUT, False),
-        (OutOfMemory("x"), Outcome.MEMORY, False),
-        (Crashed("x"), Outcome.CRASHED, False),
-        (Blocked("x"), Outcome.BLOCKED, False),
-        (SandboxFault("x"), Outcome.UNGRADED, False),
-        (CollectiveError("x"), Outcome.FAILED, False),
-        (student_error("ValueError", ["ValueError"], "x"), Outcome.ERROR, False),
-        (student_error("MemoryError", ["MemoryError"], ""), Outcome.MEMORY, False),
-        (student_error("RuntimeError", ["RuntimeError"], "can't allocate memory: 5"), Outcome.MEMORY, False),
-        (
-            student_error("NotImplementedError", ["NotImplementedError"], "A.b"),
-            Outcome.NOT_IMPLEMENTED,
-            False,
-        ),
-        (student_error("NotImplementedError", ["NotImplementedError"], "not now"), Outcome.ERROR, False),
-        (student_error("AssertionError", ["AssertionError"], ""), Outcome.ERROR, False),
-        (AssertionError("x"), Outcome.FAILED, False),
-        (pytest.fail.Exception("x"), Outcome.FAILED, False),
-        (TypeError("x"), Outcome.FAILED, True),
-        (AttributeError("module 'submission' has no attribute 'f'"), Outcome.NOT_IMPLEMENTED, False),
-        (AttributeError("module 'torch' has no attribute 'f'"), Outcome.FAILED, True),
+        (TimedOut("x"), Outcome.TIMEOUT),
+        (OutOfMemory("x"), Outcome.MEMORY),
+        (Crashed("x"), Outcome.CRASHED),
+        (Blocked("x"), Outcome.BLOCKED),
+        (SandboxFault("x"), Outcome.UNGRADED),
+        (CollectiveError("x"), Outcome.FAILED),
+        (student_error("ValueError", ["ValueError"], "x"), Outcome.ERROR),
+        (student_error("MemoryError", ["MemoryError"], ""), Outcome.MEMORY),
+        (student_error("RuntimeError", ["RuntimeError"], "can't allocate memory: 5"), Outcome.MEMORY),
+        (student_error("NotImplementedError", ["NotImplementedError"], "A.b"), Outcome.NOT_IMPLEMENTED),
+        (student_error("NotImplementedError", ["NotImplementedError"], "not now"), Outcome.ERROR),
+        (student_error("AssertionError", ["AssertionError"], ""), Outcome.ERROR),
+        (AssertionError("x"), Outcome.FAILED),
+        (pytest.fail.Exception("x"), Outcome.FAILED),
+        (TypeError("x"), Outcome.FAILED),
+        (AttributeError("module 'submission' has no attribute 'f'"), Outcome.NOT_IMPLEMENTED),
+        (AttributeError("module 'torch' has no attribute 'f'"), Outcome.FAILED),
     ],
     ids=lambda value: repr(value)[:50] if isinstance(value, BaseException) else str(value),
 )
-def test_every_ending(error: BaseException, outcome: Outcome, doubtful: bool) -> None:
-    ending = classify(error, _side())
-    assert (ending.outcome, ending.doubtful) == (outcome, doubtful)
+def test_every_ending(error: BaseException, outcome: Outcome) -> None:
+    assert classify(error, _backend()).outcome is outcome
 
 
 def _case(visibility: Visibility) -> TestCase:
@@ -310,7 +301,7 @@ def test_confined_errors_are_told_by_family_and_line() -> None:
         f"Saw{SECRET}", [f"Saw{SECRET}", "KeyError", "LookupError", "Exception"], f"saw {SECRET}",
         [Frame(STUDENT, 3, f"saw_{SECRET}", f"raise Saw{SECRET}")],
     )  # fmt: skip
-    ending = classify(error, _side())
+    ending = classify(error, _backend())
     hidden = explain(ending, _case(Visibility.HIDDEN), is_student, 2.0, 64)
     assert hidden == Text("KeyError in line 3.", "第 3 行出现 KeyError。")
     public = explain(ending, _case(Visibility.PUBLIC), is_student, 2.0, 64)
@@ -318,17 +309,17 @@ def test_confined_errors_are_told_by_family_and_line() -> None:
 
 
 def test_error_without_a_line_of_the_student() -> None:
-    ending = classify(student_error("RecursionError", ["RecursionError", "RuntimeError"], "deep"), _side())
+    ending = classify(student_error("RecursionError", ["RecursionError", "RuntimeError"], "deep"), _backend())
     assert explain(ending, _case(Visibility.HIDDEN), is_student, 2.0, 64).en == "RecursionError in your code."
 
 
 def test_control_characters_do_not_reach_a_terminal() -> None:
     error = student_error("ValueError", ["ValueError"], "\x1b[2Jgone\x07")
-    shown = explain(classify(error, _side()), _case(Visibility.PUBLIC), is_student, 2.0, 64).en
+    shown = explain(classify(error, _backend()), _case(Visibility.PUBLIC), is_student, 2.0, 64).en
     assert "\x1b" not in shown
     assert "\x07" not in shown
 
 
 def test_long_messages_are_cut() -> None:
     error = AssertionError("x" * 10_000)
-    assert len(explain(classify(error, _side()), _case(Visibility.PUBLIC), is_student, 2.0, 64).en) < 700
+    assert len(explain(classify(error, _backend()), _case(Visibility.PUBLIC), is_student, 2.0, 64).en) < 700

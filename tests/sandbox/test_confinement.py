@@ -21,7 +21,7 @@ from autograder.sandbox import paths
 from autograder.sandbox.doctor import examine
 from autograder.sandbox.errors import SandboxFault, SandboxUnavailable
 from autograder.sandbox.messages import OWN_USER, LayerReport
-from autograder.sandbox.sandbox import Level, level_of
+from autograder.sandbox.sandbox import Level, Sandbox, level_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOOK = """
@@ -222,7 +222,11 @@ def test_hidden_paths(tmp_path: Path, unavailable: Callable[[object], NoReturn])
 def test_nothing_of_the_repository_is_visible(best: ModuleSandbox, standard: ModuleSandbox) -> None:
     for sandbox in (best, standard):
         with look(sandbox) as child:
-            for path in ("autograder/sandbox/host.py", "tests/sandbox/test_confinement.py", "pyproject.toml"):
+            for path in (
+                "autograder/sandbox/sandbox.py",
+                "tests/sandbox/test_confinement.py",
+                "pyproject.toml",
+            ):
                 with pytest.raises(OSError):
                     child.student.read(str(REPOSITORY / path))
             for path in ("solutions", "tests", "course", "autograder", ""):
@@ -241,7 +245,7 @@ def test_exposed_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("findings", "level"),
+    ("report", "level"),
     [
         (LayerReport(), Level.FULL),
         (LayerReport(namespaces="no"), Level.STANDARD),
@@ -251,12 +255,12 @@ def test_exposed_paths(tmp_path: Path) -> None:
         (LayerReport(seccomp="no", namespaces="no"), None),
     ],
 )
-def test_levels(findings: LayerReport, level: Level | None) -> None:
-    assert level_of(findings) is level
+def test_levels(report: LayerReport, level: Level | None) -> None:
+    assert level_of(report) is level
 
 
 @pytest.mark.parametrize(
-    ("findings", "level"),
+    ("report", "level"),
     [
         (LayerReport(namespaces="no", landlock="no", user=OWN_USER), Level.STANDARD),
         (LayerReport(namespaces="no", landlock="no", user="root without capabilities"), None),
@@ -265,11 +269,11 @@ def test_levels(findings: LayerReport, level: Level | None) -> None:
         (LayerReport(namespaces="no", user="root without capabilities"), Level.STANDARD),
     ],
 )
-def test_level_where_nothing_is_left_to_hide(findings: LayerReport, level: Level | None) -> None:
+def test_level_where_nothing_is_left_to_hide(report: LayerReport, level: Level | None) -> None:
     """A user of their own stands for the file layer, and nothing else does; it counts nowhere but there."""
-    assert level_of(findings, nothing_hidden=True) is level
-    if findings.landlock:
-        assert level_of(findings) is None
+    assert level_of(report, nothing_hidden=True) is level
+    if report.landlock:
+        assert level_of(report) is None
 
 
 def test_submissions_go_first_when_memory_runs_out(sandbox: ModuleSandbox) -> None:
@@ -281,16 +285,16 @@ def test_submissions_go_first_when_memory_runs_out(sandbox: ModuleSandbox) -> No
 
 def test_asking_for_more_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused with the layer's name, what was seen, and the remedy; no zygote is left behind."""
-    from autograder.sandbox import sandbox as host
+    from autograder.sandbox import sandbox as module
 
-    class Poor(host.Zygote):
+    class Poor(module.ZygoteProcess):
         def _receive(self, kind):  # type: ignore[no-untyped-def]
             message = super()._receive(kind)
             if kind is LayerReport:
                 message.namespaces = message.namespaces or "not permitted"
             return message
 
-    monkeypatch.setattr(host, "Zygote", Poor)
+    monkeypatch.setattr(module, "ZygoteProcess", Poor)
     with pytest.raises(SandboxUnavailable, match=r"(?s)full.*namespaces: not permitted.*Remedy"):
         ModuleSandbox(level=Level.FULL)
     with ModuleSandbox(level=Level.STANDARD) as sandbox:
@@ -306,11 +310,12 @@ def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_import_needs_no_linux() -> None:
-    """With every Linux-only module out of reach, the package and its errors still import."""
+    """With every Linux-only module out of reach, the errors still import, and nothing else with them."""
     script = (
         "import sys\n"
         "for name in ('resource', 'fcntl', 'pwd', 'grp', 'termios', 'select', 'ctypes'): sys.modules[name] = None\n"
-        "import autograder.sandbox\nfrom autograder.sandbox import StudentError, Ended, SandboxUnavailable\n"
+        "from autograder.remote.errors import StudentError\n"
+        "from autograder.sandbox.errors import Ended, SandboxUnavailable\n"
         "assert not any(n.startswith('autograder.sandbox.') and n.rsplit('.')[-1] != 'errors' for n in sys.modules)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
@@ -359,7 +364,7 @@ def test_started_by_an_ordinary_user(without: list[str], unavailable: Callable[[
         pytest.skip("only root can become somebody else; as an ordinary user, the other tests prove this")
     script = f"""
 import os
-from autograder.sandbox import ModuleSandbox
+from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.results import Limits
 assert os.getuid() == 65000
 with ModuleSandbox(without={without!r}) as sandbox, sandbox.open({{"l.py": {LOOK.encode()!r}}}, "l.py", limits=Limits()) as child:
@@ -409,15 +414,12 @@ def test_doctor() -> None:
         assert check.seen
 
 
-def test_doctor_sees_a_missing_layer(
-    monkeypatch: pytest.MonkeyPatch, run: Callable[..., RemoteModule]
-) -> None:
+def test_doctor_sees_a_missing_layer() -> None:
     """Where the attempt goes through, the report says so."""
     from autograder.sandbox import doctor
 
-    with ModuleSandbox(without=["seccomp", "landlock", "namespaces"]) as sandbox:
-        attempt = doctor._attempts("/etc/passwd")["seccomp"][0]
-        check = doctor._attempt(sandbox, attempt)
+    with Sandbox(doctor.PROGRAM, without=["seccomp", "landlock", "namespaces"]) as sandbox:
+        check = doctor._check(sandbox, doctor._trials("/etc/passwd")["seccomp"][0])
     assert not check.works and "went through" in check.seen and check.remedy
 
 
@@ -435,7 +437,7 @@ def test_no_right_of_root_is_left() -> None:
 def test_the_program_may_lie_below_tmp(sandbox: ModuleSandbox) -> None:
     """Many people try a clone in /tmp first; that costs no layer, and nothing else of /tmp is seen."""
     script = f"""
-from autograder.sandbox import ModuleSandbox
+from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.results import Limits
 with ModuleSandbox() as sandbox, sandbox.open({{"l.py": {LOOK.encode()!r}}}, "l.py", limits=Limits()) as child:
     child.load()

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from autograder.remote import program
 from autograder.remote.client import RemoteModule
 from autograder.remote.errors import Frame, StudentError, student_error
 from autograder.sandbox.errors import SandboxFault
@@ -135,11 +136,12 @@ def test_a_forbidden_call_whose_module_starts_a_thread() -> None:
     """A child forked from several threads could hang, so none is."""
     control, other = socket.socketpair()
     with control, other:
-        zygote = Zygote(control, None, SimpleNamespace(threads=lambda: 2))  # type: ignore[arg-type]
+        itself = SimpleNamespace(threads=lambda: 2)
+        zygote = Zygote(control, None, itself, program)  # type: ignore[arg-type]
         for _ in range(2):
             with pytest.raises(RuntimeError, match=r"statistics\.mean started a thread"):
-                zygote._forbid(["statistics.mean"])
-        zygote.permit()
+                zygote._prepare(["statistics.mean"])
+        zygote.undo()
 
 
 def test_confinement_shows_as_permission_error(run: Callable[..., RemoteModule]) -> None:

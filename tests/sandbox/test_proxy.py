@@ -363,7 +363,7 @@ def test_objects_of_the_test(child: RemoteModule, run: Callable[..., RemoteModul
         "def look(env): return sorted(n for n in dir(env) if not n.startswith('__'))\n"
         "import gc\n"
         "def force(env):\n"
-        "    from autograder.sandbox import server\n"
+        "    from autograder.remote import server\n"
         "    s = next(o for o in gc.get_objects() if type(o).__name__ == 'Server')\n"
         "    return s._caller(1, 'hidden')()\n"
     )
@@ -406,37 +406,56 @@ def test_handles_belong_to_one_child(child: RemoteModule, run: Callable[..., Rem
 
 
 def test_gradients_and_build(child: RemoteModule) -> None:
-    linear = child.build("torch.nn.Linear", 3, 2, bias=False)
+    linear = child.help("build", "torch.nn.Linear", 3, 2, bias=False)
     linear.load_state_dict({"weight": torch.ones(2, 3)})
     x = torch.arange(3.0)
     assert torch.equal(linear(x).detach(), torch.tensor([3.0, 3.0]))
-    found = child.gradients(child.student.Model(), x, scale=2.0)
+    found = child.help("gradients", child.student.Model(), x, scale=2.0)
     assert torch.equal(found.output, x * x * 2) and not found.output.requires_grad
     assert torch.equal(found.arguments[0], x * 2) and found.keywords == {"scale": None}
     assert torch.equal(found.parameters["weight"], x * 2)
     with pytest.raises(ValueError):
-        child.build("os.system", "true")
-    pair = child.gradients(child.student.identity, x, upstream=torch.full((3,), 2.0))
+        child.help("build", "os.system", "true")
+    pair = child.help("gradients", child.student.identity, x, upstream=torch.full((3,), 2.0))
     assert torch.equal(pair.arguments[0], torch.full((3,), 2.0))
 
 
 def test_unchanged(run: Callable[..., RemoteModule]) -> None:
-    side = run("def f(x, clear=False):\n    if clear: x.clear()\n")
+    own = run("def f(x, clear=False):\n    if clear: x.clear()\n")
     mine = [1, 2]
-    assert side.unchanged(side.student.f, mine) is True
-    assert side.unchanged(side.student.f, mine, clear=True) is False
+    assert own.help("unchanged", own.student.f, mine) is True
+    assert own.help("unchanged", own.student.f, mine, clear=True) is False
     assert mine == [1, 2]
-    assert [(call.path, call.result) for call in side.trace[-1:]] == [("unchanged(f)", False)]
+    assert [(call.path, call.result) for call in own.trace[-1:]] == [("unchanged(f)", False)]
 
 
-def test_unchanged_is_true_or_false(run: Callable[..., RemoteModule]) -> None:
-    side = run(
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("unchanged", "'yes'"),
+        ("unchanged", "1"),
+        ("build", "(1, 2)"),
+        ("gradients", "True"),
+        ("gradients", "()"),
+        ("gradients", "(1, [], {})"),
+        ("gradients", "(1, [], {}, [])"),
+        ("gradients", "[1, [], {}, {}]"),
+    ],
+)
+def test_a_helper_of_another_form_ends_the_child(
+    run: Callable[..., RemoteModule], name: str, answer: str
+) -> None:
+    """What a taken-over child says that our own helper gave is looked at before a test may use it."""
+    own = run(
         "import sys\n"
-        "sys.modules['autograder.remote.server'].unchanged = lambda *a: 'yes'\n"
+        "server = sys.modules['autograder.remote.server']\n"
+        f"server.HELPERS = {{{name!r}: lambda *args: {answer}}}\n"
+        "server.Kept = lambda value: value\n"
         "def f(x): pass\n"
     )
-    with pytest.raises(Blocked):
-        side.unchanged(side.student.f, [1])
+    with pytest.raises(Blocked, match=f"{name} came back in another form than ours"):
+        own.help(name, "torch.nn.Linear" if name == "build" else own.student.f, 1)
+    assert not own.alive
 
 
 def test_seeds(child: RemoteModule, run: Callable[..., RemoteModule]) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from autograder.remote import wire
 from autograder.remote.frames import Frames
-from autograder.sandbox.channel import Channel, Closed
 from autograder.remote.stream import Inbox
 from autograder.remote.wire import ORDINARY, WireError
 from autograder.sandbox.budget import Budget
+from autograder.sandbox.channel import Channel, Closed
 from autograder.sandbox.errors import TimedOut
 
 

@@ -366,7 +366,7 @@ def test_values_may_not_share_their_bytes() -> None:
 
 def test_numbers_are_counted_over_the_whole_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("encode", "decode"):
-        monkeypatch.setattr(f"autograder.sandbox.{module}.MAX_NUMBERS", 100)
+        monkeypatch.setattr(f"autograder.remote.{module}.MAX_NUMBERS", 100)
     assert there_and_back([[1] * 50, [2] * 50])
     with pytest.raises(WireError, match="more than 100 numbers"):
         there_and_back([[1] * 50, [2] * 51])
