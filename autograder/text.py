@@ -45,6 +45,12 @@ class Text(Struct, frozen=True):
         )
 
 
+def joined(*texts: Text) -> Text:
+    """The texts one below the other, without those that are empty."""
+    filled = [text for text in texts if text.en or text.zh]
+    return Text("\n".join(text.en for text in filled), "\n".join(text.zh for text in filled))
+
+
 def printable(text: str, limit: int) -> str:
     """`text` without control characters (a terminal would obey them) or lone surrogates, cut to `limit`."""
     cut = text[: limit + 1]

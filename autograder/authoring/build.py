@@ -165,11 +165,17 @@ def skeleton_of(exercise: Exercise) -> str:
 
 
 def generate(exercise: Exercise) -> dict[Path, str]:
-    """The exercise's generated files as text: what `exercises/` holds, and the solution with its given code."""
+    """The exercise's generated files as text: what `exercises/` holds, and the solution where its given code is not as it should be."""
     solution = solution_of(exercise)
     skeleton = skeleton_text(exercise, solution, exercise.spec)
     public = public_toml(public_spec(exercise, solution, skeleton))
-    return {exercise.solution: solution, exercise.skeleton: skeleton, exercise.public_spec_file: public}
+    files = {exercise.skeleton: skeleton, exercise.public_spec_file: public}
+    for topic in (name.rpartition("/")[2] for name in exercise.spec.parts):
+        given = exercise.root / "exercises" / "given" / f"{topic}.py"
+        files[given] = read_text(exercise.root / "solutions" / "given" / given.name)
+    if solution != read_text(exercise.solution):
+        files[exercise.solution] = solution
+    return files
 
 
 def stale(exercise: Exercise) -> list[Path]:

@@ -15,8 +15,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from autograder.course.spec import BothLanguages, ExerciseSpec, Name, PublicSpec
+from autograder.course.spec import BasicSpec, BothLanguages, ExerciseSpec, Name, PublicSpec
 from autograder.course.toml import CourseError, read_toml
+from autograder.guest.loading import PART
 from autograder.results import Policy
 from autograder.text import LANGUAGES, Text
 
@@ -103,6 +104,11 @@ class Exercise:
     def oracle_tests(self) -> Path:
         return self.root / "tests" / "oracles" / f"test_{self.unit}.py"
 
+    def given_parts(self, tree: str) -> dict[str, Path]:
+        """For a capstone: module name -> the given code that stands for a part, in `solutions` or `exercises`."""
+        topics = [name.rpartition("/")[2] for name in self.basics.parts]
+        return {part_name(topic): self.root / tree / "given" / f"{topic}.py" for topic in topics}
+
     @property
     def accepted(self) -> list[Path]:
         """Other correct solutions, in other styles."""
@@ -117,6 +123,11 @@ class Exercise:
     def public(self) -> PublicSpec:
         """What students may know of it."""
         return read_toml(self.public_spec_file, PublicSpec)
+
+    @property
+    def basics(self) -> BasicSpec:
+        """What both of its files hold: from the one that is here."""
+        return self.public if self.public_spec_file.is_file() else self.spec
 
     @cached_property
     def spec(self) -> ExerciseSpec:
@@ -246,7 +257,10 @@ class Course:
                     )
         listed = {exercise.skeleton for exercise in self}
         for path in sorted((self.root / "exercises").glob("*/*.py")):
-            if path not in listed and not path.name.startswith(("test_", "conftest")):
+            known = (
+                path in listed or path.name.startswith(("test_", "conftest")) or path.parent.name == "given"
+            )
+            if not known:
                 owner = unit_file(self.root, path.parent.name)
                 raise CourseError(
                     f"{path} belongs to no exercise; list {path.stem!r} in {owner} or remove it",
@@ -283,6 +297,11 @@ def _nearest(name: str, known: Iterable[str]) -> Text:
     if near:
         return Text(f"did you mean {near[0]!r}?", f"你要找的是不是 {near[0]!r}？")
     return Text(f"the course has {', '.join(known)}", f"课程里有：{'、'.join(known)}")
+
+
+def part_name(topic: str) -> str:
+    """What the module of a capstone's part is called where the capstone runs."""
+    return f"{PART}{topic}"
 
 
 def find_course(start: Path | None = None, given: Path | None = None) -> Path:

@@ -81,6 +81,9 @@ class BasicSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tier: Literal["core", "standard", "short"] = "standard"
     kind: Literal["exercise", "quiz", "capstone"] = "exercise"
     requires: tuple[str, ...] = ()  # the exercises that come before it
+    parts: tuple[
+        str, ...
+    ] = ()  # of a capstone: the exercises whose answers its functions take as an argument
     limits: Limits = Limits()
     forbidden: tuple[str, ...] = ()  # dotted names, and groups of them
     hint: tuple[Hint, ...] = ()
@@ -90,6 +93,8 @@ class BasicSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             expanded(self.forbidden)
         except LookupError as error:
             raise ValueError(str(error)) from None
+        if bool(self.parts) != (self.kind == "capstone"):
+            raise ValueError('`parts` belongs to kind = "capstone", which names at least one exercise there')
 
     @property
     def forbidden_calls(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ class Report:
     tests: Sequence[TestResult]
     lang: str
     shares: bool = False  # whether to say what each line is worth
+    message: Text = Text()  # what is said of the whole file
 
     @property
     def score(self) -> float:
@@ -75,6 +76,7 @@ class Report:
             words += [NOT_IMPLEMENTED.pick(self.lang)] if unanswered else []
             lines.append("  ".join(words))
             lines += [f"      {line}" for line in message.splitlines() if not unanswered]
+        lines += [f"  {line}" for line in self.message.pick(self.lang).splitlines()]
         return "\n".join(lines)
 
     __repr__ = __str__

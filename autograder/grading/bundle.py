@@ -27,6 +27,7 @@ class Bundle(Struct, frozen=True):
     hidden_tests: bytes
     public_tests: bytes
     max_score: float
+    parts: dict[str, bytes]  # of a capstone: file name -> the given code that stands for a part
 
     @property
     def fingerprint(self) -> str:
@@ -36,8 +37,9 @@ class Bundle(Struct, frozen=True):
 
 def bundle_of(exercise: Exercise) -> Bundle:
     """Read an exercise's files. CourseError where one can't be read."""
+    given = exercise.given_parts("solutions")
     contents = []
-    for path in (exercise.solution, exercise.hidden_tests, exercise.public_tests):
+    for path in (exercise.solution, exercise.hidden_tests, exercise.public_tests, *given.values()):
         try:
             contents.append(path.read_bytes())
         except OSError as error:
@@ -45,8 +47,9 @@ def bundle_of(exercise: Exercise) -> Bundle:
                 f"{path} can't be read ({error.strerror}); grading needs the solutions: use the instructor's tree",
                 f"{path} 无法读取（{error.strerror}）；评分需要答案：请使用教师的目录树",
             ) from None
-    solution, hidden, public = contents
-    return Bundle(exercise.id, exercise.spec, solution, hidden, public, exercise.public.max_score)
+    solution, hidden, public, *sources = contents
+    parts = {f"{name}.py": source for name, source in zip(given, sources, strict=True)}
+    return Bundle(exercise.id, exercise.spec, solution, hidden, public, exercise.public.max_score, parts)
 
 
 def result_key(bundle: Bundle, main: str, files: Mapping[str, bytes], isolation: Isolation) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -16,14 +16,19 @@ from autograder.grading.bundle import Bundle, result_key
 from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation
 from autograder.grading.internal_errors import internal_error
 from autograder.grading.submissions import Submission
-from autograder.guest.loading import filename_of, load_module
+from autograder.guest.loading import PART, filename_of, load_module, module_name
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility, total
 from autograder.runner.backend import Backend
 from autograder.runner.collect import TestCase, collect
 from autograder.runner.run import Ending, run_case
 from autograder.sandbox.errors import Killed
-from autograder.text import Text, printable
+from autograder.text import Text, joined, number, printable
 
+OWN_STACK = Text(
+    "With your own {names}: {points} of {most} points. This run counts nothing.",
+    "用你自己的 {names}：{points}/{most} 分。这次运行不计分。",
+)
+OWN_LOST = Text("There it fails first at: {sentence}", "其中最先未通过的是：{sentence}")
 LONGEST = 4096  # lines of a file that a hidden test's message may point to
 OUTPUT_SHOWN = 4000  # characters of a submission's own prints, for the instructor
 
@@ -57,7 +62,7 @@ class ExerciseGrader:
                 lines = content.decode().splitlines(keepends=True)
                 linecache.cache[str(path)] = (len(content), None, lines, str(path))
         self.reference: ModuleType = load_module(
-            {self._main: bundle.solution}, self._main, directory=str(place)
+            {self._main: bundle.solution, **bundle.parts}, self._main, directory=str(place)
         )
         self.variants = _variants(bundle)
         caught = {m.name: m.caught for m in bundle.spec.misconception if m.name in self.variants}
@@ -74,7 +79,7 @@ class ExerciseGrader:
         """Run every test on one submission and diagnose what failed."""
         if submission.problem is not None:
             return self._refused(submission)
-        endings, behaviour, backend = self.run(submission.files, submission.main)
+        endings, behaviour, backend = self.run({**submission.files, **self.bundle.parts}, submission.main)
         endings = self._settle(endings)
         diagnoses = self.diagnostician.diagnose(behaviour)
         filename, lines = filename_of(submission.main), _lines(submission.files[submission.main])
@@ -82,7 +87,10 @@ class ExerciseGrader:
             self._test_result(case, ending, diagnoses.get(case.name), filename, lines)
             for case, ending in zip(self.cases, endings, strict=True)
         ]
-        status, message = _status(endings), left_out(backend.skipped)
+        status, message = (
+            _status(endings),
+            joined(left_out(backend.skipped), self._own_stack(submission, endings)),
+        )
         if backend.load_error is not None and status is Status.GRADED:
             # Nothing hidden was ever passed to a file that did not load, so its error is told in full.
             status, message = Status.INVALID, tests[0].message
@@ -112,6 +120,19 @@ class ExerciseGrader:
                 behaviour[case.name] = Observation(ending.outcome, () if ending.passed else backend.trace())
         return endings, behaviour, backend
 
+    def _own_stack(self, submission: Submission, endings: Sequence[Ending]) -> Text:
+        """For a capstone: what it reaches with the student's own parts in place of the given ones. It counts nothing."""
+        own = {name: raw for name, raw in submission.files.items() if _is_part(name, self.bundle.parts)}
+        if not own or _all_unanswered(endings):
+            return Text()
+        given = {name: raw for name, raw in self.bundle.parts.items() if not _is_part(name, own)}
+        reached, _, _ = self.run({**submission.files, **given, **own}, submission.main)
+        points = total(case.points for case, end in zip(self.cases, reached, strict=True) if end.passed)
+        lost = [case.sentence for case, end in zip(self.cases, reached, strict=True) if not end.passed]
+        names = ", ".join(sorted(module_name(name).removeprefix(PART) for name in own))
+        told = OWN_STACK.format(names=names, points=number(points), most=number(self.max_score))
+        return joined(told, OWN_LOST.format(sentence=lost[0]) if lost else Text())
+
     def _run_case(self, case: TestCase, backend: Backend) -> Ending:
         ending = run_case(case, backend, self.reference, self.bundle.spec.limits)
         if isinstance(ending.error, Killed):  # a second time it is no accident
@@ -124,7 +145,7 @@ class ExerciseGrader:
         """How the reference, or one misconception, goes through all tests. Passing tests keep their trace here."""
         source = self.variants[name]
         behaviour = {}
-        with self._open(self.bundle, {self._main: source}, self._main) as backend:
+        with self._open(self.bundle, {self._main: source, **self.bundle.parts}, self._main) as backend:
             for case in self.cases:
                 ending = self._run_case(case, backend)
                 behaviour[case.name] = Observation(ending.outcome, backend.trace())
@@ -206,6 +227,11 @@ def ungraded(bundle: Bundle, submission: Submission, detail: str) -> ExerciseRes
         message=FIXED[Outcome.UNGRADED],
         detail=detail,
     )
+
+
+def _is_part(name: str, parts: Iterable[str]) -> bool:
+    """Whether this file is the same part as one of these, in whatever form."""
+    return module_name(name) in map(module_name, parts)
 
 
 def _variants(bundle: Bundle) -> dict[str, bytes]:

@@ -14,12 +14,13 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from autograder.course import Exercise
+from autograder.course.catalogue import part_name
 from autograder.errors import UserError
 from autograder.grading.pristine import is_pristine
 from autograder.remote.errors import ArchiveError
@@ -181,7 +182,8 @@ def submissions_of(
         if 1 < len(candidates) <= MAX_COPIES:
             candidates = _with_work(exercise, candidates, collector.folder)
         if candidates:
-            yield _submission(student, exercise, candidates, collector)
+            submission = _submission(student, exercise, candidates, collector)
+            yield replace(submission, files={**submission.files, **_own_parts(exercise, collector)})
         else:
             missing.append(exercise.id)
     if collector.problems and missing:
@@ -341,6 +343,24 @@ def _submission(
     return Submission(
         student, exercise.id, first.shown, first.path.name, {first.path.name: content, **beside}
     )
+
+
+def _own_parts(exercise: Exercise, collector: _Collector) -> dict[str, bytes]:
+    """For a capstone: the student's own answers to the exercises that are its parts, where there is one of each."""
+    parts = {}
+    for name in exercise.public.parts:
+        part = Exercise(exercise.root, *name.split("/"))
+        found = _candidates(part, [part], collector.named[part.topic])
+        if 1 < len(found) <= MAX_COPIES:
+            found = _with_work(part, found, collector.folder)
+        answer = _submission("", part, found, collector) if found else None
+        if (
+            answer
+            and answer.problem is None
+            and not is_pristine(part, answer.main, answer.files[answer.main])
+        ):
+            parts[f"{part_name(part.topic)}{PurePosixPath(answer.main).suffix}"] = answer.files[answer.main]
+    return parts
 
 
 def _beside(main: _File, modules: Sequence[_File], top: Path) -> dict[str, bytes]:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from autograder.guest.loading import PART, part_names
 
 
 class Gradients(NamedTuple):
@@ -145,5 +148,19 @@ def build(name: str, *args: Any, **kwargs: Any) -> Any:
     return factory(*args, **kwargs)
 
 
+def parts() -> SimpleNamespace:
+    """The parts that a capstone's functions take as an argument: topic -> the module that answers that exercise."""
+    return SimpleNamespace(
+        **{name.removeprefix(PART): importlib.import_module(name) for name in part_names()}
+    )
+
+
 # The fixtures of these names, for every backend.
-HELPERS: dict[str, Callable[..., Any]] = {"gradients": gradients, "unchanged": unchanged, "build": build}
+HELPERS: dict[str, Callable[..., Any]] = {
+    "gradients": gradients,
+    "unchanged": unchanged,
+    "build": build,
+    "parts": parts,
+}
+# Whose answers stay where they are made, whatever they are.
+KEPT = ("build", "parts")

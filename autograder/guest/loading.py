@@ -23,6 +23,7 @@ from autograder.guest.notebook import code_cells
 
 STUB = "autograder"
 DECLARED = re.compile(rb"[ \t\f]*#.*?coding[:=]")  # an encoding, in one of the first two lines
+PART = "part_"  # what the names of the modules begin with that a capstone is given as arguments
 MODULE = "submission"  # never the file's own name: exercises are called `logging` and `imports`, too
 
 
@@ -54,7 +55,11 @@ class _Siblings(MetaPathFinder, Loader):
 
     def __init__(self, files: Mapping[str, bytes], directory: str) -> None:
         self.directory = directory
-        self.sources = {module_name(name): (name, raw) for name, raw in files.items() if name.endswith(".py")}
+        self.sources = {
+            module_name(name): (name, raw)
+            for name, raw in files.items()
+            if name.endswith(".py") or (name.startswith(PART) and name.endswith(".ipynb"))
+        }
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -74,7 +79,10 @@ class _Siblings(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         name, raw = self.sources[module.__name__]
-        _execute(module, decode_source(raw), filename_of(name, self.directory))
+        if name.endswith(".ipynb"):
+            _execute_cells(module, code_cells(raw), filename_of(name))
+        else:
+            _execute(module, decode_source(raw), filename_of(name, self.directory))
 
 
 def _introduce(module: ModuleType, source: str, filename: str) -> None:
@@ -104,9 +112,19 @@ _installed: _Siblings | None = None
 _loading = False
 
 
+def part_names() -> list[str]:
+    """The modules at hand that are parts of a capstone."""
+    return [name for name in (_installed.sources if _installed else ()) if name.startswith(PART)]
+
+
 def is_loading() -> bool:
     """Whether a submission's file is being executed, rather than one of its functions called by a test."""
     return _loading
+
+
+def install(files: Mapping[str, bytes], directory: str = "") -> None:
+    """Make these files importable from now on, as if they lay beside a submission, and no others."""
+    _install(_Siblings(files, directory))
 
 
 def _install(siblings: _Siblings) -> None:
@@ -139,7 +157,7 @@ def load_module(
     global _loading
     filename, is_notebook = filename_of(main, directory), main.endswith(".ipynb")
     cells = code_cells(files[main]) if is_notebook else [decode_source(files[main])]
-    _install(_Siblings({name: raw for name, raw in files.items() if name != main}, directory))
+    install({name: raw for name, raw in files.items() if name != main}, directory)
     module = ModuleType(MODULE)
     real = sys.modules.get(STUB)
     sys.modules[STUB] = _stub_autograder()

@@ -19,6 +19,7 @@ from autograder.results import Limits, Outcome, TestResult, Visibility
 from autograder.text import Text, encodable, language
 
 if TYPE_CHECKING:
+    from autograder.guest.loading import install
     from autograder.runner.in_process import InProcessBackend
     from autograder.runner.run import Ending
 
@@ -122,6 +123,7 @@ def check_namespace(
     """The report on definitions in a notebook's or script's namespace; with `only`, on that test function alone."""
     from autograder.runner.in_process import InProcessBackend
 
+    install({f"{name}.py": path.read_bytes() for name, path in exercise.given_parts("exercises").items()})
     module = ModuleType("submission")
     module.__dict__.update({name: value for name, value in namespace.items() if not name.startswith("__")})
     file = namespace.get("__file__")
@@ -244,7 +246,9 @@ def check_hidden(exercise: Exercise, lang: str) -> Report:
             f"{exercise.hidden_tests} is not here: this tree was released without hidden tests; leave out --hidden",
             f"没有 {exercise.hidden_tests}：发放的文件里不含隐藏测试；请去掉 --hidden",
         )
+    from autograder.course.catalogue import part_name
     from autograder.grading.bundle import bundle_of
+    from autograder.grading.pristine import is_pristine
     from autograder.grading.submissions import Submission
     from autograder.grading.worker import Mode, Worker
     from autograder.runner.in_process import require_file
@@ -258,6 +262,11 @@ def check_hidden(exercise: Exercise, lang: str) -> Report:
         for p in path.parent.glob("*.py")
         if p != path and not p.name.startswith("test_")
     }
+    for name in exercise.public.parts:
+        part = Exercise(exercise.root, *name.split("/"))
+        content = part.skeleton.read_bytes() if part.skeleton.is_file() else b""
+        if not is_pristine(part, part.skeleton.name, content):
+            files[f"{part_name(part.topic)}.py"] = content
     submission = Submission("", exercise.id, path.name, path.name, files)
     bundle = bundle_of(exercise)
     worker = Worker(Mode())
@@ -269,7 +278,14 @@ def check_hidden(exercise: Exercise, lang: str) -> Report:
         result = worker.grade(bundle, submission)
     finally:
         worker.close()
-    return Report(exercise.id, exercise.spec.title.text.pick(lang), result.tests, lang, shares=True)
+    return Report(
+        exercise.id,
+        exercise.spec.title.text.pick(lang),
+        result.tests,
+        lang,
+        shares=True,
+        message=result.message,
+    )
 
 
 def show(report: Report) -> None:

@@ -134,6 +134,12 @@ def build(_backend: Any) -> Any:
 
 
 @pytest.fixture
+def parts(_backend: Any) -> Any:
+    """The parts that a capstone takes as an argument, as given: `parts.TOPIC` is a module."""
+    return _backend.helpers["parts"]()
+
+
+@pytest.fixture
 def ranks(_backend: Any) -> Any:
     """`ranks(world_size, "train", *args)`: one call for each rank, joined by a counting interconnect."""
     return _backend.ranks

@@ -84,7 +84,8 @@ def write_course(selection: Selection, out: Path) -> list[Exercise]:
     for exercise in selection.exercises:
         for path, text in _student_files(exercise).items():
             _put(out / path.relative_to(exercise.root), text)
-        _copy(exercise.public_tests, exercise.root, out)
+        for path in (exercise.public_tests, *exercise.given_parts("exercises").values()):
+            _copy(path, exercise.root, out)
         _write_lessons(exercise, out)
     for name in SHARED:
         _copy(selection.course.root / "course" / name, selection.course.root, out)

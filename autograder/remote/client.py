@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from autograder.guest.cell_runner import MAX_NOTES, SCRATCH_SECONDS, SkippedCell
-from autograder.guest.helpers import Gradients
+from autograder.guest.helpers import KEPT, Gradients
 from autograder.remote import wire
 from autograder.remote.archive import Refused, accept
 from autograder.remote.callbacks import Callbacks
@@ -89,11 +89,12 @@ class RemoteModule:
             raise self._ended
         self._seed = seed
 
-    def help(self, name: str, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """One of `autograder.guest.helpers.HELPERS`, run where the target lives; its answer has the helper's own form."""
+    def help(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """One of `autograder.guest.helpers.HELPERS`, run there; its answer has the helper's own form."""
+        target = args[0] if args else ""
         path = f"{name}({target._handle_path if isinstance(target, Handle) else target})"
-        answer = self.operate("help", path, None, name, (target, *args), kwargs)
-        if name == "build" and isinstance(answer, Handle):
+        answer = self.operate("help", path, None, name, args, kwargs)
+        if name in KEPT and isinstance(answer, Handle):
             return answer
         if name == "unchanged" and type(answer) is bool:
             return answer

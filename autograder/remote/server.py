@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from autograder.guest.cell_runner import SkippedCell
 from autograder.guest.forbid import seal
-from autograder.guest.helpers import HELPERS
+from autograder.guest.helpers import HELPERS, KEPT
 from autograder.guest.loading import filename_of, load_module
 from autograder.guest.seed import seed_everything
 from autograder.remote import archive, wire
@@ -195,7 +195,7 @@ class Server:
                 return self._load(*args)
             case "help":
                 answer = HELPERS[name](*args, **kwargs)
-                return Kept(answer) if name == "build" else answer
+                return Kept(answer) if name in KEPT else answer
             case "unpack":
                 return archive.unpack(*args)
         target = self._handles[request.target]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Protocol, Self
 
 from autograder.guest.cell_runner import SkippedCell
@@ -43,11 +44,14 @@ class Backend(Protocol):
         """What the last test asked and was answered; empty where nothing is traced."""
 
 
-def fixtures_of(backend: Backend, reference: Any) -> dict[str, Any]:
-    """The fixtures that a test of an exercise may use."""
-    return {
-        "student": backend.student,
-        "reference": reference,
-        **backend.helpers,
-        "ranks": backend.ranks,
+def fixtures_of(backend: Backend, reference: Any, wanted: Collection[str]) -> dict[str, Any]:
+    """Those of the fixtures that a test of an exercise may use which this one asks for."""
+    helpers = backend.helpers
+    every: dict[str, Callable[[], Any]] = {
+        "student": lambda: backend.student,
+        "reference": lambda: reference,
+        "ranks": lambda: backend.ranks,
+        "parts": lambda: helpers["parts"](),
+        **{name: partial(helpers.get, name) for name in ("gradients", "unchanged", "build")},
     }
+    return {name: every[name]() for name in wanted}

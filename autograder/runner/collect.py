@@ -25,7 +25,7 @@ from autograder.results import Limits, Visibility
 from autograder.text import Text
 
 USED = re.compile(r"student\.(\w+)|ranks\([^)\"']*[\"'](\w+)")  # student.name, ranks(4, "name", ...)
-FIXTURES = ("student", "reference", "gradients", "unchanged", "build", "ranks")
+FIXTURES = ("student", "reference", "gradients", "unchanged", "build", "parts", "ranks")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Self
 
 from autograder.guest.cell_runner import SkippedCell
-from autograder.guest.helpers import HELPERS
+from autograder.guest.helpers import HELPERS, KEPT
 from autograder.remote.client import RemoteModule
 from autograder.remote.errors import StudentError
 from autograder.remote.module_sandbox import ModuleSandbox
@@ -68,10 +68,10 @@ class ConfinedBackend:
         """Each runs where its target lives."""
         return {name: partial(self._help, name) for name in HELPERS}
 
-    def _help(self, name: str, target: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(target, Handle) or name == "build":
-            return self._current().help(name, target, *args, **kwargs)
-        return HELPERS[name](target, *args, **kwargs)
+    def _help(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        if name in KEPT or isinstance(args[0], Handle):
+            return self._current().help(name, *args, **kwargs)
+        return HELPERS[name](*args, **kwargs)
 
     def ranks(self, world_size: int, run: str | Callable[..., Any], *args: Any) -> RankRun:
         """One confined process for each rank. Their results stay alive until the test ends."""

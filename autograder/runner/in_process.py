@@ -183,9 +183,10 @@ def local_backend(path: Path, exercise: Exercise) -> InProcessBackend:
     Raises what the file raises; TimedOut if it does not end; CourseError if it is not there.
     """
     require_file(path, exercise)
-    spec = exercise.public if exercise.public_spec_file.is_file() else exercise.spec
+    spec = exercise.basics
     filename = filename_of(path.name, str(path.parent.resolve()))
-    backend = InProcessBackend(lambda skipped: load_local(path), spec.forbidden_calls, filename.__eq__)
+    parts = exercise.given_parts("solutions" if path == exercise.solution else "exercises")
+    backend = InProcessBackend(lambda skipped: load_local(path, parts), spec.forbidden_calls, filename.__eq__)
     with ended_in_time(), time_limit(PATIENCE * spec.limits.seconds, filename.__eq__):
         _ = backend.student
     return backend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -9,13 +10,17 @@ from autograder.course import Course, Exercise, find_course
 from autograder.guest.loading import load_module
 
 
-def load_local(path: Path) -> ModuleType:
-    """A file of the course as a module, with the files beside it importable, under its real name for debuggers."""
+def load_local(path: Path, parts: Mapping[str, Path] | None = None) -> ModuleType:
+    """A file of the course as a module, with the files beside it importable, under its real name for debuggers.
+
+    `parts`: module name -> file, for a capstone.
+    """
     directory = path.parent.resolve()
     files = {path.name: path.read_bytes()}
     for sibling in directory.glob("*.py"):
         if sibling.name != path.name and not sibling.name.startswith("test_"):
             files[sibling.name] = sibling.read_bytes()
+    files |= {f"{name}.py": part.read_bytes() for name, part in (parts or {}).items()}
     return load_module(files, path.name, directory=str(directory))
 
 
@@ -23,4 +28,4 @@ def load_reference(exercise: Exercise | str) -> ModuleType:
     """The reference solution of an exercise, given by id (then the course is found from the working folder)."""
     if isinstance(exercise, str):
         exercise = Course.load(find_course(), authoring=True).exercise(exercise)
-    return load_local(exercise.solution)
+    return load_local(exercise.solution, exercise.given_parts("solutions"))

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from autograder.course import Exercise
-from autograder.grading.notebook_view import MAX_BYTES, MAX_CELLS, MAX_OUTPUTS, PNG, TEXT, ShownCell, shown_cells
+from autograder.grading.notebook_view import (
+    MAX_BYTES,
+    MAX_CELLS,
+    MAX_OUTPUTS,
+    PNG,
+    TEXT,
+    ShownCell,
+    shown_cells,
+)
 from autograder.grading.pristine import is_pristine
 from autograder.guest.notebook import NotebookError
 

@@ -1,0 +1,219 @@
+"""A capstone takes its parts as arguments: points with the given ones, and word of what one's own would have reached."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder.authoring.build import build
+from autograder.course import Course, CourseError
+
+SOLUTION = '''# %% [markdown]
+# Scale, then normalise.
+
+# %% [markdown] lang="zh"
+# 先缩放，再归一化。
+
+# %%
+import torch
+from torch import Tensor
+
+
+# %%
+def pipeline(parts: object, x: Tensor) -> Tensor:
+    """Map each row, and subtract its mean."""
+    # BEGIN SOLUTION
+    mapped = parts.affine.affine(x, 2.0, 1.0)
+    return mapped - mapped.mean(-1, keepdim=True)
+    # END SOLUTION
+'''
+SPEC = """\
+title.en = "Pipeline"
+title.zh = "流水线"
+minutes = 20
+difficulty = 2
+kind = "capstone"
+parts = ["basics/affine"]
+limits.seconds = 60
+oracle = "by hand"
+
+[[misconception]]
+name = "not_centred"
+replace = "mapped - mapped.mean(-1, keepdim=True)"
+with = "mapped"
+caught = "test_centred"
+hint.en = "The hint of not_centred."
+hint.zh = "not_centred 的提示。"
+"""
+PUBLIC = '''
+import torch
+
+
+def test_shape(student, parts):
+    """The shape stays.
+
+    zh: 形状不变。
+    """
+    assert student.pipeline(parts, torch.ones(2, 3)).shape == (2, 3)
+'''
+HIDDEN = '''
+import pytest
+import torch
+
+from autograder.testing import assert_close
+
+
+@pytest.mark.points(3)
+def test_centred(student, parts):
+    """Rows have mean zero and twice the spread.
+
+    zh: 每行均值为零，离散程度为两倍。
+    """
+    x = torch.tensor([[1.0, 2.0, 6.0]])
+    assert_close(student.pipeline(parts, x), torch.tensor([[-4.0, -2.0, 6.0]]))
+'''
+GIVEN = "def affine(x, scale, shift):\n    return x * scale + shift\n"
+ANSWER = SOLUTION.replace("# BEGIN SOLUTION", "").replace("# END SOLUTION", "")
+OWN_WRONG = "def affine(x, scale, shift):\n    return x * shift + scale\n"
+
+
+@pytest.fixture
+def course(toy: Path) -> Path:
+    """The toy course with a capstone, whose one part is the first exercise."""
+    files = {
+        "course/final/unit.toml": 'title.en = "Final"\ntitle.zh = "结业"\nexercises = ["pipeline"]\n',
+        "solutions/final/pipeline.py": SOLUTION,
+        "solutions/final/pipeline.toml": SPEC,
+        "solutions/final/test_pipeline.py": HIDDEN,
+        "solutions/given/affine.py": GIVEN,
+        "exercises/final/test_pipeline.py": PUBLIC,
+    }
+    for name, text in files.items():
+        (toy / name).parent.mkdir(exist_ok=True)
+        (toy / name).write_text(text)
+    listed = toy / "course/course.toml"
+    listed.write_text(listed.read_text().replace('"extras"]\n\n', '"extras", "final"]\n\n', 1))
+    build(Course.load(toy, authoring=True))
+    Course.load(toy)
+    return toy
+
+
+@pytest.fixture
+def grade(course: Path, cli: Callable[..., Any], tmp_path: Path, shared_sandbox: Any) -> Callable[..., Any]:
+    """`grade({"pipeline.py": ..., "affine.py": ...})` -> the capstone's result."""
+
+    def run(files: dict[str, str]) -> Any:
+        folder = tmp_path / "class"
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, text in files.items():
+            (folder / "s001" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "s001" / name).write_text(text)
+        arguments = ("grade", folder, "--course", course, "--gradebook", tmp_path / "book.db", "--json")
+        said = cli(*arguments, "--only", "final/pipeline")
+        (result,) = json.loads(said.out)["results"]
+        return result
+
+    return run
+
+
+def test_full_points_with_the_given_parts(grade: Callable[..., Any]) -> None:
+    result = grade({"pipeline.py": ANSWER})
+    assert (result["score"], result["max_score"]) == (4.0, 4.0)
+    assert result["message"]["en"] == ""
+
+
+def test_an_early_mistake_costs_nothing_here_and_is_told(grade: Callable[..., Any]) -> None:
+    result = grade({"pipeline.py": ANSWER, "week1/affine.py": OWN_WRONG})
+    assert result["score"] == 4.0
+    assert "With your own affine: 1 of 4 points. This run counts nothing." in result["message"]["en"]
+    assert "Rows have mean zero" in result["message"]["en"]
+    assert "用你自己的 affine：1/4 分" in result["message"]["zh"]
+
+
+def test_a_stack_of_one_s_own(grade: Callable[..., Any], course: Path) -> None:
+    own = (course / "tests/accepted/basics/affine/rows.py").read_text()
+    assert (
+        "With your own affine: 4 of 4 points"
+        in grade({"pipeline.py": ANSWER, "affine.py": own})["message"]["en"]
+    )
+
+
+def test_a_part_in_a_notebook(grade: Callable[..., Any]) -> None:
+    cells = [
+        {"cell_type": "code", "source": OWN_WRONG, "metadata": {}, "outputs": [], "execution_count": None}
+    ]
+    notebook = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    result = grade({"pipeline.py": ANSWER, "affine.ipynb": notebook})
+    assert result["score"] == 4.0
+    assert "With your own affine: 1 of 4 points" in result["message"]["en"]
+
+
+def test_parts_that_are_still_the_skeleton_s_are_not_one_s_own(
+    grade: Callable[..., Any], course: Path
+) -> None:
+    skeleton = (course / "exercises/basics/affine.py").read_text()
+    assert grade({"pipeline.py": ANSWER, "affine.py": skeleton})["message"]["en"] == ""
+
+
+def test_nobody_hands_in_a_given_part(grade: Callable[..., Any]) -> None:
+    """A file of that name beside the submission does not take the given part's place."""
+    wrong = ANSWER.replace("- mapped.mean(-1, keepdim=True)", "")
+    cheat = "import torch\ndef affine(x, scale, shift): return torch.tensor([[-4.0, -2.0, 6.0]])\n"
+    assert grade({"pipeline.py": wrong, "part_affine.py": cheat})["score"] == 1.0
+
+
+def test_a_wrong_capstone_is_diagnosed(grade: Callable[..., Any]) -> None:
+    result = grade({"pipeline.py": ANSWER.replace("- mapped.mean(-1, keepdim=True)", "")})
+    assert result["score"] == 1.0
+    assert [test["diagnosis"] for test in result["tests"]] == [None, "not_centred"]
+
+
+def test_pytest_gives_the_parts_in_process(course: Path, python: Callable[..., Any]) -> None:
+    options = (
+        "-q",
+        "-p",
+        "autograder.learn.pytest_plugin",
+        "--import-mode=importlib",
+        "-p",
+        "no:cacheprovider",
+    )
+    done = python("-m", "pytest", *options, "solutions/final", cwd=course)
+    assert "1 passed" in done.stdout, done.stdout
+    (course / "exercises/final/pipeline.py").write_text(ANSWER)
+    done = python("-m", "pytest", *options, "exercises/final", cwd=course)
+    assert "1 passed" in done.stdout, done.stdout
+
+
+def test_check_tells_what_one_s_own_stack_reached(
+    course: Path, cli: Callable[..., Any], shared_sandbox: Any
+) -> None:
+    (course / "exercises/final/pipeline.py").write_text(ANSWER)
+    skeleton = course / "exercises/basics/affine.py"
+    skeleton.write_text(
+        skeleton.read_text().replace('raise NotImplementedError("affine")', "return x + scale")
+    )
+    said = cli("check", "final/pipeline", "--hidden", "--course", course)
+    assert "4 of 4 points" in said.out
+    assert "With your own affine: 1 of 4 points" in said.out
+
+
+def test_released_with_its_given_parts(course: Path, tmp_path: Path) -> None:
+    from autograder.platforms.publish import release
+    from autograder.platforms.selection import select
+
+    release(select(Course.load(course), "final", "en"), "plain", tmp_path / "out")
+    assert (tmp_path / "out/exercises/given/affine.py").read_text() == GIVEN
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('parts = ["basics/affine"]\n', ""), ('kind = "capstone"\n', "")], ids=["parts", "kind"]
+)
+def test_a_capstone_names_its_parts(course: Path, old: str, new: str, edited: Callable[..., None]) -> None:
+    edited(course / "solutions/final/pipeline.toml", old, new)
+    with pytest.raises(CourseError, match="`parts` belongs to kind"):
+        _ = Course.load(course).exercise("final/pipeline").spec
