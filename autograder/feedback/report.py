@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autograder.feedback.progress import NOT_IMPLEMENTED
@@ -31,7 +31,7 @@ class Report:
     tests: Sequence[TestResult]
     lang: str
     shares: bool = False  # whether to say what each line is worth
-    message: Text = Text()  # what is said of the whole file
+    message: Text = field(default_factory=Text)  # what is said of the whole file
 
     @property
     def score(self) -> float:

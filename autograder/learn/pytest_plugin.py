@@ -1,7 +1,7 @@
 """The pytest plugin behind `pytest exercises/` and `pytest solutions/`.
 
 It gives tests their fixtures, in process; turns a question that is still the skeleton's into one quiet line; and ends
-the run with a table of points. The grader uses it only to collect.
+the run with a table of points.
 """
 
 from __future__ import annotations
@@ -18,21 +18,14 @@ from autograder.course import Course, CourseError, Exercise, find_course
 from autograder.course.catalogue import exercise_at
 from autograder.text import language
 
-MARKS = (
-    "points(n): what the test is worth; shared evenly by its parameter sets",
-    "limits(seconds, memory_mb): CPU seconds and MiB that this test may use",
-)
+pytest_plugins = ("autograder.testing.marks",)
+
 COURSE = pytest.StashKey[Course]()
 POINTS = pytest.StashKey[float]()
 OUR_ERROR = re.compile(r"^E   autograder\.[\w.]+\.(?=\w+:)")  # where it is defined is nothing to a learner
 PLACE = pytest.StashKey[int]()
 SECONDS = pytest.StashKey[float]()
 TOLD = pytest.StashKey[list[BaseException]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    for mark in MARKS:
-        config.addinivalue_line("markers", mark)
 
 
 def _course(config: pytest.Config, path: Path) -> Course:

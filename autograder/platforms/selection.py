@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from autograder.authoring.build import holds_work, skeleton_of, toml_lines
+from autograder.authoring.notebooks import write_notebook
 from autograder.course import Course, CourseError, Exercise
 from autograder.course.catalogue import COURSE_FILE, unit_file
 from autograder.course.digests import file_digest
 from autograder.course.toml import read_text
+from autograder.platforms.wheel import write_package
 from autograder.text import Text
 
 PYTEST_INI = """\
@@ -93,6 +95,14 @@ def write_course(selection: Selection, out: Path) -> list[Exercise]:
         _put(out / path, text)
     _put(out / "pytest.ini", PYTEST_INI)
     return [Exercise(out, exercise.unit, exercise.topic) for exercise in selection.exercises]
+
+
+def write_tree(selection: Selection, out: Path, readme: str) -> None:
+    """Everything a student works with, and the README made from this template."""
+    for exercise in write_course(selection, out):
+        write_notebook(exercise, out / "notebooks", selection.lang)
+    wheel = write_package(out)
+    (out / "README.md").write_text(page(readme, selection, wheel=wheel.name), encoding="utf-8")
 
 
 def leave_notebooks_only(released: Sequence[Exercise], out: Path) -> None:

@@ -134,7 +134,7 @@ def collect(path: Path, visibility: Visibility) -> list[TestCase]:
         *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:logging"),
         # It ends by collecting garbage again and again: half a second where torch is loaded.
         *("-p", "no:unraisableexception"),
-        *("-p", "autograder.learn.pytest_plugin"),
+        *("-p", "autograder.testing.marks"),
     ]  # fmt: skip
     # pytest keeps an imported test file under its path's name; this one may have changed, or have a namesake.
     for name, module in list(sys.modules.items()):

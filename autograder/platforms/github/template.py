@@ -9,8 +9,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from autograder.platforms.plain import write_tree
-from autograder.platforms.selection import Selection, page
+from autograder.platforms.selection import Selection, page, write_tree
 
 FILES = {
     "classroom.yml": ".github/workflows/classroom.yml",
