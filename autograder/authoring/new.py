@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from autograder.course import Course, CourseError, Exercise
-from autograder.course.catalogue import COURSE_FILE
+from autograder.course.catalogue import COURSE_FILE, unit_file
 
 SOLUTION = '''\
 # %% [markdown]
@@ -42,6 +42,12 @@ def first(x: Tensor) -> Tensor:
     return torch.relu(x)
     # END SOLUTION
 '''
+
+UNIT = """\
+title.en = "{unit}"
+title.zh = "{unit}"
+exercises = ["{topic}"]
+"""
 
 SPEC = """\
 title.en = "{topic}"
@@ -179,9 +185,8 @@ def new_exercise(course: Course, name: str) -> list[Path]:
             f"{there} exists already; choose another name or edit it",
             f"{there} 已存在；请另取名字，或直接编辑它",
         )
-    course_file = course.root / COURSE_FILE
-    listed = _with_exercise(course, exercise, course_file)  # before anything is written: it may refuse
-    for path, text in contents.items():
+    lists = _with_exercise(course, exercise)  # before anything is written: it may refuse
+    for path, text in (contents | lists).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     oracle = exercise.oracle_tests
@@ -189,30 +194,36 @@ def new_exercise(course: Course, name: str) -> list[Path]:
     heading = f'"""The {exercise.unit} references against their oracles."""\n'
     before = oracle.read_text(encoding="utf-8") if oracle.exists() else heading
     oracle.write_text(before + ORACLE.format(id=exercise.id, topic=exercise.topic), encoding="utf-8")
-    course_file.write_text(listed, encoding="utf-8")
-    return [*contents, oracle, course_file]
+    return [*contents, oracle, *lists]
 
 
-def _with_exercise(course: Course, exercise: Exercise, path: Path) -> str:
-    """course.toml with the topic added to its unit, or with a new unit at the end; its comments stay."""
-    text = path.read_text(encoding="utf-8")
+def _with_exercise(course: Course, exercise: Exercise) -> dict[Path, str]:
+    """The files that list exercises and units, with this exercise at the end of its unit; their comments stay."""
+    path = unit_file(course.root, exercise.unit)
+    lists = {
+        path: _extended(path, "exercises", exercise.topic)
+        if path.is_file()
+        else UNIT.format(unit=exercise.unit, topic=exercise.topic)
+    }
     if all(unit.id != exercise.unit for unit in course.units):
-        return text + (
-            f'\n[[unit]]\nid = "{exercise.unit}"\ntitle.en = "{exercise.unit}"\ntitle.zh = "{exercise.unit}"\n'
-            f'exercises = ["{exercise.topic}"]\n'
-        )
-    # The list must stand on one line, within the table that the unit's id opens.
-    pattern = rf'(id = "{exercise.unit}"\n(?:(?!\[\[).*\n)*?exercises = \[)([^\]\n#]*)\]'
-    text, found = re.subn(pattern, lambda m: f"{m[1]}{_extended(m[2], exercise.topic)}]", text, count=1)
+        course_file = course.root / COURSE_FILE
+        lists[course_file] = _extended(course_file, "units", exercise.unit)
+    return lists
+
+
+def _extended(path: Path, key: str, name: str) -> str:
+    """The file's text with the name at the end of this list. CourseError where the list is not on one line."""
+
+    def add(found: re.Match[str]) -> str:
+        listed = found[2].rstrip().rstrip(",")
+        return f'{found[1]}{listed}, "{name}"]' if listed else f'{found[1]}"{name}"]'
+
+    text, found = re.subn(
+        rf"^({key} = \[)([^\]\n#]*)\]", add, path.read_text(encoding="utf-8"), count=1, flags=re.MULTILINE
+    )
     if not found:
         raise CourseError(
-            f"{path}: the list of unit {exercise.unit!r} is not on one line; add {exercise.topic!r} to it by hand, "
-            "put it on one line, or choose another unit",
-            f"{path}：单元 {exercise.unit!r} 的列表不在同一行上；请手动加入 {exercise.topic!r}，或把列表写成一行，或换一个单元",
+            f"{path}: the list `{key}` is not on one line; add {name!r} to it by hand, or put it on one line",
+            f"{path}：列表 `{key}` 不在同一行上；请手动加入 {name!r}，或把列表写成一行",
         )
     return text
-
-
-def _extended(listed: str, topic: str) -> str:
-    listed = listed.rstrip().rstrip(",")
-    return f'{listed}, "{topic}"' if listed else f'"{topic}"'

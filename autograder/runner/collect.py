@@ -126,6 +126,7 @@ def collect(path: Path, visibility: Visibility) -> list[TestCase]:
     arguments = [
         str(path),
         f"--rootdir={path.parent.parent}",
+        f"--confcutdir={path.parent}",  # pytest lists every folder from there down to the file: none above it
         "--collect-only",
         "--import-mode=importlib",
         "--noconftest",

@@ -36,9 +36,19 @@ def test_new_unit_at_the_end(toy: Path) -> None:
     assert course.exercise("fresh/idea").spec.difficulty == 2
 
 
+def test_a_unit_that_was_described_and_not_listed(toy: Path) -> None:
+    unit = toy / "course/fresh/unit.toml"
+    unit.parent.mkdir()
+    unit.write_text('title.en = "Fresh"\ntitle.zh = "新"\nexercises = []  # to come\n', encoding="utf-8")
+    new_exercise(Course.load(toy), "fresh/idea")
+    last = Course.load(toy, authoring=True).units[-1]
+    assert (last.id, last.title.en, last.exercises) == ("fresh", "Fresh", ("idea",))
+    assert "# to come" in unit.read_text(encoding="utf-8")
+
+
 def test_an_unusual_layout_is_not_spoilt(toy: Path) -> None:
     """Either the topic is added rightly, or nothing is written and the author is told to add it."""
-    path = toy / "course/course.toml"
+    path = toy / "course/basics/unit.toml"
     unusual = path.read_text().replace('exercises = ["affine"]', 'exercises = [\n  "affine",  # first\n]')
     path.write_text(unusual)
     try:
@@ -73,9 +83,9 @@ def test_nothing_is_overwritten(toy: Path) -> None:
         new_exercise(Course.load(toy), "basics/affine")
     lesson = toy / "course/basics/started.md"
     lesson.write_text("mine")
-    before = (toy / "course/course.toml").read_text()
+    before = (toy / "course/basics/unit.toml").read_text()
     with pytest.raises(CourseError, match=r"started\.md exists already"):
         new_exercise(Course.load(toy), "basics/started")
     assert lesson.read_text() == "mine"
-    assert (toy / "course/course.toml").read_text() == before
+    assert (toy / "course/basics/unit.toml").read_text() == before
     assert not (toy / "solutions/basics/started.py").exists()

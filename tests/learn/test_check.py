@@ -492,14 +492,13 @@ def test_hidden_tests_without_a_sandbox(
     affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The learner's own code on the learner's own machine: it runs in process there."""
-    import autograder.grading.scheduler
     from autograder.learn.check import check_hidden
     from autograder.sandbox.errors import SandboxUnavailable
 
     def refuse(**options: Any) -> Any:
         raise SandboxUnavailable("not here")
 
-    monkeypatch.setattr(autograder.grading.scheduler, "Sandbox", refuse)
+    monkeypatch.setattr("autograder.grading.worker.ModuleSandbox", refuse)
     edited(affine.skeleton, *AFFINE)
     report = check_hidden(affine, "en")
     assert report.score == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,8 +105,6 @@ def test_a_changed_file_is_read_again(cases: Collect) -> None:
 def test_the_learner_s_pytest_options_do_not_matter(cases: Collect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_ADDOPTS", "-k nothing --no-such-option")
     assert len(cases("def test_a(student): pass\n")) == 1
-    import os
-
     assert os.environ["PYTEST_ADDOPTS"] == "-k nothing --no-such-option"
 
 
@@ -114,6 +113,20 @@ def test_a_configuration_file_above_does_not_matter(cases: Collect, tmp_path: Pa
     (tmp_path / "solutions").mkdir()
     (tmp_path / "solutions" / "conftest.py").write_text("raise RuntimeError('not for the grader')\n")
     assert len(cases("def test_a(student): pass\n")) == 1
+
+
+def test_no_folder_above_is_listed(cases: Collect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other programs make and remove files there, a grader's neighbours in /tmp among them."""
+    listed: list[str] = []
+    scandir = os.scandir
+
+    def spy(path: str) -> object:
+        listed.append(str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", spy)
+    cases("def test_a(student): pass\n")
+    assert set(listed) == {str(tmp_path / "solutions" / "unit")}
 
 
 @pytest.mark.parametrize(

@@ -450,7 +450,8 @@ def test_a_helper_of_another_form_ends_the_child(
         "import sys\n"
         "server = sys.modules['autograder.remote.server']\n"
         f"server.HELPERS = {{{name!r}: lambda *args: {answer}}}\n"
-        "server.Kept = lambda value: value\n"
+        "class Plain: __new__ = lambda cls, value: value\n"
+        "server.Kept = Plain\n"
         "def f(x): pass\n"
     )
     with pytest.raises(Blocked, match=f"{name} came back in another form than ours"):

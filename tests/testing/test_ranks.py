@@ -385,11 +385,12 @@ def test_through_the_fixture() -> None:
         "    def step(comm, mine, shared):\n"
         "        return comm.all_reduce(mine * shared)\n"
     )
-    side = InProcessBackend(load_module({"a.py": source.encode()}, "a.py"), (), lambda name: False)
-    with side.begin(0, Limits()):
+    module = load_module({"a.py": source.encode()}, "a.py")
+    backend = InProcessBackend(lambda skipped: module, (), lambda name: False)
+    with backend.begin(0, Limits()):
         tensors = per_rank([torch.ones(2), torch.full((2,), 2.0)])
-        named = side.ranks(2, "Trainer.step", tensors, 10)
-        called = side.ranks(2, side.student.Trainer.step, tensors, 10)
+        named = backend.ranks(2, "Trainer.step", tensors, 10)
+        called = backend.ranks(2, backend.student.Trainer.step, tensors, 10)
     for done in (named, called):
         assert [result.tolist() for result in done.results] == [[30.0, 30.0]] * 2
         assert done.bytes_sent == 8
