@@ -6,7 +6,7 @@ A course of six notebooks with five questions each is released, taken in by nbgr
 same, so that grading it costs next to nothing) and graded. Timed is then, in one process: `NbgraderSync.write` into a
 database that holds no submission yet; again with nothing to do; again after every tenth question was given a score by
 hand; and, on a smaller class, nbgrader's own API writing the same rows cell by cell. What is done once for each
-submission, reading it confined and writing its autograded notebook, is timed apart. So is importing nbgrader.
+submission, reading it and writing its autograded notebook, is timed apart. So is importing nbgrader.
 """
 
 from __future__ import annotations
@@ -27,14 +27,13 @@ from autograder.course import Course
 from autograder.gradebook import Gradebook
 from autograder.grading.scheduler import Grader
 from autograder.grading.worker import Mode
-from autograder.platforms.nbgrader.autograded import Reader, Shown
-from autograder.platforms.nbgrader.cell_output import shown
+from autograder.platforms.nbgrader.autograded import CellOutput
+from autograder.platforms.nbgrader.cell_output import cell_output
 from autograder.platforms.nbgrader.course_dir import NbgraderCourse, rounds
 from autograder.platforms.nbgrader.database import NbgraderDatabase
 from autograder.platforms.nbgrader.sync import NbgraderSync
 from autograder.platforms.publish import release
 from autograder.platforms.selection import select
-from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.results import TestResult
 from autograder.text import Text
 
@@ -103,8 +102,8 @@ def timed(what: str, found: dict[str, float]) -> Iterator[None]:
     print(f"{what:<60}{found[what]:8.2f} s")
 
 
-def show(question: str, tests: Sequence[TestResult], message: Text) -> Shown:
-    return shown(question, tests, message, "en")
+def show(question: str, tests: Sequence[TestResult], message: Text) -> CellOutput:
+    return cell_output(question, tests, message, "en")
 
 
 def forget(database: Path) -> None:
@@ -161,7 +160,6 @@ def main() -> None:
         with (
             NbgraderDatabase(place.database) as database,
             Gradebook(str(Path(folder) / "book.db")) as book,
-            Reader(ModuleSandbox) as reader,
         ):
             sync = NbgraderSync(course, place, database, book, place.released(course))
             for part in rounds(course, place, sync.released):
@@ -170,7 +168,7 @@ def main() -> None:
                     pass
             print(f"{students} students x {NOTEBOOKS} notebooks x {CELLS} cells")
             with timed("once for each submission: its autograded notebook", found):
-                sync.write(show, reader, "en")
+                sync.write(show, "en")
             forget(out / "gradebook.db")
             for what in (
                 "first synchronisation",
@@ -181,7 +179,7 @@ def main() -> None:
                     decide(out / "gradebook.db")
                 sync = NbgraderSync(course, place, database, book, place.released(course))
                 with timed(what, found):
-                    done = sync.write(show, reader, "en")
+                    done = sync.write(show, "en")
                 print(
                     f"    {done.rows.new} rows new, {done.rows.changed} changed, {done.adjustments} adjustments"
                 )

@@ -30,7 +30,6 @@ from rich.table import Table
 from autograder.course import Course, Exercise, find_course
 from autograder.grading.bundle import bundle_of
 from autograder.grading.grader import ExerciseGrader
-from autograder.grading.rooms import ConfinedRoom, UnsafeRoom
 from autograder.grading.submissions import Submission
 from autograder.grading.worker import Mode, Worker
 from autograder.results import Status
@@ -71,15 +70,15 @@ def cpu_of(work: Callable[[], object]) -> float:
     return time.process_time() + ended_children() + running_descendants() - before
 
 
-def graded(bench: ExerciseGrader, files: dict[str, bytes], main: str, runs: int) -> Callable[[], None]:
-    """What grades one submission so many times, after once that warms the workbench up.
+def graded(grader: ExerciseGrader, files: dict[str, bytes], main: str, runs: int) -> Callable[[], None]:
+    """What grades one submission so many times, after once that warms the grader up.
 
     The kernel counts processes in ticks of 10 ms, so they are measured together.
     """
 
     def grade() -> None:
         for number in range(runs):
-            result = bench.grade(Submission(f"s{number:03}", bench.bundle.exercise, main, main, files))
+            result = grader.grade(Submission(f"s{number:03}", grader.bundle.exercise, main, main, files))
             if result.status is not Status.GRADED or result.score != result.max_score:
                 raise SystemExit(
                     f"overhead: the reference did not score full marks ({result.status}); fix that first"
@@ -121,10 +120,10 @@ def main() -> None:
     worker = Worker(Mode(hide=(exercise.root,)))
     each = max(1, options.submissions // ROUNDS)
     try:
-        confined = ExerciseGrader(bundle, ConfinedRoom(worker.sandbox))
+        confined = worker.grader(bundle)
         ways = {
             "a": (graded(confined, files, main_file, each), each),
-            "c": (graded(ExerciseGrader(bundle, UnsafeRoom()), files, main_file, each), each),
+            "c": (graded(Worker(Mode(unsafe=True)).grader(bundle), files, main_file, each), each),
         }
         spent = {"a": 0.0, "b": 0.0, "c": 0.0}
         with fresh_pytest(exercise) as fresh:

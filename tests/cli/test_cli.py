@@ -337,11 +337,11 @@ def test_audit(cli: Cli, toy: Path, shared_sandbox: Any) -> None:
 @pytest.mark.parametrize(("level", "code"), [("full", 0), (None, 1)])
 def test_doctor(cli: Cli, monkeypatch: pytest.MonkeyPatch, level: str | None, code: int) -> None:
     """How its findings are told; what it finds is tried with the sandbox."""
-    doctor = pytest.importorskip("autograder.sandbox.doctor")
+    from autograder.sandbox import doctor
     from autograder.sandbox.sandbox import Level
 
     check = doctor.Check("network", "connect [out]", "refused", level is not None, "a remedy")
-    report = doctor.Report(Level(level) if level else None, ("seccomp",), (check,))
+    report = doctor.DoctorReport(Level(level) if level else None, ("seccomp",), (check,))
     monkeypatch.setattr(doctor, "examine", lambda: report)
     said = cli("doctor", "--json")
     assert (said.code, json.loads(said.out)["level"]) == (code, level)

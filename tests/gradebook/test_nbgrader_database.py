@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from autograder.gradebook import GradebookError
-from autograder.platforms.nbgrader.database import Decision, NbgraderDatabase
+from autograder.platforms.nbgrader.database import ManualGrade, NbgraderDatabase
 from autograder.platforms.nbgrader.rows import Entry, Written
 
 MORNING, EVENING = datetime(2026, 11, 20, 8), datetime(2026, 11, 20, 20)
@@ -104,9 +104,9 @@ def test_people_decide(database: NbgraderDatabase, theirs: Any) -> None:
     grade_of_essay.manual_score, grade_of_essay.needs_manual_grade = 2.0, False
     theirs.db.commit()
     assert database.decisions(["week1"]) == [
-        Decision("s001", "week1", "affine", "first", 0.0, None, None, "Well argued."),
-        Decision("s001", "week1", "affine", "first-points", 4.0, 5.5, 1.0, ""),
-        Decision("s001", "week1", "vowels", "essay", 0.0, 2.0, None, ""),
+        ManualGrade("s001", "week1", "affine", "first", 0.0, None, None, "Well argued."),
+        ManualGrade("s001", "week1", "affine", "first-points", 4.0, 5.5, 1.0, ""),
+        ManualGrade("s001", "week1", "vowels", "essay", 0.0, 2.0, None, ""),
     ]
     assert database.decisions(["week2"]) == []
     assert database.write([entry()]) == Written()
@@ -171,21 +171,16 @@ def test_a_course_on_postgresql(
     shared_sandbox: Any,
     cli: Callable[..., Any],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     environment: dict[str, str],
 ) -> None:
     """From nbgrader's generate_assignment to its export, with a score by hand in between, on PostgreSQL alone."""
     import psycopg
-
-    import autograder.grading.scheduler
-    import autograder.sandbox
 
     with psycopg.connect(postgresql, autocommit=True) as connection:
         connection.execute("CREATE DATABASE theirs")
         connection.execute("CREATE DATABASE ours")
     theirs = postgresql.replace("/postgres?", "/theirs?")
     url = theirs.replace("postgresql:", "postgresql+psycopg:")
-    monkeypatch.setattr(autograder.sandbox, "Sandbox", autograder.grading.scheduler.Sandbox, raising=False)
     out = tmp_path / "out"
     assert cli("release", out, "--to", "nbgrader", "--course", toy).code == 0
     with (out / "nbgrader_config.py").open("a", encoding="utf-8") as config:

@@ -259,18 +259,18 @@ def test_two_programs_make_the_same_new_gradebook(place: str) -> None:
 def test_many_results(book: Gradebook) -> None:
     """More than a database takes as parameters of one query."""
     with book._engine.begin() as connection:
-        from autograder.gradebook import store
+        from autograder.gradebook import schema
 
-        connection.execute(sa.insert(store._students), [{"name": "s001"}])
+        connection.execute(sa.insert(schema.students_table), [{"name": "s001"}])
         now = __import__("datetime").datetime(2026, 1, 1)
         rows = [
             {"id": i, "key": f"k{i}", "exercise": "u/t", "status": "graded", "score": 1.0, "max_score": 1.0,
              "isolation": "full", "message_en": "", "message_zh": "", "output": "", "recorded_at": now}
             for i in range(1, 1201)
         ]  # fmt: skip
-        connection.execute(sa.insert(store._results), rows)
+        connection.execute(sa.insert(schema.results_table), rows)
         connection.execute(
-            sa.insert(store._attempts),
+            sa.insert(schema.attempts_table),
             [
                 {"student": "s001", "exercise": "u/t", "result_id": i, "path": "", "recorded_at": now}
                 for i in range(1, 1201)

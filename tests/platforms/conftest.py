@@ -176,8 +176,6 @@ def nbgrader(tmp_path_factory: pytest.TempPathFactory) -> Nbgrader:
 @pytest.fixture(scope="session")
 def autograder(borrowed: Any) -> Iterator[Callable[..., tuple[int, str]]]:
     """`autograder("grade", ...)`: the command line in this process, on the session's sandbox; exit status and output."""
-    import autograder.grading.scheduler
-    import autograder.sandbox
 
     def call(*arguments: object) -> tuple[int, str]:
         from typer.testing import CliRunner
@@ -192,8 +190,7 @@ def autograder(borrowed: Any) -> Iterator[Callable[..., tuple[int, str]]]:
         return result.exit_code, result.output
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (autograder.grading.scheduler, autograder.sandbox):
-            patch.setattr(module, "Sandbox", borrowed, raising=False)
+        patch.setattr("autograder.grading.worker.ModuleSandbox", borrowed)
         patch.setenv("AUTOGRADER_LANG", "en")
         yield call
 

@@ -393,10 +393,10 @@ def test_a_fault_of_ours_is_no_zero(
     """The reason is for the instructor alone; what could be graded is."""
     honest = ExerciseGrader.grade
 
-    def broken(bench: ExerciseGrader, submission: Any) -> ExerciseResult:
-        if bench.bundle.exercise == "basics/affine":
+    def broken(grader: ExerciseGrader, submission: Any) -> ExerciseResult:
+        if grader.bundle.exercise == "basics/affine":
             raise error
-        return honest(bench, submission)
+        return honest(grader, submission)
 
     monkeypatch.setattr(ExerciseGrader, "grade", broken)
     results = grade({"affine.py": AFFINE.format(**RIGHT), "vowels.py": VOWELS})
@@ -440,9 +440,9 @@ def test_hidden_files_are_gone_before_a_submission_runs(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     honest, left = ExerciseGrader.run, []
 
-    def watched(bench: ExerciseGrader, files: Any, main: str) -> Any:
+    def watched(grader: ExerciseGrader, files: Any, main: str) -> Any:
         left.extend(path for path in tmp_path.rglob("*") if path.is_file())
-        return honest(bench, files, main)
+        return honest(grader, files, main)
 
     monkeypatch.setattr(ExerciseGrader, "run", watched)
     grade({"affine.py": AFFINE.format(**RIGHT), "vowels.py": VOWELS})

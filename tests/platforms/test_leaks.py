@@ -87,7 +87,7 @@ def leaks(folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def parcel() -> Selection:
+def chosen() -> Selection:
     return select(COURSE, None, "en")
 
 
@@ -99,8 +99,8 @@ def test_secrets_are_worth_searching() -> None:
 
 
 @pytest.mark.parametrize("target", list(Target))
-def test_target(parcel: Selection, target: Target, tmp_path: Path) -> None:
-    release(parcel, target, tmp_path / "out")
+def test_target(chosen: Selection, target: Target, tmp_path: Path) -> None:
+    release(chosen, target, tmp_path / "out")
     kept_back = NOT_FOR_STUDENTS.get(target)
     for path in sorted((tmp_path / "out").rglob("*"), reverse=True):
         if kept_back and path.is_file() and kept_back.search(str(path.relative_to(tmp_path / "out"))):

@@ -86,18 +86,18 @@ def test_without_solutions_a_filled_in_skeleton_is_refused(plain: Path, tmp_path
 
 
 def test_nothing_changed_is_overwritten(toy_course: Course, plain: Path) -> None:
-    parcel = select(toy_course, None, "en")
-    assert release(parcel, "plain", plain) == []  # the same bytes again
+    chosen = select(toy_course, None, "en")
+    assert release(chosen, "plain", plain) == []  # the same bytes again
     readme = plain / "README.md"
     readme.write_text("mine")
     (plain / "course/course.toml").unlink()
     with pytest.raises(
         ReleaseError, match=r"README\.md is there already and differs \(1 such files\).*--force"
     ):
-        release(parcel, "plain", plain)
+        release(chosen, "plain", plain)
     assert readme.read_text() == "mine"
     assert not (plain / "course/course.toml").exists()  # all or nothing
-    assert set(release(parcel, "plain", plain, force=True)) == {readme, plain / "course/course.toml"}
+    assert set(release(chosen, "plain", plain, force=True)) == {readme, plain / "course/course.toml"}
 
 
 def test_command(cli: Callable[..., Any], toy: Path, tmp_path: Path) -> None:
