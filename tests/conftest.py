@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import pytest
 
 import autograder
-from autograder.authoring.build import build
+from autograder.authoring.build import build, build_exercise
 from autograder.course import Course, Exercise
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +55,16 @@ def affine(toy_course: Course) -> Exercise:
 @pytest.fixture
 def vowels(toy_course: Course) -> Exercise:
     return toy_course.exercise("extras/vowels")
+
+
+@pytest.fixture
+def quiz(toy: Path) -> Exercise:
+    """`basics/quiz`, a quiz of eight questions of every kind, in the toy course, built."""
+    shutil.copytree(ROOT / "tests/data/quiz", toy, dirs_exist_ok=True)
+    edited(toy / "course/basics/unit.toml", '["affine"]', '["affine", "quiz"]')
+    exercise = Course.load(toy, authoring=True).exercise("basics/quiz")
+    build_exercise(exercise)
+    return exercise
 
 
 def edited(path: Path, old: str, new: str) -> None:

@@ -105,7 +105,7 @@ def test_whoever_handed_in_nothing_is_in_the_gradebook(first: Run, gradebook: Pa
 
 def test_class_shows_what_it_should() -> None:
     """What the class is for: every exercise twice at least, and most kinds of mistakes found by name."""
-    exercises = [exercise.id for exercise in Course.load(ROOT, authoring=True)]
+    exercises = [exercise.id for exercise in Course.load(ROOT, authoring=True) if exercise.kind != "quiz"]
     for exercise in exercises:
         rows = [row for row in EXPECTED if row["exercise"] == exercise]
         assert sum(row["score"] == row["max_score"] for row in rows) >= 2

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from autograder.audit.cheap import KINDS, cheap_answer
 from autograder.audit.lessons import lesson_problems
+from autograder.audit.quiz import form_problems, guess_problems, link_problems
 from autograder.authoring.build import generate, stale
 from autograder.authoring.script import find_blocks, questions, surviving_lines
 from autograder.course import Course, Exercise, Misconception
@@ -115,16 +116,21 @@ class _Subject:
         self.worker = worker
 
     def checks(self) -> list[Callable[[], Finding]]:
-        return [
-            self.correct_answers,
-            self.skeleton,
-            self.misconceptions,
-            self.cheap_answers,
-            self.oracle,
-            self.leaks,
-            lambda: ("both lessons' cells run and their links resolve", lesson_problems(self.exercise)),
-            self.form,
-        ]
+        if self.exercise.kind == "quiz":
+            replaced: list[Callable[[], Finding]] = [
+                lambda: ("no one letter answers most questions", guess_problems(self.exercise.quiz)),
+                lambda: ("not asked of a quiz", []),
+                self.leaks,
+                lambda: ("each question links to a heading, in both languages", link_problems(self.exercise)),
+            ]
+        else:
+            replaced = [
+                self.cheap_answers,
+                self.oracle,
+                self.leaks,
+                lambda: ("both lessons' cells run and their links resolve", lesson_problems(self.exercise)),
+            ]
+        return [self.correct_answers, self.skeleton, self.misconceptions, *replaced, self.form]
 
     @cached_property
     def bundle(self) -> Bundle:
@@ -175,7 +181,7 @@ class _Subject:
             for path in self.exercise.accepted
         }
         problems = []
-        if len(answers) < 1 + ACCEPTED:
+        if len(answers) < 1 + ACCEPTED and self.exercise.kind != "quiz":
             problems.append(
                 f"{len(answers) - 1} accepted solutions; write at least {ACCEPTED} in other styles"
             )
@@ -319,6 +325,9 @@ class _Subject:
                 )
         full = total(case.points for case in self.cases)
         public = total(case.points for case in self.cases if case.visibility is Visibility.PUBLIC)
+        summary = f"{len(self.cases)} tests, {full:g} points, {public:g} of them public"
+        if self.exercise.kind == "quiz":
+            return summary, [*problems, *form_problems(self.exercise.quiz)]
         if not 0.2 <= public / full <= 0.45:
             problems.append(f"{public:g} of {full:g} points are public; about a third should be")
         names = questions(self.solution, self.name)
@@ -326,7 +335,7 @@ class _Subject:
         problems += [
             f"no hint for {name}" for name in names if name not in {hint.question for hint in spec.hint}
         ]
-        return f"{len(self.cases)} tests, {full:g} points, {public:g} of them public", problems
+        return summary, problems
 
 
 def _because(ending: Ending) -> str:

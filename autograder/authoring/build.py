@@ -1,7 +1,8 @@
 """`autograder build`: write `exercises/` from `solutions/`, and given code into the solutions that name it.
 
-A skeleton and its public TOML are generated, never edited. A learner, though, works in the same files: a skeleton that
-was filled in is left alone unless told otherwise (its digest in the public TOML tells).
+A skeleton and its public TOML are generated, never edited; of a quiz everything but its one file is. A learner, though,
+works in the same files: a skeleton that was filled in is left alone unless told otherwise (its digest in the public TOML
+tells).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from autograder.authoring.given import with_given
+from autograder.authoring.quiz import hidden_tests_of, public_tests_of, quiz_points, quiz_solution
 from autograder.authoring.script import (
     Cell,
     ScriptError,
@@ -65,9 +67,10 @@ class Built:
 
 def _title_cells(exercise: Exercise, spec: ExerciseSpec) -> list[Cell]:
     cells = []
+    is_quiz = exercise.kind == "quiz"
     for lang, header, minutes, difficulty, lesson in (
-        ("en", "# %% [markdown]", "minutes", "difficulty", "lesson"),
-        ("zh", '# %% [markdown] lang="zh"', "分钟", "难度", "讲义"),
+        ("en", "# %% [markdown]", "minutes", "difficulty", "overview" if is_quiz else "lesson"),
+        ("zh", '# %% [markdown] lang="zh"', "分钟", "难度", "单元概览" if is_quiz else "讲义"),
     ):
         link = f"../../course/{exercise.unit}/{exercise.lesson(lang).name}"
         body = (
@@ -99,12 +102,26 @@ def skeleton_text(exercise: Exercise, solution: str, spec: ExerciseSpec) -> str:
 
 
 def defines(code: str, name: str) -> bool:
-    """Whether a cell's code defines this top-level function or class."""
-    return re.search(rf"^(async def|def|class) {name}\b", code, re.MULTILINE) is not None
+    """Whether a cell's code defines this top-level function, class or variable."""
+    return re.search(rf"^((async def|def|class) {name}\b|{name} = )", code, re.MULTILINE) is not None
 
 
 def public_spec(exercise: Exercise, solution: str, skeleton: str) -> PublicSpec:
     """What students may know, what each question is worth, and how an untouched skeleton is known."""
+    cells = split_cells(skeleton.removeprefix(JUPYTER_HEADER), str(exercise.skeleton))
+    return PublicSpec(
+        **{name: getattr(exercise.spec, name) for name in BasicSpec.__struct_fields__},
+        points=quiz_points(exercise.quiz) if exercise.kind == "quiz" else _points(exercise, solution),
+        pristine=PristineDigests(
+            file=file_digest(skeleton),
+            script=code_digest(skeleton),
+            cells=tuple(dict.fromkeys(code_digest(cell.body) for cell in cells if not cell.is_markdown)),
+        ),
+    )
+
+
+def _points(exercise: Exercise, solution: str) -> tuple[QuestionPoints, ...]:
+    """What each question is worth, by its tests."""
     names = questions(solution, str(exercise.solution))
     points: dict[tuple[str, Visibility], list[float]] = {}
     for path, visibility in (
@@ -113,18 +130,9 @@ def public_spec(exercise: Exercise, solution: str, skeleton: str) -> PublicSpec:
     ):
         for case in collect(path, visibility):
             points.setdefault((case.question(names), visibility), []).append(case.points)
-    cells = split_cells(skeleton.removeprefix(JUPYTER_HEADER), str(exercise.skeleton))
-    return PublicSpec(
-        **{name: getattr(exercise.spec, name) for name in BasicSpec.__struct_fields__},
-        points=tuple(
-            QuestionPoints(name, *(total(points.get((name, visibility), ())) for visibility in Visibility))
-            for name in names
-        ),
-        pristine=PristineDigests(
-            file=file_digest(skeleton),
-            script=code_digest(skeleton),
-            cells=tuple(dict.fromkeys(code_digest(cell.body) for cell in cells if not cell.is_markdown)),
-        ),
+    return tuple(
+        QuestionPoints(name, *(total(points.get((name, visibility), ())) for visibility in Visibility))
+        for name in names
     )
 
 
@@ -155,7 +163,9 @@ def toml_lines(data: dict[str, object], prefix: str = "") -> list[str]:
 
 
 def solution_of(exercise: Exercise) -> str:
-    """The solution, with given code as it stands in `solutions/given/` now."""
+    """The solution: a quiz's from its questions, any other with given code as it stands in `solutions/given/` now."""
+    if exercise.kind == "quiz":
+        return quiz_solution(exercise.quiz)
     return with_given(read_text(exercise.solution), exercise.root, str(exercise.solution))
 
 
@@ -165,17 +175,24 @@ def skeleton_of(exercise: Exercise) -> str:
 
 
 def generate(exercise: Exercise) -> dict[Path, str]:
-    """The exercise's generated files as text: what `exercises/` holds, and the solution where its given code is not as it should be."""
+    """The exercise's generated files as text.
+
+    They are what `exercises/` holds but for the public tests; of a capstone also its given parts, of a quiz both test
+    files and the solution, and any solution whose given code has changed.
+    """
     solution = solution_of(exercise)
-    skeleton = skeleton_text(exercise, solution, exercise.spec)
-    public = public_toml(public_spec(exercise, solution, skeleton))
-    files = {exercise.skeleton: skeleton, exercise.public_spec_file: public}
+    files: dict[Path, str] = {}
+    if exercise.kind == "quiz":
+        files[exercise.public_tests] = public_tests_of(exercise.quiz)
+        files[exercise.hidden_tests] = hidden_tests_of(exercise.quiz)
+    if exercise.kind == "quiz" or solution != read_text(exercise.solution):
+        files[exercise.solution] = solution
     for topic in (name.rpartition("/")[2] for name in exercise.spec.parts):
         given = exercise.root / "exercises" / "given" / f"{topic}.py"
         files[given] = read_text(exercise.root / "solutions" / "given" / given.name)
-    if solution != read_text(exercise.solution):
-        files[exercise.solution] = solution
-    return files
+    skeleton = skeleton_text(exercise, solution, exercise.spec)
+    public = public_toml(public_spec(exercise, solution, skeleton))
+    return {**files, exercise.skeleton: skeleton, exercise.public_spec_file: public}
 
 
 def stale(exercise: Exercise) -> list[Path]:

@@ -1,7 +1,8 @@
 """A solution's source text: its cells, its questions, and the same text with the solutions taken out.
 
 A solution is a percent script (https://jupytext.readthedocs.io, "percent format"): cells begin with `# %%`. Inside
-function bodies, `# BEGIN SOLUTION` and `# END SOLUTION` enclose what the student is to write.
+function bodies, `# BEGIN SOLUTION` and `# END SOLUTION` enclose what the student is to write. At module level they may enclose one
+`name = value`, as in a quiz: the student is to write the value.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from autograder.errors import UserError
 
 BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
+ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*) = ")
 HEADER = re.compile(r'# %%( \[markdown\](?P<zh> lang="zh")?)?$')
 GIVEN = re.compile(
     r"^# GIVEN (?P<name>[a-z][a-z0-9_]*)\n(?P<code>.*?)^# END GIVEN$", re.MULTILINE | re.DOTALL
@@ -49,11 +51,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Block:
-    """One BEGIN/END pair: its lines (1-based, markers included), the function it is in, and its question."""
+    """One BEGIN/END pair: its lines (1-based, markers included), the function or variable it answers, and its question."""
 
     first: int
     last: int
     qualname: str
+    unanswered: str  # what stands in its place in the skeleton, without the marker's indent
 
     @property
     def question(self) -> str:
@@ -76,7 +79,7 @@ def split_cells(source: str, path: str) -> list[Cell]:
                 cells.append(Cell(header, "\n".join(body).strip("\n") + "\n"))
             header, body = line, []
         elif header is None:
-            if line.strip():
+            if line.strip() and not line.startswith("#"):  # a comment is for whoever opens the file
                 raise ScriptError(
                     f"{path}:{number}: text before the first cell; begin the file with `# %% [markdown]`",
                     f"{path}:{number}：第一个单元格之前有文本；请让文件以 `# %% [markdown]` 开头",
@@ -129,7 +132,12 @@ def find_blocks(source: str, path: str) -> list[Block]:
                     f"{path}:{number}: `{END}` without a `{BEGIN}` before it",
                     f"{path}:{number}：`{END}` 之前没有 `{BEGIN}`",
                 )
-            blocks.append(Block(begin, number, _owner(functions, begin, number, path)))
+            variable = _variable(source.splitlines()[begin : number - 1])
+            if variable is not None:
+                blocks.append(Block(begin, number, *variable))
+            else:
+                owner = _owner(functions, begin, number, path)
+                blocks.append(Block(begin, number, owner, f'raise NotImplementedError("{owner}")'))
             begin = None
         elif "BEGIN SOLUTION" in line or "END SOLUTION" in line:
             raise ScriptError(
@@ -149,6 +157,15 @@ def find_blocks(source: str, path: str) -> list[Block]:
     return blocks
 
 
+def _variable(inside: list[str]) -> tuple[str, str] | None:
+    """Of a block that is one line `name = value` at module level: the name, and the line without the value."""
+    found = ASSIGNMENT.match(inside[0]) if len(inside) == 1 else None
+    if found is None:
+        return None
+    (statement,) = ast.parse(inside[0]).body
+    return found["name"], f"{found['name']} = ...{inside[0].encode()[statement.end_col_offset :].decode()}"
+
+
 def _owner(
     functions: list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]], begin: int, end: int, path: str
 ) -> str:
@@ -156,8 +173,9 @@ def _owner(
         if node.lineno < begin and end <= (node.end_lineno or 0) + 1 and _indent_fits(node, begin):
             return qualname
     raise ScriptError(
-        f"{path}:{begin}: a solution block must lie inside one function's body, after its docstring",
-        f"{path}:{begin}：答案块必须位于同一个函数的函数体内、文档字符串之后",
+        f"{path}:{begin}: a solution block must lie inside one function's body, after its docstring, or be one line "
+        "`name = value` of the module",
+        f"{path}:{begin}：答案块必须位于同一个函数的函数体内、文档字符串之后，或者是模块顶层的一行 `name = value`",
     )
 
 
@@ -169,17 +187,17 @@ def _indent_fits(node: ast.FunctionDef | ast.AsyncFunctionDef, begin: int) -> bo
 
 
 def questions(source: str, path: str) -> list[str]:
-    """The top-level functions and classes the student completes, in order."""
+    """The top-level functions, classes and variables the student completes, in order."""
     return list(dict.fromkeys(block.question for block in find_blocks(source, path)))
 
 
 def strip_solutions(source: str, path: str) -> str:
-    """The source with every solution block replaced by `raise NotImplementedError("<qualified name>")`."""
+    """The source with every solution block replaced by `raise NotImplementedError("<qualified name>")`, or `name = ...`."""
     lines = source.splitlines()
     for block in reversed(find_blocks(source, path)):
         marker = lines[block.first - 1]
         indent = marker[: len(marker) - len(marker.lstrip())]
-        lines[block.first - 1 : block.last] = [f'{indent}raise NotImplementedError("{block.qualname}")']
+        lines[block.first - 1 : block.last] = [indent + block.unanswered]
     stripped = "\n".join(lines) + "\n"
     try:
         ast.parse(stripped)

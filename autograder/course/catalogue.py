@@ -15,7 +15,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from autograder.course.spec import BasicSpec, BothLanguages, ExerciseSpec, Name, PublicSpec
+from autograder.course.quiz import Quiz, read_quiz
+from autograder.course.spec import BasicSpec, BothLanguages, ExerciseSpec, Kind, Name, PublicSpec
 from autograder.course.toml import CourseError, read_toml
 from autograder.guest.loading import PART
 from autograder.results import Policy
@@ -54,6 +55,10 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
     title: BothLanguages
     exercises: Annotated[tuple[str, ...], Meta(min_length=1)]
     due: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class _KindOnly(Struct, frozen=True):
+    kind: Kind = "exercise"
 
 
 class _CourseFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,9 +120,20 @@ class Exercise:
         return sorted((self.root / "tests" / "accepted" / self.unit / self.topic).glob("*.py"))
 
     def lesson(self, lang: str) -> Path:
-        return (
-            self.root / "course" / self.unit / (f"{self.topic}.zh.md" if lang == "zh" else f"{self.topic}.md")
-        )
+        """The page that teaches it: for a quiz, its unit's overview."""
+        name = "overview" if self.kind == "quiz" else self.topic
+        return self.root / "course" / self.unit / (f"{name}.zh.md" if lang == "zh" else f"{name}.md")
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What its author's file says, or where that isn't at hand its public one; "exercise" before there is any."""
+        path = next((path for path in (self.spec_file, self.public_spec_file) if path.is_file()), None)
+        return read_toml(path, _KindOnly).kind if path else "exercise"
+
+    @cached_property
+    def quiz(self) -> Quiz:
+        """The questions of a quiz. CourseError where there are none, or its file is not at hand."""
+        return read_quiz(self.spec_file)
 
     @cached_property
     def public(self) -> PublicSpec:
@@ -132,7 +148,7 @@ class Exercise:
     @cached_property
     def spec(self) -> ExerciseSpec:
         """All that its author wrote. CourseError where solutions are not at hand."""
-        spec = read_toml(self.spec_file, ExerciseSpec)
+        spec = self.quiz.spec if self.kind == "quiz" else read_toml(self.spec_file, ExerciseSpec)
         repeated = [name for name, n in Counter(m.name for m in spec.misconception).items() if n > 1]
         if repeated:
             raise CourseError(
@@ -250,7 +266,10 @@ class Course:
                 by_hand += [exercise.solution, exercise.spec_file, exercise.hidden_tests]
             for path in generated + by_hand:
                 if not path.is_file():
-                    remedy = BUILD if path in generated else WRITE
+                    is_generated = path in generated or (
+                        exercise.kind == "quiz" and path != exercise.spec_file
+                    )
+                    remedy = BUILD if is_generated else WRITE
                     raise CourseError(
                         f"{path} is missing: {listed_in} lists {exercise.id}; {remedy.en}",
                         f"缺少 {path}：{listed_in} 列有 {exercise.id}；{remedy.zh}",

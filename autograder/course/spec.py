@@ -12,6 +12,8 @@ from autograder.text import Text
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 Filled = Annotated[str, Meta(min_length=1)]
+Kind = Literal["exercise", "quiz", "capstone"]
+Tier = Literal["core", "standard", "short"]
 
 
 class BothLanguages(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,12 +80,12 @@ class BasicSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     title: BothLanguages
     minutes: Annotated[int, Meta(ge=1)]
     difficulty: Annotated[int, Meta(ge=1, le=5)]
-    tier: Literal["core", "standard", "short"] = "standard"
-    kind: Literal["exercise", "quiz", "capstone"] = "exercise"
-    requires: tuple[str, ...] = ()  # the exercises that come before it
+    kind: Kind = "exercise"
+    tier: Tier = "standard"  # how large it is
+    requires: tuple[str, ...] = ()  # ids of the exercises that come before it
     parts: tuple[
         str, ...
-    ] = ()  # of a capstone: the exercises whose answers its functions take as an argument
+    ] = ()  # ids of the exercises whose answers a capstone's functions take as an argument
     limits: Limits = Limits()
     forbidden: tuple[str, ...] = ()  # dotted names, and groups of them
     hint: tuple[Hint, ...] = ()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from autograder.feedback.explain import FIXED, explain
 from autograder.feedback.skipped_cells import left_out
@@ -17,11 +18,13 @@ from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnosti
 from autograder.grading.internal_errors import internal_error
 from autograder.grading.submissions import Submission
 from autograder.guest.loading import PART, filename_of, load_module, module_name
+from autograder.remote.proxy import Call
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility, total
 from autograder.runner.backend import Backend
 from autograder.runner.collect import TestCase, collect
 from autograder.runner.run import Ending, run_case
 from autograder.sandbox.errors import Killed
+from autograder.testing.quiz import WrongAnswer
 from autograder.text import Text, joined, number, printable
 
 OWN_STACK = Text(
@@ -117,7 +120,9 @@ class ExerciseGrader:
             for case in self.cases:
                 ending = self._run_case(case, backend)
                 endings.append(ending)
-                behaviour[case.name] = Observation(ending.outcome, () if ending.passed else backend.trace())
+                behaviour[case.name] = Observation(
+                    ending.outcome, () if ending.passed else _said(ending, backend)
+                )
         return endings, behaviour, backend
 
     def _own_stack(self, submission: Submission, endings: Sequence[Ending]) -> Text:
@@ -148,7 +153,7 @@ class ExerciseGrader:
         with self._open(self.bundle, {self._main: source, **self.bundle.parts}, self._main) as backend:
             for case in self.cases:
                 ending = self._run_case(case, backend)
-                behaviour[case.name] = Observation(ending.outcome, backend.trace())
+                behaviour[case.name] = Observation(ending.outcome, _said(ending, backend))
                 if name == REFERENCE and not ending.passed:
                     what = f"{case.name}: the reference solution does not pass it here"
                     self._reference_faults[case.name] = internal_error(what, ending.error)
@@ -245,6 +250,13 @@ def _variants(bundle: Bundle) -> dict[str, bytes]:
         with suppress(ValueError):
             variants[misconception.name] = misconception.apply(bundle.solution.decode()).encode()
     return variants
+
+
+def _said(ending: Ending, backend: Backend) -> list[Any]:
+    """What the program answered. A wrong answer to a quiz counts by what it means, not by how it is written."""
+    if isinstance(ending.error, WrongAnswer):
+        return [Call("get", ending.error.name, ending.error.meant)]
+    return backend.trace()
 
 
 def _lines(content: bytes) -> int:

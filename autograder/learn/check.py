@@ -19,7 +19,6 @@ from autograder.results import Limits, Outcome, TestResult, Visibility
 from autograder.text import Text, encodable, language
 
 if TYPE_CHECKING:
-    from autograder.guest.loading import install
     from autograder.runner.in_process import InProcessBackend
     from autograder.runner.run import Ending
 
@@ -121,6 +120,7 @@ def check_namespace(
     exercise: Exercise, namespace: Mapping[str, Any], lang: str, *, only: str | None = None
 ) -> Report:
     """The report on definitions in a notebook's or script's namespace; with `only`, on that test function alone."""
+    from autograder.guest.loading import install
     from autograder.runner.in_process import InProcessBackend
 
     install({f"{name}.py": path.read_bytes() for name, path in exercise.given_parts("exercises").items()})

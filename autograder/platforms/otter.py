@@ -42,7 +42,7 @@ points: {points:.12g}
 def {name}(env):
     from autograder.learn.check import require
     require("{exercise}", "{name}", env, lang="{lang}")'''
-PROMPT = '{indent}""" # BEGIN PROMPT\n{indent}raise NotImplementedError("{name}")\n{indent}""" # END PROMPT'
+PROMPT = '{indent}""" # BEGIN PROMPT\n{indent}{unanswered}\n{indent}""" # END PROMPT'
 
 
 def write(selection: Selection, out: Path) -> None:
@@ -133,7 +133,7 @@ def _marked(solution: str, path: str) -> str:
         begin = lines[block.first - 1]
         indent = begin[: len(begin) - len(begin.lstrip())]
         lines[block.first - 1] = f"{indent}{BEGIN} NO PROMPT"
-        lines[block.last - 1] = f"{indent}{END}\n" + PROMPT.format(indent=indent, name=block.qualname)
+        lines[block.last - 1] = f"{indent}{END}\n" + PROMPT.format(indent=indent, unanswered=block.unanswered)
     return "\n".join(lines) + "\n"
 
 

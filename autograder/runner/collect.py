@@ -24,7 +24,8 @@ from autograder.course.toml import read_text
 from autograder.results import Limits, Visibility
 from autograder.text import Text
 
-USED = re.compile(r"student\.(\w+)|ranks\([^)\"']*[\"'](\w+)")  # student.name, ranks(4, "name", ...)
+# student.name, assert_choice(student, "name", ...), ranks(4, "name", ...)
+USED = re.compile(r"""student(?:\.|,\s*["'])(\w+)|ranks\([^)"']*["'](\w+)""")
 FIXTURES = ("student", "reference", "gradients", "unchanged", "build", "parts", "ranks")
 
 

@@ -9,7 +9,11 @@ from typing import Any
 
 _HOMES = {
     "PROMISES": "autograder.testing.contracts",
+    "assert_choice": "autograder.testing.quiz",
     "assert_close": "autograder.testing.compare",
+    "assert_number": "autograder.testing.quiz",
+    "assert_ordering": "autograder.testing.quiz",
+    "assert_several": "autograder.testing.quiz",
     "check_promise": "autograder.testing.contracts",
     "check_refusal": "autograder.testing.contracts",
     "chinese_figures": "autograder.testing.figures",

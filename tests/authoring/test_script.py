@@ -155,7 +155,8 @@ def test_decorated_function() -> None:
             4,
             "begun in line 3",
         ),
-        ("# BEGIN SOLUTION\nX = 1\n# END SOLUTION\n", 2, "inside one function's body"),
+        ("# BEGIN SOLUTION\nprint(1)\n# END SOLUTION\n", 2, "inside one function's body"),
+        ("# BEGIN SOLUTION\nX = 1\nY = 2\n# END SOLUTION\n", 2, "one line `name = value`"),
         ("class A:\n    # BEGIN SOLUTION\n    x = 1\n    # END SOLUTION\n", 3, "inside one function's body"),
         (
             'def f():\n    # BEGIN SOLUTION\n    """Doc."""\n    return 1\n    # END SOLUTION\n',
@@ -173,7 +174,7 @@ def test_decorated_function() -> None:
         ("def f(:\n    pass\n", 2, "valid Python"),
     ],
     ids=[
-        "no end", "no begin", "nested", "module", "class body", "docstring", "across", "trailing", "spelling",
+        "no end", "no begin", "nested", "module", "two values", "class body", "docstring", "across", "trailing", "spelling",
         "none", "syntax",
     ],
 )  # fmt: skip
@@ -182,6 +183,21 @@ def test_wrong_markers(body: str, line: int | None, problem: str) -> None:
     assert problem in said
     if line is not None:
         assert said.startswith(f"U/T.py:{line}:")
+
+
+def test_a_value_of_the_module() -> None:
+    """Its line keeps the comment; a string with a hash is no comment."""
+    source = HEAD + (
+        "# BEGIN SOLUTION\n"
+        'letter = "b#"  # one of "a", "b#", 或 "c"\n'
+        "# END SOLUTION\n\n# %%\n"
+        "# BEGIN SOLUTION\n"
+        "count = 3\n"
+        "# END SOLUTION\n"
+    )
+    assert questions(source, "U/T.py") == ["letter", "count"]
+    stripped = strip_solutions(source, "U/T.py")
+    assert stripped == HEAD + 'letter = ...  # one of "a", "b#", 或 "c"\n\n# %%\ncount = ...\n'
 
 
 def test_block_that_leaves_invalid_code() -> None:
@@ -205,6 +221,12 @@ def test_cells() -> None:
         (True, "zh", "# 你好\n"),
         (False, None, "x = 1\n"),
     ]
+
+
+def test_a_comment_above_the_first_cell() -> None:
+    assert split_cells("# Who wrote this.\n\n# %%\nx = 1\n", "U/T.py") == split_cells(
+        "# %%\nx = 1\n", "U/T.py"
+    )
 
 
 @pytest.mark.parametrize(

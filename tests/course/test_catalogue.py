@@ -13,6 +13,7 @@ from autograder.results import AttemptPolicy, Limits
 
 Edit = Callable[[Path, str, str], None]
 COURSE_FILE = "course/course.toml"
+UNIT_FILE = "course/basics/unit.toml"
 SPEC_FILE = "solutions/basics/affine.toml"
 
 
@@ -45,9 +46,13 @@ def test_public_part_has_no_secret(affine: Exercise) -> None:
     [
         (COURSE_FILE, 'title.zh = "玩具"', 'title.zh = "玩具"\ncolour = "red"', "top level", "colour"),
         (COURSE_FILE, 'title.zh = "玩具"\n', "", "title", "zh"),
-        (COURSE_FILE, 'exercises = ["affine"]', 'exercises = "affine"', "unit[0].exercises", "array"),
-        (COURSE_FILE, 'id = "basics"', 'id = "Basics!"', "unit[0].id", "matching regex"),
-        (COURSE_FILE, 'title.zh = "基础"', 'title.zh = ""', "unit[0].title.zh", "length"),
+        (COURSE_FILE, 'units = ["basics"', 'units = ["Basics!"', "units[0]", "matching regex"),
+        (COURSE_FILE, "[[assignment]]", 'languages = ["fr"]\n[[assignment]]', "languages[0]", "'fr'"),
+        (UNIT_FILE, 'exercises = ["affine"]', 'exercises = "affine"', "exercises", "array"),
+        (UNIT_FILE, 'exercises = ["affine"]', "exercises = []", "exercises", "length"),
+        (UNIT_FILE, 'title.zh = "基础"', 'title.zh = ""', "title.zh", "length"),
+        (SPEC_FILE, "forbidden = [", 'forbidden = ["@nosuch", ', "top level", "there is no group '@nosuch'"),
+        (SPEC_FILE, 'replace = "x * scale + shift"\nwith = "x * scale"\n', "", "misconception[...]", "`replace` and `with`"),
         (SPEC_FILE, "minutes = 20", "minutes = 20\nminuets = 3", "top level", "minuets"),
         (SPEC_FILE, "minutes = 20\n", "", "top level", "minutes"),
         (SPEC_FILE, "minutes = 20", 'minutes = "20"', "minutes", "int"),
@@ -81,11 +86,11 @@ def test_broken_toml(toy: Path, content: bytes, problem: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "name"),
+    ("file", "old", "new", "name"),
     [
-        ('exercises = ["affine"]', 'exercises = ["affine", "affine"]', "'basics/affine'"),
-        ('id = "extras"', 'id = "basics"', "'basics'"),
-        ('exercises = ["basics/affine", "extras"]\n', 'exercises = ["extras"]\n' + """
+        (UNIT_FILE, 'exercises = ["affine"]', 'exercises = ["affine", "affine"]', "'affine'"),
+        (COURSE_FILE, '["basics", "extras"]', '["basics", "basics", "extras"]', "'basics'"),
+        (COURSE_FILE, 'exercises = ["basics/affine", "extras"]\n', 'exercises = ["extras"]\n' + """
 [[assignment]]
 id = "week1"
 title.en = "Again"
@@ -95,13 +100,26 @@ exercises = ["extras"]
     ],
     ids=["exercise", "unit", "assignment"],
 )  # fmt: skip
-def test_duplicates(toy: Path, edited: Edit, old: str, new: str, name: str) -> None:
-    edited(toy / COURSE_FILE, old, new)
+def test_duplicates(toy: Path, edited: Edit, file: str, old: str, new: str, name: str) -> None:
+    edited(toy / file, old, new)
     said = refusal(toy)
-    assert str(toy / COURSE_FILE) in said
+    assert str(toy / file) in said
     assert name in said
     assert "twice" in said
     assert any(remedy in said for remedy in ("take one entry out", "rename one"))
+
+
+def test_a_course_has_units(toy: Path, edited: Edit) -> None:
+    edited(toy / COURSE_FILE, '["basics", "extras"]', "[]")
+    said = refusal(toy)
+    assert str(toy / COURSE_FILE) in said
+    assert "`units` is empty; name at least one unit" in said
+
+
+def test_a_unit_without_its_file(toy: Path) -> None:
+    (toy / UNIT_FILE).unlink()
+    said = refusal(toy)
+    assert str(toy / UNIT_FILE) in said
 
 
 def test_duplicate_misconception(toy: Path, edited: Edit) -> None:
@@ -152,7 +170,8 @@ def test_stray_file(toy: Path) -> None:
     stray.write_text("")
     said = refusal(toy)
     assert str(stray) in said
-    assert "'basics/forgotten'" in said
+    assert "'forgotten'" in said
+    assert str(toy / UNIT_FILE) in said
     assert "remove it" in said
 
 
@@ -197,7 +216,7 @@ def test_unknown_name_in_an_assignment(toy: Path, edited: Edit) -> None:
 
 
 def test_topic_of_two_units(toy: Path, edited: Edit) -> None:
-    edited(toy / COURSE_FILE, 'exercises = ["vowels"]', 'exercises = ["vowels", "affine"]')
+    edited(toy / "course/extras/unit.toml", 'exercises = ["vowels"]', 'exercises = ["vowels", "affine"]')
     course = Course.load(toy, authoring=True)
     with pytest.raises(CourseError, match="basics/affine, extras/affine; write one of these in full"):
         course.exercise("affine")
@@ -234,3 +253,34 @@ def test_misconception_must_match_once(affine: Exercise) -> None:
     for solution, count in (("", 0), ("x * scale + shift; x * scale + shift", 2)):
         with pytest.raises(ValueError, match=rf"'unshifted'.*occurs {count} times"):
             mistake.apply(solution)
+
+
+def test_one_mistake_at_two_places(affine: Exercise, edited: Edit) -> None:
+    old = 'replace = "x * scale + shift"\nwith = "x * scale"\n'
+    two = """edits = [
+    { replace = "x * scale + shift", with = "x * scale" },
+    { replace = "centred.square()", with = "centred.abs()" },
+]
+"""
+    edited(affine.spec_file, old, two)
+    changed = affine.spec.misconception[0].apply(affine.solution.read_text())
+    assert "return x * scale\n" in changed
+    assert "centred.abs()" in changed
+
+
+def test_edits_may_not_overlap(affine: Exercise, edited: Edit) -> None:
+    old = 'replace = "x * scale + shift"\nwith = "x * scale"\n'
+    two = (
+        'edits = [{ replace = "x * scale + shift", with = "0" }, { replace = "scale + shift", with = "1" }]\n'
+    )
+    edited(affine.spec_file, old, two)
+    with pytest.raises(ValueError, match="no two edits may overlap"):
+        affine.spec.misconception[0].apply(affine.solution.read_text())
+
+
+def test_groups_of_forbidden_calls(affine: Exercise, edited: Edit) -> None:
+    edited(affine.spec_file, "forbidden = [", 'forbidden = ["@attention", ')
+    calls = affine.spec.forbidden_calls
+    assert "torch.nn.MultiheadAttention" in calls  # of a group within the group
+    assert "torch.nn.functional.layer_norm" in calls
+    assert not [name for name in calls if name.startswith("@")]

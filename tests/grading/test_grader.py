@@ -334,7 +334,7 @@ def test_a_kill_while_loading_is_not_the_file_s(grade: Grade, monkeypatch: pytes
 def test_a_submission_with_a_problem_is_not_run(affine: Exercise, worker: Worker) -> None:
     result = worker.grade(
         bundle_of(affine),
-        Submission("s001", affine.id, "s001/affine.py", problem=Text("Two files.", "两个文件。"))
+        Submission("s001", affine.id, "s001/affine.py", problem=Text("Two files.", "两个文件。")),
     )
     assert (result.status, result.score, result.max_score) == (Status.INVALID, 0.0, 12.0)
     assert result.isolation is Isolation.NONE

@@ -49,7 +49,9 @@ def test_cells() -> None:
     )
     assert cells == [
         ShownCell("markdown", "# A\nb", "", []),
-        ShownCell("code", "f()", "affine", [(TEXT, "a\nb"), (TEXT, "3"), (PNG, "aGk=\n"), (TEXT, "Traceback")]),
+        ShownCell(
+            "code", "f()", "affine", [(TEXT, "a\nb"), (TEXT, "3"), (PNG, "aGk=\n"), (TEXT, "Traceback")]
+        ),
         ShownCell("raw", "x", "", []),
     ]
 

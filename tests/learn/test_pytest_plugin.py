@@ -312,7 +312,9 @@ def test_questions_stand_in_the_files_order(toy_course: Course) -> None:
     ],
 )
 def test_next_is_what_is_begun(toy_course: Course, affine: Any, vowels: Any, following: str | None) -> None:
-    rows = progress_of(toy_course, [report("basics/affine", 0, **affine), report("extras/vowels", 1, **vowels)])
+    rows = progress_of(
+        toy_course, [report("basics/affine", 0, **affine), report("extras/vowels", 1, **vowels)]
+    )
     assert (found.exercise if (found := next_of(rows)) else None) == following
 
 

@@ -30,6 +30,7 @@ from autograder.results import total
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 SKELETON_LINE = re.compile(r'^( *)raise NotImplementedError\("\w+(\.\w+)*"\)$', re.MULTILINE)
+SKELETON_VALUE = re.compile(r"^\w+ = \.\.\.  #.*$", re.MULTILINE)
 CONFIG = '''\
 # Configuration of nbgrader for this course. Lines of your own may follow.
 from nbgrader.preprocessors import NbGraderPreprocessor
@@ -95,9 +96,11 @@ def source_notebook(exercise: Exercise, lang: str) -> Any:
             cell.source = beside_course(cell.source)
             continue
         here = [question for question in worth if defines(cell.source, question)]
-        if here and SKELETON_LINE.search(cell.source):
+        if here and (SKELETON_LINE.search(cell.source) or SKELETON_VALUE.search(cell.source)):
             asked = here
             cell.source = SKELETON_LINE.sub(rf"\1{BEGIN}\n\1{END}\n\g<0>", cell.source)
+            # Behind the value: what a student writes below counts, and so does what replaces the dots.
+            cell.source = SKELETON_VALUE.sub(rf"\g<0>\n{BEGIN}\n{END}", cell.source)
             cell.metadata["nbgrader"] = _settings(here[0], solution=True)
         elif asked and cell.source.startswith(f'check("{exercise.id}"'):
             points = total(worth[question] for question in asked)
