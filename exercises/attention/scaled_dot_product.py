@@ -26,54 +26,35 @@ from autograder import check
 
 # %% [markdown]
 # Attention is a soft look-up. A *query* is compared with every *key*; the comparisons become weights that
-# sum to one; the answer is the weighted mean of the *values*. You build it from three parts, each graded
-# for itself: a softmax that survives any logits, the two masks that every language model uses, and the
-# attention function.
+# sum to one; the answer is the weighted mean of the *values*. You build a softmax that survives any logits,
+# the two masks that every language model uses, and the attention function.
 #
 # **Conventions of this file**
 #
 # * Axes: `B` batch, `H` heads, `T` queries, `S` keys (and values), `d_k` the width of queries and keys,
-#   `d_v` the width of values. Every axis holds at least one element. `d_v` may differ from `d_k`, and `T`
-#   from `S`.
+#   `d_v` the width of values. `d_v` may differ from `d_k`, and `T` from `S`.
 # * A mask is boolean, and **True means "may attend"**, as in
-#   `torch.nn.functional.scaled_dot_product_attention`. (`torch.nn.MultiheadAttention` has it the other way
-#   round. Always ask which one you are holding.)
-# * A query that may attend to nothing gets weights of zero and an output of zero, not NaN.
-# * Results have the dtype of the float inputs. No function changes its arguments.
+#   `torch.nn.functional.scaled_dot_product_attention`. (In `torch.nn.MultiheadAttention` True means "hidden".)
+# * A query that may attend to nothing gets zero weights and a zero output, not NaN.
 #
-# Not allowed in your functions, because they are the exercise: the library's softmax, log-softmax, softmin,
-# logsumexp and logcumsumexp, also where another function or class contains them (cross entropy, Gumbel
-# softmax, the categorical distribution), and its ready-made attention, function or module. Nor may your
-# functions use code that was traced, scripted or exported (`torch.jit`, `torch.export`, `torch.fx`): one can't
-# see what it calls. `exp`, `log`, `sum`, `amax`, `where`, `masked_fill`, `tril`, `matmul` and `einsum` are all
-# fine. Outside your functions, to check your results, call whatever you like.
+# Not allowed in your functions, because they are the exercise: the library's softmax and its relatives
+# (log-softmax, softmin, logsumexp), functions that contain them, and its ready-made attention.
 #
 # Source: Vaswani et al. 2017, *Attention Is All You Need*, section 3.2.1,
 # [arXiv:1706.03762](https://arxiv.org/abs/1706.03762).
 
 # %% [markdown] lang="zh"
-# 注意力是一种“软”查表：拿一个**查询**（query）和每个**键**（key）比一比，把比较的结果变成和为 1 的权重，
-# 再用这些权重对**值**（value）做加权平均。本题分三步来写，每一步单独计分：不怕任何 logits 的 softmax、
-# 语言模型都要用的两种掩码，以及注意力函数本身。
+# 注意力是一种“软”查表：拿一个**查询**（query）和每个**键**（key）比一比，把比较的结果变成和为 1 的权重，再用这些权重对**值**（value）做加权平均。你要写的是：不怕任何 logits 的 softmax、语言模型都要用的两种掩码，以及注意力函数本身。
 #
 # **本文件的约定**
 #
-# * 轴：`B` 批大小，`H` 头数，`T` 查询个数，`S` 键（和值）的个数，`d_k` 查询与键的维度，`d_v` 值的维度。
-#   每个轴至少有一个元素；`d_v` 可以不等于 `d_k`，`T` 可以不等于 `S`。
-# * 掩码是布尔张量，**True 表示“可以看”**，与 `torch.nn.functional.scaled_dot_product_attention` 一致。
-#   （`torch.nn.MultiheadAttention` 恰好相反，拿到掩码先问清楚是哪一种。）
+# * 轴：`B` 批大小，`H` 头数，`T` 查询个数，`S` 键（和值）的个数，`d_k` 查询与键的维度，`d_v` 值的维度。`d_v` 可以不等于 `d_k`，`T` 可以不等于 `S`。
+# * 掩码是布尔张量，**True 表示“可以看”**，与 `torch.nn.functional.scaled_dot_product_attention` 一致。（在 `torch.nn.MultiheadAttention` 里，True 表示“遮住”。）
 # * 如果一个查询什么都不能看，它的权重和输出都是 0，而不是 NaN。
-# * 结果的 dtype 与浮点输入相同；函数不得修改传入的参数。
 #
-# 你的函数里不许调用（它们就是本题要你写的东西）：库里的 softmax、log-softmax、softmin、logsumexp、
-# logcumsumexp，包括藏在别的函数或类里的（交叉熵、Gumbel softmax、分类分布 Categorical），
-# 以及现成的注意力函数和注意力模块。也不许使用经过追踪、脚本化或导出的代码
-# （`torch.jit`、`torch.export`、`torch.fx`），因为看不出它内部调用了什么。
-# `exp`、`log`、`sum`、`amax`、`where`、`masked_fill`、`tril`、`matmul`、`einsum` 都可以用。
-# 在函数之外核对自己的结果时，用什么都行。
+# 你的函数里不许调用（它们就是本题要你写的东西）：库里的 softmax 和它的近亲（log-softmax、softmin、logsumexp），含有它们的函数，以及现成的注意力。
 #
-# 出处：Vaswani 等，2017，*Attention Is All You Need*，3.2.1 节，
-# [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)。
+# 出处：Vaswani 等，2017，*Attention Is All You Need*，3.2.1 节，[arXiv:1706.03762](https://arxiv.org/abs/1706.03762)。
 
 # %%
 import math
@@ -86,15 +67,13 @@ from torch import Tensor
 #
 # $$\mathrm{softmax}(x)_i = \frac{e^{x_i}}{\sum_j e^{x_j}}$$
 #
-# taken along one axis, each slice along that axis for itself.
+# along one axis, each slice for itself.
 #
 # * Finite logits of any size give finite weights that sum to one, as accurate as the dtype allows:
-#   `[10000, 10001]` and `[-10001, -10000]` both give `[0.2689, 0.7311]`. (Near 10,000, neighbouring float32
-#   numbers lie 0.001 apart: what is rounded there is lost.)
-# * An entry of `-inf` gets the weight 0 exactly.
+#   `[10000, 10001]` and `[-10001, -10000]` both give `[0.2689, 0.7311]`.
+# * An entry of `-inf` gets weight 0.
 # * A slice whose entries are all `-inf` gets zeros, and its gradient is zero: no NaN, forwards or
-#   backwards. (The library gives NaN there. Attention needs the zeros.)
-# * Inputs never hold `+inf` or NaN.
+#   backwards. (The library gives NaN there.)
 
 # %% [markdown] lang="zh"
 # ## 1. 数值稳定的 softmax
@@ -103,21 +82,17 @@ from torch import Tensor
 #
 # 沿一个轴计算，该轴上的每一条切片各算各的。
 #
-# * 无论有限的 logits 有多大，权重都是有限值且和为 1，并且达到该 dtype 应有的精度：
-#   `[10000, 10001]` 与 `[-10001, -10000]` 都得到 `[0.2689, 0.7311]`。
-#   （在 10000 附近，相邻的 float32 数相差约 0.001，在那里做舍入，精度就丢掉了。）
-# * `-inf` 的位置权重恰好为 0。
-# * 整条切片都是 `-inf` 时结果全为 0，梯度也为 0：前向、反向都不能出现 NaN。（库函数在这里给出 NaN，
-#   而注意力需要的是 0。）
-# * 输入中不会出现 `+inf` 和 NaN。
+# * 无论有限的 logits 有多大，权重都是有限值且和为 1，并且达到该 dtype 应有的精度：`[10000, 10001]` 与 `[-10001, -10000]` 都得到 `[0.2689, 0.7311]`。
+# * `-inf` 的位置权重为 0。
+# * 整条切片都是 `-inf` 时结果全为 0，梯度也为 0：前向、反向都不能出现 NaN。（库函数在这里给出 NaN。）
 
 # %%
 def softmax(x: Tensor, dim: int = -1) -> Tensor:
     """Softmax along one axis, safe for large logits and for slices that hold nothing but -inf.
 
     Args:
-        x: logits, a float tensor of any shape with at least one axis; finite or -inf.
-        dim: the axis along which the weights sum to one; negative counts from the end.
+        x: logits, a float tensor of any shape; finite or -inf.
+        dim: the axis along which the weights sum to one.
 
     Returns:
         Weights of the shape and dtype of `x`; zeros along a slice that is -inf throughout.
@@ -130,31 +105,26 @@ check("attention/scaled_dot_product")
 # %% [markdown]
 # ## 2. Causal mask
 #
-# A language model predicts the next token, so a position may read itself and what came before it, never
-# what comes after.
+# A position of a language model may read itself and what came before it, never what comes after.
 #
-# Key `j` stands at position `j`. Query `i` stands at position `i + offset`. It may attend to every key
-# whose position is not later than its own. With `offset = 0` and `T = S` this is the familiar lower
-# triangle. While generating with a cache, the queries are the newest tokens of a longer sequence, and
-# `offset` is the number of tokens before them.
+# Key `j` stands at position `j`, query `i` at position `i + offset`. A query may attend to every key whose
+# position is not later than its own. With `offset = 0` and `T = S` this is the familiar lower triangle. While
+# generating with a cache, the queries are the newest tokens, and `offset` is the number of tokens before them.
 
 # %% [markdown] lang="zh"
 # ## 2. 因果掩码
 #
-# 语言模型要预测下一个词元，所以每个位置只能看自己和前面的内容，不能看后面的。
+# 语言模型的每个位置只能看自己和前面的内容，不能看后面的。
 #
-# 键 `j` 的位置是 `j`，查询 `i` 的位置是 `i + offset`；位置不晚于查询的键都可以看。
-# `offset = 0` 且 `T = S` 时就是常见的下三角。带缓存生成时，查询是一条更长序列末尾的新词元，
-# `offset` 就是它们前面已有的词元数。
+# 键 `j` 的位置是 `j`，查询 `i` 的位置是 `i + offset`；位置不晚于查询的键都可以看。`offset = 0` 且 `T = S` 时就是常见的下三角。带缓存生成时，查询是最新的词元，`offset` 就是它们前面已有的词元数。
 
 # %%
 def causal_mask(query_length: int, key_length: int, offset: int = 0) -> Tensor:
     """Which keys each query may attend to when nobody may look ahead.
 
     Args:
-        query_length: T, at least 1.
-        key_length: S, at least 1.
-        offset: position of the first query, at least 0.
+        query_length, key_length: T and S.
+        offset: position of the first query.
 
     Returns:
         Boolean tensor [T, S], True where query i may attend to key j.
@@ -167,17 +137,14 @@ check("attention/scaled_dot_product")
 # %% [markdown]
 # ## 3. Padding mask
 #
-# Sequences of a batch differ in length; shorter ones are filled up at the end with padding that nobody may
-# read. The mask hides *keys*, for all heads and all queries alike: its shape `[B, 1, 1, S]` broadcasts
-# against scores `[B, H, T, S]`. A length of 0 hides the whole sequence. A length below 0 or above
-# `key_length` is an error.
+# Sequences that are shorter than others of their batch are filled up at the end with padding, which nobody
+# may read. The mask hides *keys*, for all heads and queries alike: its shape `[B, 1, 1, S]` broadcasts
+# against scores `[B, H, T, S]`. A length of 0 hides the whole sequence.
 
 # %% [markdown] lang="zh"
 # ## 3. 填充掩码
 #
-# 一批序列长短不一，短的在末尾用填充补齐，填充的内容谁也不该读。这个掩码遮住的是**键**，对所有头、
-# 所有查询一视同仁：形状 `[B, 1, 1, S]` 可以和分数 `[B, H, T, S]` 广播。长度为 0 表示整条序列都被遮住；
-# 长度小于 0 或大于 `key_length` 要报错。
+# 一批序列长短不一，短的在末尾用填充补齐，填充的内容谁也不该读。这个掩码遮住的是**键**，对所有头、所有查询一视同仁：形状 `[B, 1, 1, S]` 可以和分数 `[B, H, T, S]` 广播。长度为 0 表示整条序列都被遮住。
 
 # %%
 def padding_mask(lengths: Tensor, key_length: int) -> Tensor:
@@ -203,26 +170,22 @@ check("attention/scaled_dot_product")
 #
 # $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d_k}}\right) V$$
 #
-# (Vaswani et al. 2017, equation 1.) Each row of the weights belongs to one query and sums to one over the
-# keys it may see. What a query may not see has weight 0 and takes no part in that sum. A query that may see
-# nothing gets zeros in its weights and its output, and the gradients stay finite.
+# Each row of the weights belongs to one query and sums to one over the keys that it may see; hidden keys have
+# weight 0. Gradients flow back through the output and through the weights, and stay finite where a query may
+# see nothing.
 #
-# * `k` and `v` have the same leading axes; these and the leading axes of `q` broadcast as in `torch.matmul`
-#   (so that several heads can share one set of keys).
-# * `mask` broadcasts to the shape of the weights. A mask that isn't boolean is a `TypeError`: with zeros
-#   and ones, or with zeros and `-inf`, nobody can tell which convention was meant.
+# * The leading axes of `q`, `k` and `v` broadcast as in `torch.matmul`, and `mask` to the weights.
+# * A mask that isn't boolean is a `TypeError`: of zeros and ones nobody can tell which convention was meant.
 
 # %% [markdown] lang="zh"
 # ## 4. 缩放点积注意力
 #
 # $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d_k}}\right) V$$
 #
-# （Vaswani 等，2017，式 1。）权重的每一行属于一个查询，在它能看到的键上和为 1；看不到的键权重为 0，
-# 也不参与求和。什么都看不到的查询，权重和输出都是 0，梯度保持有限。
+# 权重的每一行属于一个查询，在它能看到的键上和为 1；看不到的键权重为 0。梯度能从输出和权重两处传回去；查询什么都看不到时，梯度也保持有限。
 #
-# * `k` 与 `v` 的前导轴相同，并与 `q` 的前导轴按 `torch.matmul` 的规则广播（这样多个头可以共用一组键）。
-# * `mask` 可广播到权重的形状。掩码不是布尔类型时抛出 `TypeError`：只看 0 和 1，或者 0 和 `-inf`，
-#   谁也说不准用的是哪种约定。
+# * `q`、`k`、`v` 的前导轴按 `torch.matmul` 的规则广播，`mask` 广播到权重的形状。
+# * 掩码不是布尔类型时抛出 `TypeError`：只看 0 和 1，谁也说不准用的是哪种约定。
 
 # %%
 def scaled_dot_product_attention(

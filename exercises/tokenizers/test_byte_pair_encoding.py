@@ -74,7 +74,7 @@ def test_encode(student):
 def test_encode_special(student):
     """An allowed special token is one id; one that is not allowed is plain text; an unknown name is an error.
 
-    zh: 获准的特殊 token 是一个编号；未获准的就是普通文本；没有定义的名字要报错。
+    zh: 获准的特殊词元是一个编号；未获准的就是普通文本；没有定义的名字要报错。
     """
     special_tokens = {"<|end|>": 263}
     assert list(student.encode("low<|end|>low", seven_merges(), special_tokens, {"<|end|>"})) == [

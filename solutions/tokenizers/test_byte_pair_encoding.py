@@ -89,7 +89,7 @@ def test_overlapping_merge(student, unchanged):
 
     zh: 从左到右替换每一处，同一个编号不能用两次：a a a 合并成 X a。
     """
-    for length in range(10):
+    for length in range(1, 10):
         merged, _ = student.merge_word((7,) * length, (7, 7), 300)
         assert list(merged) == [300] * (length // 2) + [7] * (length % 2)
     rng = random.Random(2)
@@ -180,23 +180,48 @@ def test_train_stops(student):
     assert list(student.train_merges(words, 0)) == []
 
 
-@pytest.mark.points(1)
-@pytest.mark.limits(seconds=2)
-def test_train_cost(student, reference):
-    """A merge visits only the words that contain its pair; recounting the corpus every time does not finish.
+def visits(words, merges):
+    """How many calls of `merge_word` training needs, and how many it may make: words that hold a pair, or once did."""
+    pieces = [list(word) for word in words]
+    held = [set(pairwise(ids)) for ids in pieces]
+    needed = allowed = 0
+    for rank, pair in enumerate(merges):
+        needed += sum(pair in pairwise(ids) for ids in pieces)
+        allowed += sum(pair in pairs for pairs in held)
+        pieces = [replaced(ids, pair, 256 + rank) for ids in pieces]
+        held = [pairs.union(pairwise(ids)) for pairs, ids in zip(held, pieces, strict=True)]
+    return needed, allowed
 
-    zh: 一次合并只访问含有这一对的词；每次都把语料重数一遍是跑不完的。
+
+@pytest.mark.points(1)
+def test_train_cost(student, reference):
+    """Training learns the right merges by calling `merge_word` on the words that contain a pair, or once did, alone.
+
+    zh: 训练时只对含有（或曾经含有）这一对的词调用 merge_word，学到的合并照样正确。
     """
-    # Nearly the whole corpus is rare words of other letters, which no merge touches: the incremental way pays
-    # for them once, a recount 1,000 times. The two are a factor of hundreds apart, so that a slow machine
-    # doesn't change the verdict.
     rng = random.Random(6)
-    rare = {tuple(rng.choices(b"KLMNOPQRST", k=1000)): 1 for _ in range(300)}
-    letters = b"abcdefghijklmnop"
-    frequent = {tuple(rng.choices(letters, k=9)): rng.randrange(10**6, 10**7) for _ in range(300)}
-    expected = reference.train_merges(frequent, 1000)
-    assert len(expected) == 1000 and sum(map(len, rare)) == 300_000
-    assert [tuple(pair) for pair in student.train_merges({**rare, **frequent}, 1000)] == expected
+    words = {tuple(rng.choices(b"abcdefghijklmnop", k=9)): rng.randint(1, 9) for _ in range(40)}
+    expected = recounted(words, 20, 2)
+    needed, allowed = visits(words, expected)
+    assert needed < allowed and 5 * allowed < 20 * len(words), (
+        "visiting every word is far from what is allowed"
+    )
+    merge, calls = reference.merge_word, []
+
+    def merge_word(ids, pair, new_id):
+        calls.append(pair)
+        if len(calls) > allowed:
+            raise AssertionError("more words were visited than ever held the pairs")
+        return merge(list(ids), tuple(pair), new_id)
+
+    own = student.merge_word
+    student.merge_word = merge_word
+    try:
+        merges = student.train_merges(words, 20)
+    finally:
+        student.merge_word = own
+    assert [tuple(pair) for pair in merges] == expected
+    assert len(calls) >= needed, "every word that contains a pair is merged by calling merge_word"
 
 
 def random_merges(rng, alphabet, number):
@@ -294,7 +319,7 @@ SPECIAL = {"<|e|>": 303, "<|e|>x": 301, "<|e": 310, "[.]": 305, "\\w+": 309, "�
 def test_special_longest(student):
     """The earliest special token wins, among those at one place the longest, and each is one id, never cut.
 
-    zh: 特殊 token 先到先得，同一位置取最长；每个只占一个编号，不会被拆开。
+    zh: 特殊词元先到先得，同一位置取最长；每个只占一个编号，不会被拆开。
     """
     rng = random.Random(9)
     for _ in range(20):
@@ -315,7 +340,7 @@ def test_special_longest(student):
 def test_special_allowed(student, reference, unchanged):
     """Only allowed names are special, by default none; the texts between them are encoded each on its own.
 
-    zh: 只有获准的名字才是特殊 token，默认一个也没有；它们之间的文本各自独立编码。
+    zh: 只有获准的名字才是特殊词元，默认一个也没有；它们之间的文本各自独立编码。
     """
     text = "ab <|e|>x ab<|e|> [.]ab 〈终〉"
     merges = reference.train_merges(reference.count_words(text * 3), 12)
@@ -364,7 +389,7 @@ def test_decode_any_bytes(student):
 def test_decode_unknown(student, unchanged):
     """Special tokens decode to their names; an id that stands for nothing, even a negative one, is an error.
 
-    zh: 特殊 token 解码成它的名字；没有含义的编号（包括负数）要抛出 ValueError。
+    zh: 特殊词元解码成它的名字；没有含义的编号（包括负数）要抛出 ValueError。
     """
     merges = [(104, 105), (256, 33)]
     for ids, text in [([257, 303, 256], "hi!<|e|>hi"), ([300, 310, 97, 301], "〈终〉<|ea<|e|>x"), ([], "")]:

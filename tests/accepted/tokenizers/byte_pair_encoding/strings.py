@@ -39,30 +39,21 @@ def merge_word(ids, pair, new_id):
 
 
 def train_merges(words, num_merges, min_count=2):
-    strings = {number: as_string(word) for number, word in enumerate(words)}
-    frequency = dict(enumerate(words.values()))
-    total, holders = Counter(), {}
-    for number, string in strings.items():
-        for pair, times in tally(string).items():
-            total[pair] += times * frequency[number]
-            holders.setdefault(pair, set()).add(number)
+    current = {word: word for word in words}
+    total = Counter(count_pairs(words))
+    holders = {pair: {word for word in words if as_string(pair) in as_string(word)} for pair in total}
     merges = []
     while len(merges) < num_merges and total:
         best = min(total, key=lambda pair: (-total[pair], pair))
         if total[best] < min_count:
             break
-        token = chr(256 + len(merges))
-        merges.append(tuple(as_ids(best)))
-        for number in list(holders[best]):
-            before = tally(strings[number])
-            strings[number] = strings[number].replace(best, token)
-            after = tally(strings[number])
-            for pair in before.keys() | after.keys():
-                total[pair] += (after[pair] - before[pair]) * frequency[number]
-                if pair in after:
-                    holders.setdefault(pair, set()).add(number)
-                else:
-                    holders[pair].discard(number)
+        for word in list(holders[best]):
+            current[word], changes = merge_word(current[word], best, 256 + len(merges))
+            total.update({pair: change * words[word] for pair, change in changes.items()})
+            for pair in changes:
+                present = as_string(pair) in as_string(current[word])
+                (set.add if present else set.discard)(holders.setdefault(pair, set()), word)
+        merges.append(best)
         total = +total  # without the zeros
     return merges
 

@@ -1,4 +1,4 @@
-"""Accepted: training over one array of linked symbols with a heap; encoding by a heap of candidate places."""
+"""Accepted: training with a heap of counts, stale ones included; encoding by the best of all candidate places."""
 
 import heapq
 import re
@@ -6,7 +6,6 @@ from collections import defaultdict
 from itertools import pairwise
 
 PATTERN = re.compile(r"'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?\d+| ?(?:[^\w\s]|_)+|\s+(?!\S)|\s+")
-END = -1  # lies between words; in no pair
 
 
 def split_words(text):
@@ -39,64 +38,36 @@ def merge_word(ids, pair, new_id):
     return merged, {each: change for each, change in changes.items() if change}
 
 
-class Symbols:
-    """All words as one doubly linked list in arrays, with the places and the weighted count of every pair."""
-
-    def __init__(self, words):
-        self.symbol, self.weight = [END], [0]
-        for word, frequency in words.items():
-            self.symbol += [*word, END]
-            self.weight += [frequency] * (len(word) + 1)
-        self.after = list(range(1, len(self.symbol) + 1))
-        self.before = list(range(-1, len(self.symbol) - 1))
-        self.count = defaultdict(int)
-        self.places = defaultdict(set)
-        for place in range(len(self.symbol) - 1):
-            self.add(place, 1)
-        self.heap = [(-count, pair) for pair, count in self.count.items()]
-        heapq.heapify(self.heap)
-
-    def add(self, place, sign):
-        """Count (or discount) the pair that begins at this place; say which it is."""
-        pair = self.symbol[place], self.symbol[self.after[place]]
-        if END in pair:
-            return None
-        self.count[pair] += sign * self.weight[place]
-        (self.places[pair].add if sign > 0 else self.places[pair].discard)(place)
-        return pair
-
-    def best(self):
-        while self.heap:
-            count, pair = self.heap[0]
-            if self.count[pair] == -count and count:
-                return pair, -count
-            heapq.heappop(self.heap)
-        return None, 0
-
-    def merge(self, pair, new_id):
-        touched = set()
-        for place in sorted(self.places[pair]):
-            if self.symbol[place] != pair[0] or self.symbol[self.after[place]] != pair[1]:
-                continue  # an overlapping occurrence was merged before it
-            left, right = self.before[place], self.after[place]
-            touched |= {self.add(each, -1) for each in (left, place, right)}
-            self.symbol[place], self.symbol[right] = new_id, END - 1
-            self.after[place] = self.after[right]
-            self.before[self.after[right]] = place
-            touched |= {self.add(each, 1) for each in (left, place)}
-        for each in touched - {None}:
-            heapq.heappush(self.heap, (-self.count[each], each))
-
-
 def train_merges(words, num_merges, min_count=2):
-    symbols = Symbols(words)
+    """An entry of the heap is stale once its count has changed; a fresh one was pushed at that moment."""
+    pieces = [(list(word), frequency) for word, frequency in words.items()]
+    counts, places = count_pairs(words), defaultdict(set)
+    for number, (ids, _) in enumerate(pieces):
+        for pair in pairwise(ids):
+            places[pair].add(number)
+    heap = [(-count, pair) for pair, count in counts.items()]
+    heapq.heapify(heap)
     merges = []
-    while len(merges) < num_merges:
-        pair, count = symbols.best()
-        if pair is None or count < min_count:
+    while heap and len(merges) < num_merges:
+        count, best = heapq.heappop(heap)
+        if counts[best] != -count:
+            continue
+        if -count < min_count:
             break
-        symbols.merge(pair, 256 + len(merges))
-        merges.append(pair)
+        touched = set()
+        for number in sorted(places.pop(best)):
+            ids, frequency = pieces[number]
+            ids, changes = merge_word(ids, best, 256 + len(merges))
+            pieces[number] = ids, frequency
+            for pair, change in changes.items():
+                counts[pair] = counts.get(pair, 0) + change * frequency
+                if change > 0:
+                    places[pair].add(number)
+            touched |= changes.keys()
+        for pair in touched - {best}:
+            if counts[pair]:
+                heapq.heappush(heap, (-counts[pair], pair))
+        merges.append(best)
     return merges
 
 
