@@ -102,16 +102,27 @@ def notebooks(
 
 def audit(
     names: Names = None,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Run automatic mutants of the reference.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes for --mutants; one for each processor by default.")
+    ] = None,
     json: JsonOption = False,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
     """Prove each exercise: reference, skeleton, misconceptions, cheap answers, oracle, leaks, lessons."""
     from autograder.audit import Auditor
+    from autograder.cli.mutants import audit_mutants
     from autograder.cli.tables import audit_table
 
     root = open_course(course, authoring=True)
     say, remarks = Speaker(lang), console(stderr=True)
+    if mutants:
+        exercises = [exercise for exercise in root.select(names or []) if exercise.kind != "quiz"]
+        audit_mutants(root, exercises, say, json=json, workers=workers)
+        return
     reports = []
     with Auditor(root) as auditor:
         for exercise in root.select(names or []):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -74,6 +75,30 @@ class Misconception(Struct, frozen=True, forbid_unknown_fields=True):
         return changed
 
 
+class Because(StrEnum):
+    """Why a mutant that passes every test is no gap in the tests."""
+
+    SAME_VALUE = (
+        "same_value"  # it computes the same in another way, for every input that the statement allows
+    )
+    UNREACHABLE = "unreachable"  # only inputs that the statement excludes would show a difference
+    PERFORMANCE = "performance"  # it does the same with more or less work, which the statement leaves open
+    MESSAGE = "message"  # only the words of an error differ
+    TOLERANCE = "tolerance"  # the values differ by less than the rounding that the statement allows
+
+
+class Equivalent(Struct, frozen=True, forbid_unknown_fields=True):
+    """A mutant of the reference that no test has to catch (`autograder audit --mutants`).
+
+    line, to: the source line and the mutated line, both stripped, as the audit prints them; for several lines, joined
+    by spaces. The entry holds for every mutant that reads so.
+    """
+
+    line: Filled
+    to: Filled
+    because: Because
+
+
 class BasicSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What both files of an exercise hold."""
 
@@ -143,3 +168,4 @@ class ExerciseSpec(BasicSpec, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     oracle: Filled
     misconception: tuple[Misconception, ...] = ()
+    equivalent: tuple[Equivalent, ...] = ()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from autograder import __version__
 from autograder.course import CourseError, Exercise, ExerciseSpec
@@ -49,7 +50,9 @@ def bundle_of(exercise: Exercise) -> Bundle:
             ) from None
     solution, hidden, public, *sources = contents
     parts = {f"{name}.py": source for name, source in zip(given, sources, strict=True)}
-    return Bundle(exercise.id, exercise.spec, solution, hidden, public, exercise.public.max_score, parts)
+    # Which mutants are equivalent changes no result, so it must not make anybody's result out of date.
+    spec = replace(exercise.spec, equivalent=())
+    return Bundle(exercise.id, spec, solution, hidden, public, exercise.public.max_score, parts)
 
 
 def result_key(bundle: Bundle, main: str, files: Mapping[str, bytes], isolation: Isolation) -> str:

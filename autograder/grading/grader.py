@@ -146,11 +146,14 @@ class ExerciseGrader:
             traceback.clear_frames(ending.error.__traceback__)  # they hold the test's values
         return ending
 
+    def open(self, source: bytes) -> Backend:
+        """A backend for one file that answers the exercise by itself."""
+        return self._open(self.bundle, {self._main: source, **self.bundle.parts}, self._main)
+
     def _observe_variant(self, name: str) -> Behaviour:
         """How the reference, or one misconception, goes through all tests. Passing tests keep their trace here."""
-        source = self.variants[name]
         behaviour = {}
-        with self._open(self.bundle, {self._main: source, **self.bundle.parts}, self._main) as backend:
+        with self.open(self.variants[name]) as backend:
             for case in self.cases:
                 ending = self._run_case(case, backend)
                 behaviour[case.name] = Observation(ending.outcome, _said(ending, backend))
