@@ -156,7 +156,7 @@ def test_heads_are_independent(student, reference):
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("T, S", [(3, 7), (5, 2), (1, 6), (4, 4)])
+@pytest.mark.parametrize("T, S", [(3, 7), (5, 2), (4, 4)])
 def test_cross_attention(student, reference, gradients, unchanged, T, S):
     """Queries come from the first sequence, keys and values from this call's context, whatever their lengths.
 
