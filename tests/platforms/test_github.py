@@ -23,7 +23,7 @@ from autograder.authoring.notebooks import notebook_of
 from autograder.course import Course, Exercise
 from autograder.gradebook import Gradebook
 from autograder.platforms.github import public_run as apart
-from autograder.platforms.github.actions import TestFunction, scale_of
+from autograder.platforms.github import actions
 from autograder.platforms.publish import release
 from autograder.platforms.selection import select
 from autograder.results import Outcome
@@ -305,8 +305,8 @@ def test_classroom_50_s_script(template: Path, toy_course: Course, environment: 
     [([2.0, 1.0], 1), ([0.5, 2.0], 2), ([1 / 3, 0.25], 12), ([0.001, 1 / 7], 1000), ([], 1)],
 )
 def test_whole_numbers(points: list[float], scale: int) -> None:
-    rows = [TestFunction("a/b", "test", 0.0, value, Outcome.FAILED, "") for value in points]
-    assert scale_of(rows) == scale
+    rows = [actions.TestFunction("a/b", "test", 0.0, value, Outcome.FAILED, "") for value in points]
+    assert actions.scale_of(rows) == scale
 
 
 # ------------------------------------------------------------------------------------------ hostile files

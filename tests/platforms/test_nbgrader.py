@@ -178,7 +178,7 @@ def test_two_exercises_of_one_name(toy: Path, edited: Any, tmp_path: Path) -> No
     for tree in ("exercises", "solutions", "course"):
         for path in sorted((toy / tree / "basics").glob("*affine*")):
             shutil.copy(path, toy / tree / "extras" / path.name)
-    edited(toy / "course/course.toml", 'exercises = ["vowels"]', 'exercises = ["vowels", "affine"]')
+    edited(toy / "course/extras/unit.toml", 'exercises = ["vowels"]', 'exercises = ["vowels", "affine"]')
     with pytest.raises(CourseError, match="'week1' has 2 exercises called 'affine'"):
         release(select(Course.load(toy, authoring=True), "week1", "en"), "nbgrader", tmp_path / "out")
 
