@@ -15,6 +15,7 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING
 
 from autograder.course import Course, Exercise
+from autograder.course.order import learning_order
 from autograder.feedback.report import print_report
 from autograder.text import Text
 
@@ -79,7 +80,7 @@ class Loop:
     def run(self, first: str | None = None) -> None:
         """Go on until the course is complete or the learner quits."""
         keys = _typed_lines()
-        exercises = list(self.course)
+        exercises = learning_order(self.course)
         start = exercises.index(self.course.exercise(first)) if first else 0
         for exercise in exercises[start:]:
             if not self._one(exercise, keys):

@@ -22,8 +22,8 @@ import yaml
 from autograder.authoring.notebooks import notebook_of
 from autograder.course import Course, Exercise
 from autograder.gradebook import Gradebook
-from autograder.platforms.github import public_run as apart
 from autograder.platforms.github import actions
+from autograder.platforms.github import public_run as apart
 from autograder.platforms.publish import release
 from autograder.platforms.selection import select
 from autograder.results import Outcome
