@@ -1,4 +1,4 @@
-"""The alignment references against trl's trainer, PyTorch's losses and automatic differentiation."""
+"""The DPO reference against trl's trainer, PyTorch's losses and automatic differentiation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The references of the unit against PyTorch's optimiser and autograd, and the numbers of the papers.
+"""The ZeRO reference against PyTorch's optimiser and autograd, and the numbers of the paper.
 
 PyTorch's own ZeroRedundancyOptimizer is left out: two gloo processes take longer to start than all this.
 """

@@ -1,4 +1,4 @@
-"""The fine-tuning references against the peft library."""
+"""The LoRA reference against the peft library."""
 
 from __future__ import annotations
 

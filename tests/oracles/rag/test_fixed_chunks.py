@@ -1,4 +1,4 @@
-"""The answer keys of the unit against `langchain-text-splitters`, and invariants on generated texts."""
+"""The chunkers of the reference against `langchain-text-splitters`, and invariants on generated texts."""
 
 import random
 
