@@ -74,8 +74,8 @@ def sequence_logps(logits: Tensor, labels: Tensor) -> Tensor:
     """Sum of the log-probabilities of the tokens that count.
 
     Args:
-        logits: [B, T, V]; logits[b, t] score the token at position t + 1.
-        labels: [B, T] int64; the token at each position, or -100.
+        logits: [B, T, V].
+        labels: [B, T] int64.
 
     Returns: [B].
 
@@ -176,7 +176,7 @@ def dpo_loss(
 
     Example: a policy equal to its reference has margin 0 and loss log 2.
 
-    Source: Rafailov et al. 2023, eq. 7; smoothing: Mitchell 2023, https://ericmitchell.ai/cdpo.pdf, eq. 3.
+    Source: Rafailov et al. 2023, eq. 7; Mitchell 2023, https://ericmitchell.ai/cdpo.pdf, eq. 3.
     """
     raise NotImplementedError("dpo_loss")
 
@@ -247,7 +247,7 @@ def dpo_gradient(
     beta: float,
     label_smoothing: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """Gradient of the mean DPO loss with respect to the policy's log-probabilities.
+    """Gradient of the mean DPO loss.
 
     Args: as in `dpo_loss`.
 

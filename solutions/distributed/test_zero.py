@@ -436,7 +436,7 @@ class ConstantLayers(StandIn):
 
 
 @pytest.mark.points(1)
-@pytest.mark.limits(memory_mb=14)
+@pytest.mark.limits(memory_mb=15)
 def test_stage3_frees_after_use(student, reference):
     """The weights of a layer are let go once it has run: a model that doesn't fit as a whole still trains.
 

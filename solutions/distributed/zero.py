@@ -158,8 +158,8 @@ def stage1_step(
     """One training step of ZeRO stage 1 on one rank (section 5.1 of the paper).
 
     Args:
-        params: all parameters, [n], the same on every rank.
-        grads: the gradient of this rank's part of the batch, [n].
+        params: all parameters, [n].
+        grads: this rank's gradient, [n].
         state: of this rank's shard, averages [ceil(n / N)].
 
     Returns: all parameters after the step, [n], and the new state of this rank's shard.
@@ -203,11 +203,11 @@ def stage2_step(
     """One training step of ZeRO stage 2 on one rank (section 5.2).
 
     Args:
-        layers: the parameters of each layer, [n_i], the same on every rank.
-        backward: layer index -> gradient of this rank's part of the batch, [n_i].
+        layers: the parameters of each layer, [n_i].
+        backward: layer index -> this rank's gradient, [n_i].
         states: of this rank's shard of each layer, averages [ceil(n_i / N)].
 
-    Returns: the layers after the step, each [n_i], and the new states, both in the order of `layers`.
+    Returns: the layers after the step and the new states, both in the order of `layers`.
     """
     # BEGIN SOLUTION
     new_layers, new_states = [], []

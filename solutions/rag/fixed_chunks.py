@@ -5,8 +5,8 @@
 #
 # * **Chunk.** A tuple `(start, end, chunk_text)` with `chunk_text == text[start:end]`, so that an answer can
 #   cite its place. Offsets and sizes count **code points**, as `len` does, never bytes. Nothing is stripped.
-# * **Order.** Chunks come in the order of the text, and each ends later than the one before: a chunk that
-#   lies wholly inside the previous one is not emitted. An empty text has no chunks.
+# * **Order.** Chunks come in the order of the text. Each ends later than the one before: a chunk that lies
+#   wholly inside the previous one is left out. An empty text has no chunks.
 # * **Size and overlap.** No chunk is over `size`; neighbours share at most `overlap`. Without overlap the
 #   chunks joined are the text. The last chunk may be short. `ValueError` if `size < 1`, `overlap < 0` or
 #   `overlap >= size`.
