@@ -39,7 +39,7 @@ from torch import Tensor
 
 # GIVEN comm
 class Comm(Protocol):
-    """One rank's connection to the others. A ring sends, for a full tensor of P bytes, (N-1)/N times:"""
+    """One rank's connection to the others. For a full tensor of P bytes a rank sends (N-1)/N times:"""
 
     rank: int
     world_size: int
@@ -48,10 +48,10 @@ class Comm(Protocol):
         """[n] -> [n]: the sum over ranks, on every rank. 2P."""
 
     def reduce_scatter(self, tensor: Tensor) -> Tensor:
-        """[n] -> [n / N]: the sum over ranks, cut into N equal parts; rank r gets part r. n % N == 0. 1P."""
+        """[n] -> [n / N]: the sum over ranks, cut into N equal parts; rank r gets part r. 1P."""
 
     def all_gather(self, tensor: Tensor) -> Tensor:
-        """[n] -> [n * N]: all ranks' tensors, joined in rank order, on every rank. 1P (of the result)."""
+        """[n] -> [n * N]: all ranks' tensors, joined in rank order, on every rank. 1P of the result."""
 
     def broadcast(self, tensor: Tensor, src: int) -> Tensor:
         """[n] -> [n]: the tensor of rank `src`, on every rank. 1P."""
@@ -75,8 +75,8 @@ def adamw(
 ) -> tuple[Tensor, State]:
     """Given. One step of AdamW on a flat tensor [n]: the new parameters [n] and the new state.
 
-    Every element goes its own way: it meets its own gradient and its own two averages, no other element.
-    The state holds "step", "exp_avg" [n] and "exp_avg_sq" [n]. (Loshchilov and Hutter 2019, algorithm 2.)
+    The state holds "step", "exp_avg" [n] and "exp_avg_sq" [n]; it is None before the first
+    step. (Loshchilov and Hutter 2019, algorithm 2.)
     """
     if state is None:
         state = {"step": 0, "exp_avg": torch.zeros_like(params), "exp_avg_sq": torch.zeros_like(params)}

@@ -19,8 +19,8 @@ def adamw(
 ) -> tuple[Tensor, State]:
     """Given. One step of AdamW on a flat tensor [n]: the new parameters [n] and the new state.
 
-    Every element goes its own way: it meets its own gradient and its own two averages, no other element.
-    The state holds "step", "exp_avg" [n] and "exp_avg_sq" [n]. (Loshchilov and Hutter 2019, algorithm 2.)
+    The state holds "step", "exp_avg" [n] and "exp_avg_sq" [n]; it is None before the first
+    step. (Loshchilov and Hutter 2019, algorithm 2.)
     """
     if state is None:
         state = {"step": 0, "exp_avg": torch.zeros_like(params), "exp_avg_sq": torch.zeros_like(params)}
