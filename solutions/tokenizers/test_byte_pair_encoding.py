@@ -175,7 +175,8 @@ def test_train_stops(student):
     by_default = student.train_merges(dict(words), 20)
     assert [tuple(pair) for pair in by_default] == [*chain, (9, 8), (10, 11)], "min_count is 2 by default"
     assert [tuple(pair) for pair in student.train_merges(dict(words), 2, 1)] == chain[:2]
-    once = {(97, 98, 99): 1}  # merging its first pair leaves the second with no place, and a new pair with one
+    # Merging the first pair leaves the second with no place, and makes a new one.
+    once = {(97, 98, 99): 1}
     assert [tuple(pair) for pair in student.train_merges(once, 5, 1)] == [(97, 98), (256, 99)]
     for nothing in [{}, {(): 9, (97,): 9}]:
         assert list(student.train_merges(nothing, 3, 1)) == []
