@@ -48,10 +48,11 @@ minutes = 5
 difficulty = 1
 oracle = "none"
 """
-COURSE = f"""\
-title = {{ en = "Benchmark", zh = "基准" }}
-[[unit]]
-id = "unit"
+COURSE = """\
+title = { en = "Benchmark", zh = "基准" }
+units = ["unit"]
+"""
+UNIT = f"""\
 title = {{ en = "Unit", zh = "单元" }}
 exercises = {TOPICS}
 """
@@ -73,6 +74,7 @@ def write_course(root: Path) -> Course:
             (f"solutions/unit/test_{topic}.py", tests),
             (f"exercises/unit/test_{topic}.py", tests.replace("test_", "test_public_")),
             ("course/course.toml", COURSE),
+            ("course/unit/unit.toml", UNIT),
         ):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text, encoding="utf-8")
