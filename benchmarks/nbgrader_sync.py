@@ -164,7 +164,7 @@ def main() -> None:
             Gradebook(str(Path(folder) / "book.db")) as book,
         ):
             sync = NbgraderSync(course, place, database, book, place.released(course))
-            for part in rounds(course, place, sync.released):
+            for part in batches(course, place, sync.released):
                 grader = Grader(part.exercises, Mode(), known=book.known, record=book.record)
                 for _ in grader.run(part.students, part.folder):
                     pass

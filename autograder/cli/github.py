@@ -45,7 +45,7 @@ REMARK = Text("{name}: {remark}.", "{name}：{remark}。")
 class Class:
     """What is graded, and where it came from."""
 
-    round: Batch
+    batch: Batch
     clones: Sequence[Clone]
 
 
@@ -111,6 +111,6 @@ def write_grades(
     """Write GitHub Classroom's `grades.csv`."""
     from autograder.platforms.github.grades_csv import grades_csv
 
-    text = grades_csv(course, done.clones, done.round.exercises, book, say.lang)
+    text = grades_csv(course, done.clones, done.batch.exercises, book, say.lang)
     write_file(path, text.encode())
     remarks.print(say(WRITTEN, rows=len(done.clones), path=path))

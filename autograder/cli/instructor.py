@@ -152,7 +152,7 @@ def grade(
     from autograder.grading.scheduler import Batch, Grader
     from autograder.grading.submissions import students_of
     from autograder.grading.worker import Mode
-    from autograder.platforms.nbgrader.course_dir import rounds
+    from autograder.platforms.nbgrader.course_dir import batches
 
     say, remarks = Speaker(lang), console(stderr=True)
     if [submissions, nbgrader, github].count(None) != 2:
@@ -176,13 +176,13 @@ def grade(
         synchroniser, classroom = None, None
         if nbgrader is not None:
             synchroniser = stack.enter_context(opened(nbgrader, root, exercises, book))
-            work = rounds(root, synchroniser.place, synchroniser.released)
+            work = batches(root, synchroniser.place, synchroniser.released)
         elif github is not None:
             classroom = stack.enter_context(
                 opened_class(github, deadline, root, exercises, book, remarks, say)
             )
-            work = [classroom.round]
-            exercises = list(classroom.round.exercises)
+            work = [classroom.batch]
+            exercises = list(classroom.batch.exercises)
         else:
             assert submissions is not None  # one of the three is given
             work = [Batch(exercises, students_of(submissions))]

@@ -87,9 +87,11 @@ def shown_cells(raw: bytes) -> list[ShownCell]:
     found = notebook.worksheets[0].cells if notebook.worksheets else notebook.cells
     if found is None:
         raise NotebookError("the file is JSON but holds no notebook cells; save it again from Jupyter")
+    if len(found) > MAX_CELLS:
+        raise NotebookError(f"the notebook has more than {MAX_CELLS} cells")
     left = MAX_OUTPUTS
     cells: list[ShownCell] = []
-    for cell in found[:MAX_CELLS]:
+    for cell in found:
         outputs = []
         for kind, content in _outputs(cell):
             if len(content) <= left:

@@ -103,12 +103,12 @@ def test_people_decide(database: NbgraderDatabase, theirs: Any) -> None:
     grade_of_essay = theirs.find_grade("essay", "vowels", "week1", "s001")
     grade_of_essay.manual_score, grade_of_essay.needs_manual_grade = 2.0, False
     theirs.db.commit()
-    assert database.decisions(["week1"]) == [
+    assert database.manual_grades(["week1"]) == [
         ManualGrade("s001", "week1", "affine", "first", 0.0, None, None, "Well argued."),
         ManualGrade("s001", "week1", "affine", "first-points", 4.0, 5.5, 1.0, ""),
         ManualGrade("s001", "week1", "vowels", "essay", 0.0, 2.0, None, ""),
     ]
-    assert database.decisions(["week2"]) == []
+    assert database.manual_grades(["week2"]) == []
     assert database.write([entry()]) == Written()
     assert not grade_of(theirs).needs_manual_grade
     database.write([entry(score=6.0)])

@@ -65,7 +65,9 @@ def test_limits() -> None:
     output = {"output_type": "stream", "text": "x" * (MAX_OUTPUTS // 2 + 1)}
     cells = shown_cells(raw(code("", outputs=[output, output])))
     assert len(cells[0].outputs) == 1
-    assert len(shown_cells(raw(*[code("")] * (MAX_CELLS + 5)))) == MAX_CELLS
+    assert len(shown_cells(raw(*[code("")] * MAX_CELLS))) == MAX_CELLS
+    with pytest.raises(NotebookError, match="more than 1000 cells"):
+        shown_cells(raw(*[code("")] * (MAX_CELLS + 1)))
 
 
 def cell_with(member: bytes) -> bytes:

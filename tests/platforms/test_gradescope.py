@@ -23,7 +23,7 @@ from autograder.course import Course
 from autograder.errors import UserError
 from autograder.grading.grader import ExerciseGrader
 from autograder.platforms.gradescope import harness as gradescope
-from autograder.platforms.gradescope.results_json import Sheet
+from autograder.platforms.gradescope.results_json import GradescopeReport
 from autograder.platforms.publish import release
 from autograder.platforms.selection import select
 from autograder.results import ExerciseResult, Isolation, Status
@@ -147,7 +147,7 @@ def valid(results: Any) -> dict[str, Any]:
     ],
 )
 def test_the_check_of_the_format_checks(change: Callable[[dict[str, Any]], object]) -> None:
-    sheet = Sheet("en", [("basics/affine", Text("Affine"), 12)])
+    sheet = GradescopeReport("en", [("basics/affine", Text("Affine"), 12)])
     sheet.add(
         ExerciseResult(
             student="", exercise="basics/affine", status=Status.NOT_BEGUN, score=0, max_score=12,
@@ -417,13 +417,13 @@ def test_ended_in_the_middle(
     grade: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The file says at any time what would be true if nothing more came."""
-    honest, seen = Sheet.write, []
+    honest, seen = GradescopeReport.write, []
 
-    def watched(sheet: Sheet, path: Path) -> None:
+    def watched(sheet: GradescopeReport, path: Path) -> None:
         honest(sheet, path)
         seen.append(valid(json.loads(path.read_bytes())))
 
-    monkeypatch.setattr(Sheet, "write", watched)
+    monkeypatch.setattr(GradescopeReport, "write", watched)
     grade({"affine.py": AFFINE.format(**RIGHT), "vowels.py": VOWELS})
     assert [document["score"] for document in seen] == [0, 12, 16]
     assert [document["extra_data"]["ungraded"] for document in seen] == [

@@ -27,7 +27,7 @@ from autograder.grading.bundle import Bundle
 from autograder.grading.internal_errors import internal_error
 from autograder.grading.submissions import Submission, submissions_of
 from autograder.grading.worker import Mode, Worker
-from autograder.platforms.gradescope.results_json import Sheet
+from autograder.platforms.gradescope.results_json import GradescopeReport
 from autograder.results import ExerciseResult, Isolation, Status
 from autograder.text import Text
 
@@ -63,9 +63,11 @@ class Payload(Struct, frozen=True):
     def pack(self) -> bytes:
         return zlib.compress(msgspec.msgpack.encode(self), 9)
 
-    def sheet(self) -> Sheet:
+    def empty_report(self) -> GradescopeReport:
         """An empty report on these exercises."""
-        return Sheet(self.lang, [(part.bundle.exercise, part.title, part.points) for part in self.parts])
+        return GradescopeReport(
+            self.lang, [(part.bundle.exercise, part.title, part.points) for part in self.parts]
+        )
 
 
 def take(path: Path) -> Payload:
@@ -104,7 +106,7 @@ def fitted(bundle: Bundle, memory_mb: int) -> Bundle:
 def grade(payload: Payload, root: Path, worker: Worker) -> None:
     """Grade what lies in `root/submission`, exercise by exercise."""
     report = root / "results" / "results.json"
-    sheet = payload.sheet()
+    sheet = payload.empty_report()
     sheet.write(report)
     memory = memory_left_mb()
     bundles = [fitted(part.bundle, memory) for part in payload.parts]

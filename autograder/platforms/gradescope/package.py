@@ -59,7 +59,7 @@ def _write_zip(selection: Selection, out: Path) -> Upload:
     for member, file in SCRIPTS.items():
         members[member] = (resources.files(__package__) / "files" / file).read_bytes()
     members[PAYLOAD] = payload.pack()
-    members[UNFINISHED] = payload.sheet().json()
+    members[UNFINISHED] = payload.empty_report().json()
     for (
         exercise
     ) in selection.exercises:  # by whose digests a form of the exercise that was left as it was is known

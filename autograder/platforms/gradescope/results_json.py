@@ -41,7 +41,7 @@ NOT_BEGUN = Text("Every question is still as it was given out.", "每一问都�
 NOT_LOADED = Text("The file could not be run.", "文件无法运行。")
 
 
-class Sheet:
+class GradescopeReport:
     """The report on one submission. Exercises that have no result yet stand in it as not graded.
 
     Args:

@@ -153,8 +153,8 @@ class NbgraderCourse:
         return self.root / self._directory.submitted_directory
 
 
-def rounds(course: Course, place: NbgraderCourse, released: Iterable[Released]) -> list[Batch]:
-    """Everything that was handed in, in as few rounds as possible: inside one, a file's name says its exercise."""
+def batches(course: Course, place: NbgraderCourse, released: Iterable[Released]) -> list[Batch]:
+    """Everything that was handed in, in as few batches as possible: inside one, a file's name says its exercise."""
     by_assignment: dict[str, list[Released]] = {}
     for item in released:
         by_assignment.setdefault(item.assignment, []).append(item)
@@ -166,10 +166,10 @@ def rounds(course: Course, place: NbgraderCourse, released: Iterable[Released]) 
         if group is None:
             groups.append(group := {})
         group[assignment] = items
-    return [_round(course, place, group) for group in groups]
+    return [_batch(course, place, group) for group in groups]
 
 
-def _round(course: Course, place: NbgraderCourse, group: Mapping[str, Sequence[Released]]) -> Batch:
+def _batch(course: Course, place: NbgraderCourse, group: Mapping[str, Sequence[Released]]) -> Batch:
     topics = {exercise.topic for exercise in course}
     students: dict[str, list[Path]] = {}
     for assignment, items in group.items():

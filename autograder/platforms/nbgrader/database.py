@@ -173,7 +173,7 @@ class NbgraderDatabase:
                 cells.append(Cell(row.id, row.name, row.type, row.points))
         return found
 
-    def decisions(self, assignments: Sequence[str]) -> list[ManualGrade]:
+    def manual_grades(self, assignments: Sequence[str]) -> list[ManualGrade]:
         """Every cell of these assignments on which a person decided something: a score, extra credit, a comment."""
         base, grade, comment = self._table("BaseCell"), self._table("Grade"), self._table("Comment")
         found: dict[tuple[str, str, str, str], ManualGrade] = {}

@@ -149,7 +149,7 @@ class NbgraderSync:
             place: (notebook.released.exercise.id, notebook.released.exercise.public.max_score)
             for place, notebook in places.items()
         }
-        decisions = self.database.decisions(list(self.notebooks))
+        decisions = self.database.manual_grades(list(self.notebooks))
         done.adjustments = import_manual_grades(self.book, decisions, exercises, attempts)
         return done
 
