@@ -1,5 +1,6 @@
 """`autograder audit`: prove that an exercise is fair. Each point is shown by running it, not by looking at it."""
 
-from autograder.audit.audit import Auditor, ExerciseAudit, Point
+from autograder.audit.report import Begun, Ended, Event, ExerciseAudit, Point
+from autograder.audit.run import audit, audit_events, processors
 
-__all__ = ["Auditor", "ExerciseAudit", "Point"]
+__all__ = ["Begun", "Ended", "Event", "ExerciseAudit", "Point", "audit", "audit_events", "processors"]

@@ -1,19 +1,22 @@
-"""Do a lesson's cells run, and do its links lead somewhere?"""
+"""Do a lesson's cells run, does it open as a notebook, do its links lead somewhere, and do its languages agree?"""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
+import jupytext
+import nbformat
+
+from autograder.audit.lesson_runner import run_cells
+from autograder.authoring.translation import translates_line
 from autograder.course import Exercise
 
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
-SECONDS = 60  # a lesson's cells take a few seconds; this only ends what hangs
+FRONT_MATTER = re.compile(r"\A---\n(.*?)^---\n", re.MULTILINE | re.DOTALL)
+KERNEL = "kernelspec:\n  display_name: Python 3\n  language: python\n  name: python3"
 
 
 def code_of(page: str) -> str:
@@ -22,26 +25,30 @@ def code_of(page: str) -> str:
     return "\n\n".join(cells)
 
 
-def lesson_problems(exercise: Exercise) -> list[str]:
-    """What is wrong with the exercise's two lessons, in words; empty if nothing is."""
+def lesson_problems(exercise: Exercise, languages: Collection[str] = ("en", "zh")) -> list[str]:
+    """What is wrong with the exercise's lessons, in words; empty if nothing is."""
     problems = []
     run: set[str] = set()
-    for lang in ("en", "zh"):
+    pages: dict[str, str] = {}
+    for lang in languages:
         path = exercise.lesson(lang)
         name = path.relative_to(exercise.root)
         if not path.is_file():
             problems.append(f"{name} is missing; write the lesson")
             continue
-        page = path.read_text(encoding="utf-8")
+        page = pages[lang] = path.read_text(encoding="utf-8")
         problems += [f"{name}: {problem}" for problem in _links(exercise, path, page)]
+        problems += [f"{name} does not open as a notebook: {problem}" for problem in _notebook(page)]
         code = code_of(page)
         if not code.strip():
             problems.append(f"{name} has no executed cell; give a worked example")
         elif code not in run:  # the two languages often share their cells
             run.add(code)
-            failure = _run(code)
+            failure = run_cells(code)
             if failure:
                 problems.append(f"{name}: a cell fails: {failure}")
+    if {"en", "zh"} <= pages.keys():
+        problems += _translation(exercise, pages["en"], pages["zh"])
     return problems
 
 
@@ -55,19 +62,24 @@ def _links(exercise: Exercise, path: Path, page: str) -> list[str]:
     return [f"the link {target!r} leads nowhere" for target in dead] + missing
 
 
-def _run(code: str) -> str:
-    """Run a script the way a page would be executed; the last line of its error, or nothing."""
-    environment = {**os.environ, "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", code],
-                cwd=folder,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=SECONDS,
-            )
-        except subprocess.TimeoutExpired:
-            return f"it ran longer than {SECONDS} s"
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no message"])[-1]
+def _notebook(page: str) -> list[str]:
+    """Why JupyterLab could not open the page, and what to write."""
+    try:
+        nbformat.validate(jupytext.reads(page, fmt="md:myst"))
+    except nbformat.ValidationError as error:
+        return [f"{error.message}; write in its front matter:\n{KERNEL}"]
+    except Exception as error:  # what a YAML parser says of front matter that is none
+        return [f"{type(error).__name__}: {error}"]
+    return []
+
+
+def _translation(exercise: Exercise, english: str, chinese: str) -> list[str]:
+    front = FRONT_MATTER.match(chinese)
+    line = translates_line(english)
+    if front and line in front[1].splitlines():
+        return []
+    pages = [exercise.lesson(lang).relative_to(exercise.root) for lang in ("en", "zh")]
+    return [
+        f"{pages[1]} was not written for {pages[0]} as it is now; read both, say the same in both, "
+        f"then put this line into its front matter: {line}"
+    ]

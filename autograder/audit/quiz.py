@@ -68,7 +68,7 @@ def slugs(page: str) -> list[str]:
     ]
 
 
-def form_problems(quiz: Quiz) -> list[str]:
+def quiz_problems(quiz: Quiz) -> list[str]:
     """The number of questions, and what each of them needs."""
     asked = len(quiz.questions)
     problems = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from autograder.authoring.translation import translates_line
 from autograder.course import Course, CourseError, Exercise
 from autograder.course.catalogue import COURSE_FILE, unit_file
 
@@ -121,7 +122,9 @@ def first(x: Tensor) -> Tensor:
 LESSON = """\
 ---
 file_format: mystnb
-kernelspec:
+{translates}kernelspec:
+  display_name: Python 3
+  language: python
   name: python3
 ---
 # {topic}
@@ -137,14 +140,15 @@ torch.relu(torch.tensor([-1.0, 2.0]))
 {link}: [{id}](../../exercises/{id}.py)
 """
 
-ORACLE = '''
+ORACLE = '''\
+"""The reference of {id} against its oracle."""
+
+import torch
+
+from autograder.testing import assert_close, load_reference
+
 
 def test_{topic}() -> None:
-    """{id} against its oracle."""
-    import torch
-
-    from autograder.testing import assert_close, load_reference
-
     reference = load_reference("{id}")
     x = torch.randn(5, 7)
     assert_close(reference.first(x), torch.nn.functional.relu(x))
@@ -156,6 +160,8 @@ def _contents(exercise: Exercise) -> dict[Path, str]:
     accepted = exercise.root / "tests" / "accepted" / exercise.unit / exercise.topic
     english = "What question does this solve? The picture, the derivation, an example, the cost, the pitfalls, the sources."
     chinese = "它解决什么问题？直观图景、推导、算例、代价、常见错误、出处。"
+    lesson = LESSON.format(translates="", body=english, link="Exercise", **names)
+    line = translates_line(lesson) + "\n"
     return {
         exercise.solution: SOLUTION,
         exercise.spec_file: SPEC.format(**names),
@@ -163,8 +169,9 @@ def _contents(exercise: Exercise) -> dict[Path, str]:
         exercise.public_tests: PUBLIC.format(**names),
         accepted / "clamp.py": ACCEPTED.format(style="By clamping.", expression="x.clamp(min=0)"),
         accepted / "where.py": ACCEPTED.format(style="By a mask.", expression="x * (x > 0)"),
-        exercise.lesson("en"): LESSON.format(body=english, link="Exercise", **names),
-        exercise.lesson("zh"): LESSON.format(body=chinese, link="练习", **names),
+        exercise.lesson("en"): lesson,
+        exercise.lesson("zh"): LESSON.format(translates=line, body=chinese, link="练习", **names),
+        exercise.oracle_tests: ORACLE.format(**names),
     }
 
 

@@ -106,33 +106,45 @@ def audit(
         bool, typer.Option("--mutants", help="Run automatic mutants of the reference.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes for --mutants; one for each processor by default.")
+        int | None, typer.Option(min=1, help="Processes at once; by default one for each processor.")
     ] = None,
     json: JsonOption = False,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
     """Prove each exercise: reference, skeleton, misconceptions, cheap answers, oracle, leaks, lessons."""
-    from autograder.audit import Auditor
+    from autograder.audit import Begun, Ended, ExerciseAudit, audit_events
     from autograder.cli.mutants import audit_mutants
     from autograder.cli.tables import audit_table
 
     root = open_course(course, authoring=True)
+    chosen = root.select(names or [])
     say, remarks = Speaker(lang), console(stderr=True)
     if mutants:
         exercises = [exercise for exercise in root.select(names or []) if exercise.kind != "quiz"]
         audit_mutants(root, exercises, say, json=json, workers=workers)
         return
-    reports = []
-    with Auditor(root) as auditor:
-        for exercise in root.select(names or []):
-            with remarks.status(exercise.id):
-                reports.append(auditor.audit(exercise))
-            if not json:
-                console().print(audit_table(reports[-1], say))
+    reports: dict[str, ExerciseAudit] = {}
+    at_work: list[str] = []
+    with remarks.status("") as status:
+        for event in audit_events(root, chosen, workers):
+            match event:
+                case Begun():
+                    at_work.append(event.exercise)
+                case ExerciseAudit():
+                    reports[event.exercise] = event
+                    at_work.remove(event.exercise)
+                    if len(chosen) > 1:
+                        remarks.print(f"{'✓' if event.green else '✗'} {event.exercise}", highlight=False)
+                case Ended():
+                    end = event
+            status.update(f"{len(reports)}/{len(chosen)}  {', '.join(at_work)}")
+    ordered = [reports[exercise.id] for exercise in chosen]
     if json:
-        print_json({"exercises": reports})
-    if not all(report.green for report in reports):
+        print_json({"exercises": ordered, "run": end})
+    else:
+        console().print(audit_table(ordered, end, say))
+    if not all(report.green for report in ordered):
         raise typer.Exit(1)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Group
 from rich.markup import escape, render
 from rich.table import Table
 
+from autograder.audit.report import TITLES
 from autograder.errors import UserError
 from autograder.feedback.report import ABOVE
 from autograder.gradebook.scores import current_scores
@@ -21,7 +24,7 @@ from autograder.text import Text, number
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
 
-    from autograder.audit import ExerciseAudit
+    from autograder.audit import Ended, ExerciseAudit
     from autograder.audit.tries import Try
     from autograder.cli.common import Speaker
     from autograder.course import Course, Exercise
@@ -45,6 +48,17 @@ TEST, OUTCOME, POINTS, MESSAGE = (
     Text("outcome", "结果"),
     Text("points", "得分"),
     Text("message", "说明"),
+)
+TESTS, MISTAKES, WARNINGS, SECONDS = (
+    Text("tests", "测试"),
+    Text("miscon-\nceptions", "误解"),
+    Text("warn-\nings", "提醒"),
+    Text("CPU\ns", "CPU\n秒"),
+)
+COST = Text(
+    "CPU: median {median:.1f} s, at most {most:.1f} s; besides, {start:.1f} s to start, "
+    "{oracles:.1f} s to import the oracle libraries",
+    "CPU：中位数 {median:.1f} 秒，最多 {most:.1f} 秒；此外启动 {start:.1f} 秒，导入对照库 {oracles:.1f} 秒",
 )
 ISOLATION, LAYER, STOPPED = Text("isolation", "隔离级别"), Text("layer", "层"), Text("stopped", "已阻止")
 ATTEMPTED, SEEN, REMEDY = (
@@ -338,23 +352,55 @@ def grouped(tests: Sequence[TestResult]) -> list[tuple[str, list[TestResult]]]:
     return list(groups.items())
 
 
-def audit_table(report: ExerciseAudit, say: Speaker) -> Table:
-    """One exercise's audit, point by point."""
-    mark = "[green]✓[/]" if report.green else "[red]✗[/]"
-    table = Table(
-        title=f"{mark} {report.exercise}  ({report.seconds:.1f} s)", title_justify="left", show_header=False
-    )
-    table.add_column(justify="right")
-    table.add_column()
-    table.add_column(overflow="fold")
-    for point in report.points:
-        detail = "\n".join(escape(problem) for problem in point.problems) or escape(point.summary)
+def audit_table(reports: Sequence[ExerciseAudit], end: Ended, say: Speaker) -> Group:
+    """One line for each audited exercise, and below what is wrong with those that are red.
+
+    Warnings are told in full of a single exercise, else only counted.
+    """
+    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)
+    table.add_column(say(EXERCISE), overflow="fold")
+    for point in TITLES:
+        table.add_column(str(point), justify="center", no_wrap=True)
+    for head in (TESTS, MISTAKES, WARNINGS, SECONDS):
+        table.add_column(say(head), justify="right", no_wrap=True)
+    for report in reports:
+        warnings = sum(len(point.warnings) for point in report.points)
         table.add_row(
-            str(point.number),
-            "[green]✓[/]" if point.green else "[red]✗[/]",
-            f"{point.title.pick(say.lang)}: {detail}",
+            report.exercise,
+            *(_mark(report, number) for number in TITLES),
+            *map(str, (report.tests, report.misconceptions, warnings)),
+            f"{report.seconds:.1f}",
         )
-    return table
+    legend = "   ".join(f"{number} {say(title)}" for number, title in TITLES.items())
+    parts: list[Table | str] = [table, f"[dim]{legend}[/]"]
+    seconds = [report.seconds for report in reports]
+    if seconds:
+        median, most = statistics.median(seconds), max(seconds)
+        parts.append(say(COST, median=median, most=most, start=end.start, oracles=end.oracles))
+    for report in reports:
+        parts += _audit_remarks(report, len(reports) == 1, say)
+    return Group(*parts)
+
+
+def _mark(report: ExerciseAudit, number: int) -> str:
+    for point in report.points:
+        if point.number == number:
+            return "[green]✓[/]" if point.green else "[red]✗[/]"
+    return "[red]–[/]"
+
+
+def _audit_remarks(report: ExerciseAudit, alone: bool, say: Speaker) -> list[str]:
+    """What is wrong with one exercise, and, where it is the only one, what every point showed."""
+    lines = [f"[bold]{report.exercise}[/]"] if alone or not report.green else []
+    lines += [f"  [red]{escape(report.problem)}[/]"] if report.problem else []
+    for point in report.points:
+        said = [f"  [red]{escape(problem)}[/]" for problem in point.problems]
+        if alone:
+            said = said or [f"  {escape(point.summary)}"]
+            said += [f"  [yellow]{escape(warning)}[/]" for warning in point.warnings]
+        if said:
+            lines += [f"{point.number} {say(point.title)}", *said]
+    return lines
 
 
 def try_table(found: Sequence[Try], say: Speaker) -> Table:

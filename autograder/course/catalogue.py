@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,15 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from autograder.course.quiz import Quiz, read_quiz
-from autograder.course.spec import BasicSpec, BothLanguages, ExerciseSpec, Kind, Name, PublicSpec
+from autograder.course.spec import (
+    BasicSpec,
+    BothLanguages,
+    ExerciseSpec,
+    Kind,
+    Name,
+    PublicSpec,
+    require_languages,
+)
 from autograder.course.toml import CourseError, read_toml
 from autograder.guest.loading import PART
 from autograder.results import Policy
@@ -76,6 +84,7 @@ class Exercise:
     root: Path
     unit: str
     topic: str
+    languages: tuple[str, ...] = field(default=("en", "zh"), kw_only=True)  # that each text is written in
 
     @property
     def id(self) -> str:
@@ -107,7 +116,7 @@ class Exercise:
 
     @property
     def oracle_tests(self) -> Path:
-        return self.root / "tests" / "oracles" / f"test_{self.unit}.py"
+        return self.root / "tests" / "oracles" / self.unit / f"test_{self.topic}.py"
 
     def given_parts(self, tree: str) -> dict[str, Path]:
         """For a capstone: module name -> the given code that stands for a part, in `solutions` or `exercises`."""
@@ -133,12 +142,16 @@ class Exercise:
     @cached_property
     def quiz(self) -> Quiz:
         """The questions of a quiz. CourseError where there are none, or its file is not at hand."""
-        return read_quiz(self.spec_file)
+        quiz = read_quiz(self.spec_file)
+        require_languages(self.spec_file, quiz.questions, self.languages, "question")
+        return quiz
 
     @cached_property
     def public(self) -> PublicSpec:
         """What students may know of it."""
-        return read_toml(self.public_spec_file, PublicSpec)
+        public = read_toml(self.public_spec_file, PublicSpec)
+        require_languages(self.public_spec_file, public, self.languages)
+        return public
 
     @property
     def basics(self) -> BasicSpec:
@@ -149,6 +162,7 @@ class Exercise:
     def spec(self) -> ExerciseSpec:
         """All that its author wrote. CourseError where solutions are not at hand."""
         spec = self.quiz.spec if self.kind == "quiz" else read_toml(self.spec_file, ExerciseSpec)
+        require_languages(self.spec_file, spec, self.languages)
         repeated = [name for name, n in Counter(m.name for m in spec.misconception).items() if n > 1]
         if repeated:
             raise CourseError(
@@ -195,15 +209,15 @@ class Course:
                     f"{path}: {kind.en} {twice!r} is listed twice; rename one or take it out",
                     f"{path}：{kind.zh} {twice!r} 列了两次；请给其中一个改名，或去掉一处",
                 )
-        units = tuple(_unit(root, name) for name in data.units)
+        languages = data.languages or LANGUAGES
+        require_languages(path, data, languages)
+        units = tuple(_unit(root, name, languages) for name in data.units)
         exercises = {
             exercise.id: exercise
             for unit in units
-            for exercise in (Exercise(root, unit.id, topic) for topic in unit.exercises)
+            for exercise in (Exercise(root, unit.id, topic, languages=languages) for topic in unit.exercises)
         }
-        course = cls(
-            root, data.title, units, exercises, data.assignment, data.policy, data.languages or LANGUAGES
-        )
+        course = cls(root, data.title, units, exercises, data.assignment, data.policy, languages)
         for assignment in data.assignment:
             course.select(assignment.exercises, where=IN_ASSIGNMENT.format(path=path, name=assignment.id))
         if not authoring:
@@ -287,9 +301,10 @@ class Course:
                 )
 
 
-def _unit(root: Path, name: str) -> Unit:
+def _unit(root: Path, name: str, languages: Sequence[str]) -> Unit:
     path = unit_file(root, name)
     data = read_toml(path, _UnitFile)
+    require_languages(path, data, languages)
     twice = _repeated(data.exercises)
     if twice:
         raise CourseError(

@@ -35,8 +35,9 @@ class _GlossaryFile(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_glossary(root: Path) -> tuple[Term, ...]:
-    """The terms of the course at `root`, in the file's order; CourseError where the file is missing or wrong."""
-    return read_toml(root / GLOSSARY_FILE, _GlossaryFile).term
+    """The terms of the course at `root`, in the file's order; none where it has no glossary."""
+    path = root / GLOSSARY_FILE
+    return read_toml(path, _GlossaryFile).term if path.is_file() else ()
 
 
 def glossary_table(terms: tuple[Term, ...], lang: str) -> str:

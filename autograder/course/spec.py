@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from autograder.course.toml import CourseError
 from autograder.guest.forbidden_groups import expanded
 from autograder.results import Limits, total
 from autograder.text import Text
@@ -17,18 +20,18 @@ Kind = Literal["exercise", "quiz", "capstone"]
 Tier = Literal["core", "standard", "short"]
 
 
-class BothLanguages(Struct, frozen=True, forbid_unknown_fields=True):
-    """A text that an author must give in English and in Chinese."""
+class BothLanguages(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A text in English and in Chinese; only a course that says so (`languages = ["en"]`) may leave one out."""
 
     en: Filled
-    zh: Filled
+    zh: Filled = ""
 
     @property
     def text(self) -> Text:
         return Text(en=self.en, zh=self.zh)
 
 
-class Hint(BothLanguages, frozen=True, forbid_unknown_fields=True):
+class Hint(BothLanguages, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step of help on one question, shown by `autograder learn` when it is asked for."""
 
     question: Filled
@@ -127,6 +130,23 @@ class BasicSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def forbidden_calls(self) -> tuple[str, ...]:
         """Every dotted name that the student's functions may not call."""
         return expanded(self.forbidden)
+
+
+def require_languages(path: Path, value: object, languages: Collection[str], place: str = "") -> None:
+    """CourseError naming the first text in a file's content that lacks a language of the course."""
+    if isinstance(value, BothLanguages):
+        missing = next((lang for lang in languages if not getattr(value, lang)), None)
+        if missing:
+            raise CourseError(
+                f"{path}: Object missing required field `{missing}` (at {place}); correct that key",
+                f"{path}：缺少必填字段 `{missing}`（位置：{place}）；请改正这个键",
+            )
+    elif isinstance(value, Struct):
+        for name in value.__struct_fields__:
+            require_languages(path, getattr(value, name), languages, f"{place}.{name}".lstrip("."))
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            require_languages(path, item, languages, f"{place}[{number}]")
 
 
 class QuestionPoints(Struct, frozen=True, forbid_unknown_fields=True):

@@ -68,13 +68,16 @@ class Diagnostician:
 
     def _explained(self, student: Behaviour, failing: set[str], name: str) -> set[str]:
         reference, variant = self.behaviour(REFERENCE), self.behaviour(name)
+        # The audit does not run a program to its end that runs out of time again and again: what both ran decides.
+        both = student.keys() & variant.keys()
+        failing = failing & both
         tests = {
             test
             for test in failing
             if variant[test].outcome is student[test].outcome
             and same(student[test].trace, variant[test].trace)
         }
-        fails = {test for test, seen in variant.items() if seen.outcome not in SILENT}
+        fails = {test for test in both if variant[test].outcome not in SILENT}
         # Another mistake can look like this one in some cases of the test that catches it, and differ in the rest.
         if any(test.split("[")[0] == self.caught[name] for test in fails & failing - tests):
             return set()

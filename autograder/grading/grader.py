@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from autograder.feedback.explain import FIXED, explain
 from autograder.feedback.skipped_cells import left_out
@@ -118,10 +117,10 @@ class ExerciseGrader:
         behaviour: dict[str, Observation] = {}
         with self._open(self.bundle, files, main) as backend:
             for case in self.cases:
-                ending = self._run_case(case, backend)
+                ending = self.run_case(case, backend)
                 endings.append(ending)
-                behaviour[case.name] = Observation(
-                    ending.outcome, () if ending.passed else _said(ending, backend)
+                behaviour[case.name] = (
+                    Observation(ending.outcome, ()) if ending.passed else observation(ending, backend)
                 )
         return endings, behaviour, backend
 
@@ -138,7 +137,8 @@ class ExerciseGrader:
         told = OWN_STACK.format(names=names, points=number(points), most=number(self.max_score))
         return joined(told, OWN_LOST.format(sentence=lost[0]) if lost else Text())
 
-    def _run_case(self, case: TestCase, backend: Backend) -> Ending:
+    def run_case(self, case: TestCase, backend: Backend) -> Ending:
+        """How one test ends on one backend; a second time where the system killed the process."""
         ending = run_case(case, backend, self.reference, self.bundle.spec.limits)
         if isinstance(ending.error, Killed):  # a second time it is no accident
             ending = run_case(case, backend, self.reference, self.bundle.spec.limits)
@@ -155,8 +155,8 @@ class ExerciseGrader:
         behaviour = {}
         with self.open(self.variants[name]) as backend:
             for case in self.cases:
-                ending = self._run_case(case, backend)
-                behaviour[case.name] = Observation(ending.outcome, _said(ending, backend))
+                ending = self.run_case(case, backend)
+                behaviour[case.name] = observation(ending, backend)
                 if name == REFERENCE and not ending.passed:
                     what = f"{case.name}: the reference solution does not pass it here"
                     self._reference_faults[case.name] = internal_error(what, ending.error)
@@ -255,11 +255,11 @@ def _variants(bundle: Bundle) -> dict[str, bytes]:
     return variants
 
 
-def _said(ending: Ending, backend: Backend) -> list[Any]:
-    """What the program answered. A wrong answer to a quiz counts by what it means, not by how it is written."""
+def observation(ending: Ending, backend: Backend) -> Observation:
+    """How a test went. A wrong answer to a quiz counts by what it means, not by how it is written."""
     if isinstance(ending.error, WrongAnswer):
-        return [Call("get", ending.error.name, ending.error.meant)]
-    return backend.trace()
+        return Observation(ending.outcome, [Call("get", ending.error.name, ending.error.meant)])
+    return Observation(ending.outcome, backend.trace())
 
 
 def _lines(content: bytes) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from contextlib import suppress
 
@@ -40,6 +41,16 @@ class Clock:
             self._queued = int(os.pread(self._counts, 100, 0).split()[1]) / 1e9
         return self._queued
 
+    def waits_for_processor(self) -> bool:
+        """Whether one of its threads could run at this moment: what it queued for is counted only when it gets its turn."""
+        tasks = f"/proc/{self.pid}/task"
+        with suppress(OSError):  # it has just ended
+            for task in os.listdir(tasks):
+                with open(f"{tasks}/{task}/stat", "rb") as file:
+                    if file.read().rpartition(b")")[2].split()[0] == b"R":
+                        return True
+        return False
+
     def close(self) -> None:
         """Give the descriptor back. What was counted stays."""
         if self._counts >= 0:
@@ -47,12 +58,20 @@ class Clock:
         self._counts = -1
 
 
+def own_delay() -> float:
+    """Seconds for which the calling thread could have run but had to wait for a processor; 0 if not counted."""
+    with suppress(OSError), open("/proc/thread-self/schedstat", "rb") as counts:
+        return int(counts.read().split()[1]) / 1e9
+    return 0.0
+
+
 class Budget:
     """The time that one test may take on the child's side.
 
     CPU counts from `arm` on, whatever the child does it for. Wall-clock time counts only while we wait for
     the child, in a block of `with budget:`. It counts neither between two operations, nor while a function of the
-    test runs, nor while the child is kept waiting for a processor: an overloaded machine is no fault of the student's.
+    test runs, nor while the child, or the thread that waits for it, is kept from running: an overloaded machine is no
+    fault of the student's.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -66,6 +85,8 @@ class Budget:
         self._cpu_start = self._clock.cpu()
         self._queued_start = self._clock.queued()
         self._waited = 0.0
+        self._thread = 0  # the one that waits
+        self._delay = self._delay_start = 0.0  # what it was kept from running since, and before
         self._since: float | None = None
         self._look_again = 0.0
 
@@ -77,7 +98,11 @@ class Budget:
     @property
     def idle(self) -> float:
         """Seconds since `arm` for which we waited while the child neither ran nor queued for a processor."""
-        return max(0.0, self._waited - self.used - (self._clock.queued() - self._queued_start))
+        return max(0.0, self._waited - self.used - self._starved())
+
+    def _starved(self) -> float:
+        """Seconds since `arm` for which the machine kept the child, or us, from running."""
+        return self._clock.queued() - self._queued_start + self._delay
 
     @property
     def pid(self) -> int:
@@ -94,6 +119,8 @@ class Budget:
 
     def __enter__(self) -> None:
         """Count the wall-clock time of this block."""
+        if self._thread != threading.get_ident():
+            self._thread, self._delay_start = threading.get_ident(), own_delay()
         self._since = time.monotonic()
 
     def __exit__(self, *exception: object) -> None:
@@ -112,8 +139,12 @@ class Budget:
         left = self._seconds - self.used
         if left <= 0:
             raise TimedOut(f"took more than {self._seconds:g} s of CPU time")
-        waited = self._waited + (now - self._since if self._since is not None else 0.0)
-        if waited > self._wall and waited - (self._clock.queued() - self._queued_start) > self._wall:
+        waited = self._waited
+        if self._since is not None:
+            waited += now - self._since
+            self._delay = own_delay() - self._delay_start
+        late = waited > self._wall and waited - self._starved() > self._wall
+        if late and not self._clock.waits_for_processor():
             raise TimedOut(f"gave no answer within {self._wall:g} s")
         pause = min(LONGEST_WAIT, max(SHORTEST_WAIT, left / PROCESSORS))
         self._look_again = now + pause

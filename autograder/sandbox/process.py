@@ -42,7 +42,8 @@ class Process:
         self.peak_memory = 0
         try:
             self._await_start()
-            self.budget = Budget(Clock(self._pidfd))
+            self._clock = Clock(self._pidfd)
+            self.budget = Budget(self._clock)
         except BaseException as error:
             for end in (channel, status):
                 end.close()
@@ -99,7 +100,13 @@ class Process:
         """What ended a process that closed its channel: it is given a moment to end by itself."""
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
-        if not poll.poll(NATURAL_END * 1000):
+        moment = Budget(self._clock)  # one of its own: how long the child kept us waiting stays known
+        moment.arm(NATURAL_END, NATURAL_END)
+        try:
+            with moment:
+                while not poll.poll(moment.check() * 1000):
+                    pass
+        except TimedOut:
             self.end()
             return Blocked("closed its channel and went on")
         self._learn()

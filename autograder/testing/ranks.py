@@ -62,6 +62,9 @@ class Interconnect:
 
     No wait needs a deadline: it ends with an answer or with the first error, and to leave while another rank waits is an
     error. A rank that neither calls nor leaves is busy; a confined one is then ended by its own budget.
+
+    What each rank meets does not depend on which of them is faster: a collective that all have called answers all of
+    them, also when one of them has failed since.
     """
 
     def __init__(self, world_size: int) -> None:
@@ -72,6 +75,15 @@ class Interconnect:
         self._offers: dict[int, tuple[str, Tensor | None, int]] = {}
         self._answers: dict[int, Tensor | None] = {}
         self._left: set[int] = set()
+        self._own_errors: dict[
+            int, BaseException
+        ] = {}  # of the ranks that failed before they heard of any failure
+        self._told: set[int] = set()  # the ranks that have heard of one
+
+    @property
+    def cause(self) -> BaseException | None:
+        """Why the run failed: the error of the lowest rank that failed by itself, else what the ranks disagreed on."""
+        return self._own_errors[min(self._own_errors)] if self._own_errors else self.error
 
     def meet(self, rank: int, op: str, tensor: Tensor | None, src: int = 0) -> Tensor | None:
         """Offer this rank's part of a collective; returns this rank's result once all ranks have offered theirs."""
@@ -90,16 +102,22 @@ class Interconnect:
                 self._lock.notify_all()
             while rank not in self._answers and self.error is None:
                 self._lock.wait()
+            if rank in self._answers:
+                return self._answers.pop(rank)
+            self._told.add(rank)
             if isinstance(self.error, CollectiveError):
                 # Each rank raises its own: an exception's traceback belongs to one thread.
                 raise CollectiveError(*self.error.args)
-            if self.error is not None:
-                raise Aborted from self.error
-            return self._answers.pop(rank)
+            raise Aborted from self.error
 
-    def fail(self, error: BaseException) -> None:
-        """End the run because of `error`, unless it has ended already: no rank waits, now or later."""
+    def fail(self, error: BaseException, rank: int | None = None) -> None:
+        """End the run because of `error`, unless it has ended already: no rank waits, now or later.
+
+        rank: the one whose error it is; None where it takes several to make it.
+        """
         with self._lock:
+            if rank is not None and rank not in self._told:
+                self._own_errors.setdefault(rank, error)
             if self.error is None:
                 self.error = error
             self._lock.notify_all()
@@ -109,7 +127,7 @@ class Interconnect:
         with self._lock:
             self._left.add(rank)
             if error is not None:
-                self.fail(error)
+                self.fail(error, rank)
             elif self._offers:
                 waiting = next(iter(self._offers.values()))[0]
                 self.fail(CollectiveError(f"a rank returned while another waits in {waiting}"))
@@ -192,7 +210,7 @@ class Comm:
 
     def _refuse(self, why: str) -> NoReturn:
         error = CollectiveError(why)
-        self._net.fail(error)
+        self._net.fail(error, self.rank)
         raise error
 
     @_collective
@@ -235,7 +253,7 @@ def arguments_of(rank: int, world_size: int, args: Sequence[Any]) -> list[Any]:
 
 
 def run_ranks(world_size: int, call: Callable[[int, Comm], Any]) -> RankRun:
-    """Call `call(rank, comm)` for every rank at once and wait for all. Raises the first rank's own error, if any."""
+    """Call `call(rank, comm)` for every rank at once and wait for all. Raises the lowest rank's own error, if any."""
     if not 1 <= world_size <= MAX_RANKS:
         raise ValueError(f"ranks() runs 1 to {MAX_RANKS} ranks, not {world_size}")
     net = Interconnect(world_size)
@@ -254,6 +272,6 @@ def run_ranks(world_size: int, call: Callable[[int, Comm], Any]) -> RankRun:
         thread.start()
     for thread in threads:
         thread.join()
-    if net.error is not None:
-        raise net.error
+    if net.cause is not None:
+        raise net.cause
     return RankRun(results, net.traffic)

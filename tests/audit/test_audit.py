@@ -2,51 +2,60 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from autograder.audit import Auditor, ExerciseAudit
-from autograder.audit.audit import TITLES, _Subject
 from autograder.audit.cheap import KINDS, cheap_answer
+from autograder.audit.checks import ExerciseChecks, Shared
+from autograder.audit.cpu import tree_seconds
+from autograder.audit.form import Style, prose_words
+from autograder.audit.leaks import StudentFiles
 from autograder.audit.lessons import code_of, lesson_problems
+from autograder.audit.oracles import OracleResult, oracle_finding, run_oracles
+from autograder.audit.report import Finding
 from autograder.authoring.build import build_exercise
+from autograder.authoring.translation import translates_line
 from autograder.course import Course, Exercise
+from autograder.errors import UserError
+from autograder.grading.grader import ExerciseGrader
+from autograder.grading.worker import Mode, Worker
+from autograder.results import Outcome
 
 Edit = Callable[[Path, str, str], None]
+Checks = Callable[[], ExerciseChecks]
+Point = Callable[[int], list[str]]
 
 
 @pytest.fixture
-def point(affine: Exercise, sandbox: Any) -> Callable[[int], list[str]]:
+def checks(affine: Exercise, shared_sandbox: Any) -> Checks:
+    """`checks()`: the audit of the exercise as its files are now."""
+
+    def make() -> ExerciseChecks:
+        course = Course.load(affine.root, authoring=True)
+        exercise = course.exercise(affine.id)
+        shared = Shared(StudentFiles.of(course.root), Style.of(course.root, [exercise]))
+        return ExerciseChecks(course, exercise, Worker(Mode()), shared)
+
+    return make
+
+
+@pytest.fixture
+def point(checks: Checks) -> Point:
     """`point(3)`: the problems that one point of the audit finds. An error that names the file is one."""
 
     def problems(number: int) -> list[str]:
-        from autograder.errors import UserError
-
-        exercise = Course.load(affine.root, authoring=True).exercise(affine.id)
         try:
-            return list(_Subject(exercise, sandbox).checks()[number - 1]()[1])
+            return list(checks().points()[number]().problems)
         except UserError as error:
             return [str(error)]
 
     return problems
-
-
-Point = Callable[[int], list[str]]
-
-
-def test_a_sound_exercise_is_green(toy_course: Course, affine: Exercise, shared_sandbox: Any) -> None:
-    with Auditor(toy_course) as auditor:
-        report: ExerciseAudit = auditor.audit(affine)
-    assert {p.number: p.problems for p in report.points} == dict.fromkeys(TITLES, ())
-    assert report.green
-    assert report.seconds > 0
-    summaries = {p.number: p.summary for p in report.points}
-    assert summaries[1] == "3 score 12 of 12, in process and isolated"
-    assert summaries[2] == "scores 0; 2 questions say not implemented"
-    assert "1 passed" in summaries[5]
 
 
 # ------------------------------------------------------------------------------------------- 1: correct answers
@@ -163,13 +172,75 @@ def test_a_question_without_a_misconception(affine: Exercise, point: Point) -> N
     blocks = text.split("\n[[misconception]]")
     affine.spec_file.write_text("\n[[misconception]]".join(blocks[:5]), encoding="utf-8")
     found = point(3)
-    assert "4 misconceptions; write at least 8" in found
     assert "no misconception concerns normalise" in found
 
 
-def test_a_hint_that_is_too_long(affine: Exercise, edited: Edit, point: Point) -> None:
-    edited(affine.spec_file, "The hint of unscaled.", "word " * 121)
-    assert point(3) == ["misconception 'unscaled': the hint has more than 120 words"]
+LOOP = """
+[[misconception]]
+name = "endless"
+replace = "    centred = x - x.mean(dim=-1, keepdim=True)"
+with = "    while True: pass"
+caught = "test_normalise"
+hint.en = "The hint of endless."
+hint.zh = "endless 的提示。"
+"""
+
+
+def test_a_misconception_that_loops_is_ended_after_two_tests(
+    affine: Exercise, edited: Edit, checks: Checks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six tests meet it; two run out of time, and one more where the test that it names was not among them."""
+    with affine.spec_file.open("a", encoding="utf-8") as file:
+        file.write(LOOP)
+    edited(affine.spec_file, "difficulty = 1", "difficulty = 1\nlimits.seconds = 0.2")
+    edited(affine.public_tests, '"shift", [0.0, 5.0]', '"shift", [0.0, 1.0, 2.0, 3.0, 5.0]')
+    endings: list[Outcome] = []
+    run_case = ExerciseGrader.run_case
+
+    def counted(bench: ExerciseGrader, *arguments: Any) -> Any:
+        ending = run_case(bench, *arguments)
+        endings.append(ending.outcome)
+        return ending
+
+    monkeypatch.setattr(ExerciseGrader, "run_case", counted)
+    assert checks().misconceptions().problems == []
+    assert endings.count(Outcome.TIMEOUT) == 3
+
+
+def test_each_misconception_runs_once_and_only_where_it_shows(
+    checks: Checks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test of `normalise` is not run with a mistake in `affine`: it answers as the reference does."""
+    runs: list[set[str]] = []
+    observe = ExerciseChecks._observe
+
+    def counted(self: ExerciseChecks, *arguments: Any, **more: Any) -> Any:
+        endings, behaviour = observe(self, *arguments, **more)
+        runs.append({name.split("[")[0] for name in endings})
+        return endings, behaviour
+
+    monkeypatch.setattr(ExerciseChecks, "_observe", counted)
+    assert checks().misconceptions().problems == []
+    affine, normalise = {"test_affine_by_hand", "test_affine"}, {"test_normalise_by_hand", "test_normalise"}
+    assert runs == [affine | normalise, *[affine] * 4, *[normalise] * 4]
+
+
+def test_a_few_misconceptions_are_compared_in_process(affine: Exercise, edited: Edit, checks: Checks) -> None:
+    """Others when anything changes; a verdict that isolation changes is told for those."""
+    edited(
+        affine.hidden_tests,
+        "    assert_close(student.normalise(x), reference.normalise(x))",
+        "    student.seen = 1\n    assert 'seen' in vars(student)\n"
+        "    assert_close(student.normalise(x), reference.normalise(x))",
+    )
+    drawn = checks()._sample([mistake.name for mistake in affine.spec.misconception])
+    found = [p for p in checks().misconceptions().problems if "in process" in p]
+    assert len(drawn) == 3
+    assert found and {p.split("'")[1] for p in found} <= set(drawn)
+    edited(affine.hidden_tests, "student.seen = 1", "student.seen = 2")
+    samples = {tuple(checks()._sample([f"m{n}" for n in range(50)]))}
+    edited(affine.hidden_tests, "student.seen = 2", "student.seen = 3")
+    assert tuple(checks()._sample([f"m{n}" for n in range(50)])) not in samples
 
 
 # ------------------------------------------------------------------------------------------- 4: cheap answers
@@ -194,6 +265,19 @@ def test_an_answer_that_ignores_the_question_earns_points(
         test,
     )
     assert any(p.startswith(f"{kind} answers earn 2 at test_affine[") for p in point(4))
+
+
+def test_a_cheap_answer_that_loops_has_less_time(affine: Exercise, edited: Edit, checks: Checks) -> None:
+    """It has what an answer made from the reference's needs, and not all the time that a student has."""
+    edited(affine.spec_file, "difficulty = 1", "difficulty = 1\nlimits.seconds = 20")
+    edited(
+        affine.solution,
+        "    spread = centred",
+        "    while float(affine(torch.ones(1), 3.0, 0.0)) != 3: pass\n    spread = centred",
+    )
+    began = tree_seconds()
+    assert checks().cheap_answers().problems == []
+    assert tree_seconds() - began < 20
 
 
 def test_cheap_answers_of_every_kind() -> None:
@@ -233,27 +317,79 @@ def test_cheap_answers_of_every_kind() -> None:
 # ------------------------------------------------------------------------------------------- 5: the oracle
 
 
-def test_no_oracle_test(affine: Exercise, point: Point) -> None:
-    affine.oracle_tests.unlink()
-    (found,) = point(5)
-    assert found.startswith("tests/oracles/test_basics.py holds no test of basics/affine")
+def oracle(exercise: Exercise) -> Finding:
+    """What the session of oracle tests gives for one exercise, in a process of its own."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+
+    def work() -> None:
+        run_oracles(exercise.root, [exercise], lambda name, result: theirs.send((name, result)))
+
+    process = context.Process(target=work)
+    process.start()
+    results: dict[str, OracleResult] = dict(ours.recv() for _ in range(2))
+    process.join()
+    assert results[""].seconds > results[exercise.id].seconds
+    return oracle_finding(exercise, results[exercise.id])
+
+
+def test_the_oracle_agrees(affine: Exercise) -> None:
+    found = oracle(affine)
+    assert (found.summary, found.problems) == (f"1 passed ({affine.spec.oracle})", [])
+
+
+def test_no_oracle_test(affine: Exercise) -> None:
+    (found,) = oracle_finding(affine, None).problems
+    assert found.startswith("tests/oracles/basics/test_affine.py is missing")
     assert "torch.addcmul" in found
 
 
-def test_a_skipped_oracle_test(affine: Exercise, point: Point) -> None:
+def test_a_skipped_oracle_test(affine: Exercise) -> None:
     """Beside one that passes: a skipped comparison is no comparison."""
     with affine.oracle_tests.open("a") as file:
         file.write(
             '\n\ndef test_affine_again() -> None:\n    import pytest\n\n    pytest.skip("no library")\n'
         )
-    (found,) = point(5)
-    assert "1 passed, 1 skipped" in found
+    found = oracle(affine)
+    assert found.summary.startswith("1 passed")
+    assert found.problems == ["tests/oracles/basics/test_affine.py: test_affine_again is skipped"]
 
 
-def test_an_oracle_that_disagrees(affine: Exercise, edited: Edit, point: Point) -> None:
+def test_an_oracle_that_disagrees(affine: Exercise, edited: Edit) -> None:
     edited(affine.oracle_tests, "alpha=2)", "alpha=3)")
-    (found,) = point(5)
-    assert "1 failed" in found
+    (found,) = oracle(affine).problems
+    assert found.startswith("tests/oracles/basics/test_affine.py: test_affine: AssertionError")
+
+
+def test_an_oracle_file_that_can_t_be_imported(affine: Exercise) -> None:
+    affine.oracle_tests.write_text("import no_such_library\n")
+    (found,) = oracle(affine).problems
+    assert "it can't be collected: ModuleNotFoundError: No module named 'no_such_library'" in found
+
+
+def test_an_endless_oracle(affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograder.audit.oracles.CPU_SECONDS", 0.3)
+    edited(affine.oracle_tests, "    x = torch", "    while True: pass\n    x = torch")
+    (found,) = oracle(affine).problems
+    assert "it took more than 0.3 s of CPU" in found
+
+
+def test_imports_are_not_the_exercise_s(affine: Exercise, edited: Edit) -> None:
+    """A library that is imported by a test, and takes its time."""
+    (affine.root / "tests/oracles/basics/heavy.py").write_text(
+        "import time\nend = time.process_time() + 1\nwhile time.process_time() < end: pass\n"
+    )
+    edited(affine.oracle_tests, "    x = torch", "    import sys\n    sys.path.insert(0, 'tests/oracles/basics')\n    import heavy\n    x = torch")  # fmt: skip
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(
+        target=run_oracles, args=(affine.root, [affine], lambda name, result: theirs.send(result))
+    )
+    process.start()
+    own, everything = ours.recv(), ours.recv()
+    process.join()
+    assert own.passed == 1
+    assert own.seconds < 0.9 < 1 < everything.seconds
 
 
 # ------------------------------------------------------------------------------------------- 6: leaks
@@ -285,16 +421,95 @@ def test_a_lesson_s_cell_fails(affine: Exercise, edited: Edit) -> None:
     assert found.startswith("course/basics/affine.zh.md: a cell fails: ZeroDivisionError")
 
 
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV ended the interpreter"),
+        ("import os; os._exit(3)", "it ended with exit status 3"),
+        ("while True: pass", "it took more than 1 s of CPU"),
+        ("import time; time.sleep(999)", "it ran longer than 2 s"),
+    ],
+)
+def test_a_lesson_that_ends_its_interpreter(
+    affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch, cell: str, said: str
+) -> None:
+    """It costs itself only."""
+    monkeypatch.setattr("autograder.audit.lesson_runner.CPU_SECONDS", 1)
+    monkeypatch.setattr("autograder.audit.lesson_runner.WALL_FACTOR", 10 if "while" in cell else 2)
+    edited(affine.lesson("zh"), "print(1 + 1)", cell)
+    assert lesson_problems(affine) == [f"course/basics/affine.zh.md: a cell fails: {said}"]
+
+
+def test_a_lesson_has_its_own_folder_and_process(affine: Exercise, edited: Edit) -> None:
+    for lang in ("en", "zh"):
+        edited(
+            affine.lesson(lang),
+            "print(1 + 1)",
+            f"import os, sys\nlang = {lang!r}\nassert os.listdir() == [] and not hasattr(sys, 'mark')\n"
+            "sys.mark = open('left', 'w')\nimport matplotlib.pyplot as plt\nplt.plot([1]); plt.show()",
+        )
+    stamp(affine)
+    assert lesson_problems(affine) == []
+
+
+def test_a_lesson_that_is_no_notebook(affine: Exercise, edited: Edit) -> None:
+    edited(affine.lesson("zh"), "  display_name: Python 3\n", "")
+    (found,) = lesson_problems(affine)
+    assert found.startswith(
+        "course/basics/affine.zh.md does not open as a notebook: 'display_name' is a required property"
+    )
+    assert "  display_name: Python 3\n" in found
+
+
+def test_a_translation_that_is_stale(affine: Exercise, edited: Edit) -> None:
+    edited(affine.lesson("en"), "# Toy", "# A toy")
+    (found,) = lesson_problems(affine)
+    assert found.startswith(
+        "course/basics/affine.zh.md was not written for course/basics/affine.md as it is now"
+    )
+    line = found.rpartition("front matter: ")[2]
+    chinese = affine.lesson("zh").read_text()
+    old = next(old for old in chinese.splitlines() if old.startswith("translates: "))
+    edited(affine.lesson("zh"), old, line)
+    assert lesson_problems(affine) == []
+    edited(affine.lesson("zh"), line + "\n", "")
+    assert lesson_problems(affine) == [found]
+
+
+def test_a_course_in_one_language(affine: Exercise, edited: Edit, checks: Checks) -> None:
+    """Nothing in Chinese is asked for."""
+    affine.lesson("zh").unlink()
+    edited(affine.hidden_tests, "\n\n    zh: 先缩放，后平移。\n    ", "")
+    asked = [*checks().lessons().problems, *checks().form().problems]
+    assert len(asked) == 3  # the lesson, and the sentence of each of the two cases
+    edited(affine.spec_file, 'title.zh = "仿射映射"\n', "")
+    edited(
+        affine.root / "course/course.toml",
+        "units = ",
+        'languages = ["en"]\nunits = ',
+    )
+    assert [*checks().lessons().problems, *checks().form().problems] == []
+
+
+def stamp(exercise: Exercise) -> None:
+    """Say in the Chinese page that it was written for the English one as it is now."""
+    line = translates_line(exercise.lesson("en").read_text())
+    page = exercise.lesson("zh")
+    page.write_text(re.sub("translates: .*", line, page.read_text()))
+
+
 def test_a_dead_link(affine: Exercise) -> None:
     with affine.lesson("en").open("a") as file:
         file.write(
             "[gone](../other/gone.md#part) [page](https://example.org/x) [mail](mailto:a@example.org) [top](#top)\n"
         )
+    stamp(affine)
     assert lesson_problems(affine) == ["course/basics/affine.md: the link '../other/gone.md' leads nowhere"]
 
 
 def test_no_link_to_the_exercise(affine: Exercise, edited: Edit) -> None:
     edited(affine.lesson("en"), "](../../exercises/basics/affine.py)", "](affine.zh.md)")
+    stamp(affine)
     assert lesson_problems(affine) == [
         "course/basics/affine.md: no link to exercises/basics/affine.py; add one"
     ]
@@ -332,14 +547,54 @@ def test_form(affine: Exercise, edited: Edit, point: Point) -> None:
     assert "no hint for affine" in found
 
 
-def test_cost(
-    toy_course: Course, vowels: Exercise, shared_sandbox: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("autograder.audit.audit.CPU_SECONDS", 0.0)
-    with Auditor(toy_course) as auditor:
-        report = auditor.audit(vowels)
-    assert any("more than 0 s of CPU; make the tests smaller" in p for p in report.points[7].problems)
-    assert not report.green
+def test_a_hint_that_is_too_long(affine: Exercise, edited: Edit, point: Point) -> None:
+    edited(affine.spec_file, "The hint of unscaled.", "word " * 61)
+    edited(affine.spec_file, "columns 的提示。", "字，" * 101)
+    assert point(8) == [
+        "misconception 'unscaled': its hint has 61 words; 60 at most",
+        "misconception 'columns': its Chinese hint has 101 characters; 100 at most",
+    ]
+
+
+def test_a_size_is_a_warning(affine: Exercise, edited: Edit, checks: Checks) -> None:
+    edited(affine.lesson("en"), "# Toy\n", "# Toy\n\n" + "one two, `three` $x + y$ " * 200 + "\n")
+    edited(affine.spec_file, "difficulty = 1", 'difficulty = 1\ntier = "short"')
+    found = checks().form()
+    assert found.problems == []
+    assert found.warnings == [
+        "4 lines of reference; a short exercise has 10 to 25",
+        "2 hidden tests; a short exercise has 5 to 6",
+        "603 words in affine.md; a short exercise has 350 to 500",
+        "2 words in affine.zh.md; a short exercise has 350 to 500",
+    ]
+
+
+def test_words_of_a_lesson_are_those_of_its_prose() -> None:
+    page = (
+        "---\nkernelspec:\n  name: python3\n---\n# One head\n\nIt's <b>two</b> [words](../long/path.md).\n"
+        "```python\nno words\n```\n$$a + b$$\n## Sources\n\n* Nobody 2020\n"
+    )
+    assert prose_words(page, "en") == 5
+    assert prose_words("# 注意力\n\n它由 softmax 得到，和为一。\n\n## 出处\n\n* 无\n", "zh") == round(
+        11 / 1.6
+    )
+
+
+def test_style(affine: Exercise, edited: Edit, point: Point) -> None:
+    edited(affine.accepted[0], "alpha=scale)", "alpha = scale)")
+    edited(affine.hidden_tests, "import pytest\n", "import pytest\nimport os\n")
+    found = point(8)
+    accepted = affine.accepted[0].relative_to(affine.root)
+    assert any(p.startswith(f"{accepted}: the formatter would change it") for p in found)
+    assert any(p.startswith("solutions/basics/test_affine.py: line 2: F401") for p in found)
+
+
+def test_without_ruff(affine: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "autograder.audit.form._ruff",
+        lambda *_: subprocess.CompletedProcess([], 1, "", "python: No module named ruff"),
+    )
+    assert Style.of(affine.root, [affine]).missing
 
 
 def test_fresh_build_heals(affine: Exercise, edited: Edit, point: Point) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from autograder.audit import Begun, Ended, Event, ExerciseAudit, Point
+from autograder.course import Course, Exercise
+from autograder.text import Text
 
 Cli = Callable[..., Any]
 Edit = Callable[[Path, str, str], None]
@@ -326,12 +330,38 @@ def test_notebooks(cli: Cli, toy: Path, tmp_path: Path) -> None:
     assert cli("notebooks", "extras", *options, "--force").code == 0
 
 
-def test_audit(cli: Cli, toy: Path, shared_sandbox: Any) -> None:
-    said = cli("audit", "vowels", "--course", toy, "--json")
-    assert said.code == 1  # a toy has two misconceptions only, and no accepted solution
-    (report,) = json.loads(said.out)["exercises"]
-    assert (report["exercise"], report["green"], len(report["points"])) == ("extras/vowels", False, 8)
-    assert "write at least 8" in report["points"][2]["problems"][0]
+def test_audit(cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several exercises, by their own, their unit's or their assignment's name; what each needs is audited in tests/audit."""
+    asked: list[Any] = []
+
+    def events(course: Course, exercises: Sequence[Exercise], workers: int | None) -> Iterator[Event]:
+        asked.append(([exercise.id for exercise in exercises], workers))
+        for exercise in exercises:
+            yield Begun(exercise.id)
+        for exercise in exercises:
+            green = exercise.id == "extras/vowels"
+            point = Point(
+                number=1, title=Text("One", "一"), problems=() if green else ("It fails.",), seconds=1.5
+            )
+            yield ExerciseAudit(exercise=exercise.id, green=green, seconds=1.5, points=(point,))
+        yield Ended(9.0, 4.0, 2.0)
+
+    monkeypatch.setattr("autograder.audit.audit_events", events)
+    said = cli("audit", "vowels", "--course", toy, "--json", "--workers", 3)
+    assert said.code == 0
+    data = json.loads(said.out)
+    assert data["run"] == {"type": "ended", "seconds": 9.0, "start": 4.0, "oracles": 2.0}
+    assert [(e["exercise"], [p["seconds"] for p in e["points"]]) for e in data["exercises"]] == [
+        ("extras/vowels", [1.5])
+    ]
+    said = cli("audit", "--course", toy)
+    assert said.code == 1
+    assert "✗ basics/affine" in said.err and "✓ extras/vowels" in said.err
+    assert "It fails." in said.out
+    assert cli("audit", "basics", "extras/vowels", "--course", toy).code == 1
+    assert cli("audit", "week1", "--course", toy).code == 1
+    both = ["basics/affine", "extras/vowels"]
+    assert asked == [(["extras/vowels"], 3), *[(both, None)] * 3]
 
 
 @pytest.mark.parametrize(("level", "code"), [("full", 0), (None, 1)])

@@ -9,15 +9,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from autograder.audit import Ended, ExerciseAudit, Point
+from autograder.audit.report import TITLES
 from autograder.cli.common import Lang, Speaker
 from autograder.cli.tables import (
     FOUND_SHOWN,
     SHOWN,
     Tally,
+    audit_table,
     diagnosis_table,
     doctor_table,
     grade_table,
@@ -134,13 +138,41 @@ def test_doctor_s_table_is_whole() -> None:
     assert shown.count("项") == 2
 
 
-def test_audit_s_table_is_whole() -> None:
-    from autograder.cli.tables import audit_table
+def audited(name: str, **point: Any) -> ExerciseAudit:
+    points = [Point(number=n, title=title, summary=f"Shown {n}.") for n, title in TITLES.items()]
+    points[7] = msgspec.structs.replace(points[7], **point)
+    green = all(p.green for p in points)
+    return ExerciseAudit(
+        exercise=name, green=green, seconds=3.25, tests=7, misconceptions=9, points=tuple(points)
+    )
 
-    point = SimpleNamespace(number=1, green=False, title=Text("Leaks", "泄漏"), problems=(HINT,), summary="")
-    report: Any = SimpleNamespace(green=False, exercise="a/b", seconds=1.0, points=(point,))
-    shown = printed(audit_table(report, ZH), 80)
+
+END = Ended(10.0, 4.0, 2.5)
+
+
+def test_audit_s_table_is_whole() -> None:
+    shown = printed(audit_table([audited("unit/topic", problems=(HINT,))], END, ZH), 80)
     assert "…" not in shown and "项" in shown
+
+
+def test_audits_are_one_table_and_then_what_is_red() -> None:
+    reports = [
+        audited("attention/scaled_dot_product", warnings=("Too many.", "Too few.")),
+        audited("unit/red", problems=("One problem.", "Another.")),
+        ExerciseAudit(exercise="unit/dead", green=False, problem="It ended."),
+    ]
+    shown = printed(audit_table(reports, END, EN), 80)
+    row = next(line for line in shown.splitlines() if "attention/scaled_dot_product" in line)
+    assert row.split() == ["attention/scaled_dot_product", *"✓✓✓✓✓✓✓✓", "7", "9", "2", "3.2"]
+    assert next(line for line in shown.splitlines() if "unit/red" in line).split()[8] == "✗"
+    assert "median 3.2 s, at most 3.2 s; besides, 4.0 s to start, 2.5 s to import" in " ".join(shown.split())
+    told = shown[shown.index("\nunit/red\n") :]
+    assert told.splitlines()[1:] == [
+        "unit/red", "8 form and cost", "  One problem.", "  Another.", "unit/dead", "  It ended.",
+    ]  # fmt: skip
+    assert "Too many." not in shown  # counted; in full for a single exercise
+    alone = printed(audit_table(reports[:1], END, EN), 80)
+    assert "8 form and cost\n  Shown 8.\n  Too many.\n  Too few.\n" in alone
 
 
 def test_what_could_not_be_read_has_no_empty_table(book: Gradebook) -> None:

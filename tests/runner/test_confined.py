@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from autograder.grading.diagnosis import same
 from autograder.remote.errors import StudentError
 from autograder.remote.proxy import Call
 from autograder.results import Limits
@@ -244,6 +245,31 @@ def test_which_rank_failed_first_is_not_in_the_trace() -> None:
     ):
         child: Any = SimpleNamespace(trace=[failed], callback_error=refusal)
         assert len(_with_refusal(child)) == length
+
+
+def test_a_starved_rank_leaves_the_same_trace(backend: Make) -> None:
+    """Each rank fails by itself after a collective, also the one whose turn comes long after the others have."""
+    source = """
+import torch
+def step(comm, begin, check):
+    begin()
+    check(comm.all_gather(torch.ones(comm.rank + 1).sum()[None]))
+"""
+
+    def check(gathered: torch.Tensor) -> None:
+        raise ValueError(f"{gathered.tolist()} is not what was expected")
+
+    def starve() -> None:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # of the thread that serves this rank
+
+    traces = []
+    for begin in (lambda: None, starve):
+        with backend(source) as opened:
+            with opened.begin(0, Limits(5.0, 512)), pytest.raises(StudentError):
+                opened.ranks(3, "step", per_rank([lambda: None, begin, lambda: None]), check)
+            traces.append(opened.trace())
+    assert [call.kind for call in traces[0]] == ["load", "get", "callback", "call"] * 3
+    assert same(traces[1], traces[0])
 
 
 def test_one_processor_for_the_length_of_a_submission(sandbox: Any) -> None:

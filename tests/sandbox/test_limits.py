@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,8 +20,8 @@ from autograder.remote.client import RemoteModule
 from autograder.remote.errors import StudentError
 from autograder.remote.server import Server
 from autograder.remote.values import MODULE
-from autograder.sandbox.budget import Budget
-from autograder.sandbox.errors import Crashed, Ended, Killed, OutOfMemory, TimedOut
+from autograder.sandbox.budget import Budget, own_delay
+from autograder.sandbox.errors import Blocked, Crashed, Ended, Killed, OutOfMemory, TimedOut
 
 SPIN = "import time\ndef spin(s):\n    end = time.process_time() + s\n    while time.process_time() < end: pass\n    return s\n"
 
@@ -72,6 +77,7 @@ def test_waiting_for_a_processor_is_not_the_childs() -> None:
 
     class Recorded:
         queue = 0.0
+        runnable = False
 
         def cpu(self) -> float:
             return 0.0
@@ -79,8 +85,13 @@ def test_waiting_for_a_processor_is_not_the_childs() -> None:
         def queued(self) -> float:
             return self.queue
 
-    for queue, ends in ((0.0, True), (10.0, False)):
+        def waits_for_processor(self) -> bool:
+            return self.runnable
+
+    # A child that has not had its turn yet is known by its state alone.
+    for queue, runnable, ends in ((0.0, False, True), (10.0, False, False), (0.0, True, False)):
         clock = Recorded()
+        clock.runnable = runnable
         budget = Budget(clock)  # type: ignore[arg-type]
         budget.arm(0.01)
         clock.queue = queue
@@ -91,6 +102,66 @@ def test_waiting_for_a_processor_is_not_the_childs() -> None:
                     budget.check()
             else:
                 assert budget.check() > 0
+
+
+@pytest.fixture
+def crowded() -> Iterator[int]:
+    """A processor that another process keeps busy."""
+    processor = min(os.sched_getaffinity(0))
+    rival = os.fork()
+    if rival == 0:
+        os.sched_setaffinity(0, {processor})
+        while True:
+            pass
+    yield processor
+    os.kill(rival, signal.SIGKILL)
+    os.waitpid(rival, 0)
+
+
+def starve(pid: int, processor: int) -> None:
+    """Let a child have about a seventieth of that busy processor."""
+    os.sched_setaffinity(pid, {processor})
+    os.setpriority(os.PRIO_PROCESS, pid, 19)
+    with suppress(OSError):  # where each session has its fair share, that of a session counts
+        Path(f"/proc/{pid}/autogroup").write_text("19")
+
+
+@pytest.mark.parametrize(("after", "how"), [("", Crashed), ("while True: time.sleep(1)", Blocked)])
+def test_a_starved_child_that_closes_its_channel(
+    run: Callable[..., RemoteModule], crowded: int, after: str, how: type[Ended]
+) -> None:
+    """It is given the time to end by itself and say how, as long as it takes where it hardly ever has a processor."""
+    child = run(
+        f"import os, time\ndef die():\n    os.close(3)\n    sum(range(1_000_000))\n    {after}\n    os._exit(3)\n"
+    )
+    starve(child._process.budget.pid, crowded)
+    with pytest.raises(how):
+        child.student.die()
+
+
+def test_our_own_waiting_for_a_processor_is_not_the_childs(
+    run: Callable[..., RemoteModule], crowded: int
+) -> None:
+    """The child answers at once, and the thread that asked it hardly ever gets a processor to read the answer."""
+    child = run("def at_once():\n    return 1\n", seconds=0.05)  # so it may keep us waiting for 0.3 s
+    answers: list[int] = []
+    late: list[float] = []
+
+    def ask() -> None:
+        os.sched_setaffinity(0, {crowded})
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        child.deadline(0.05)
+        began = time.monotonic()
+        while time.monotonic() - began < 3 and own_delay() < 2:
+            answers.append(child.student.at_once())
+        late.append(own_delay())
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert late, "the child was ended"
+    assert late[0] > 0.3  # else nothing was shown
+    assert child.idle < 0.3
 
 
 def test_a_new_deadline_counts_at_once() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -356,6 +357,50 @@ def test_an_error_in_one_rank_ends_the_others(failing: int) -> None:
         return comm.all_reduce(torch.ones(2))
 
     with pytest.raises(ZeroDivisionError, match=f"in rank {failing}"):
+        run(3, body)
+
+
+def test_an_error_takes_no_answer_from_a_slower_rank() -> None:
+    """A collective that all ranks have called is over, however late one of them wakes up."""
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(
+        5
+    )  # the rank that completes the collective also fails before another thread may run
+    got: list[float] = []
+    waits = threading.Event()
+
+    def body(comm: Any) -> None:
+        if comm.rank == 0:
+            waits.wait(10)
+            time.sleep(0.05)
+            comm.all_reduce(torch.ones(1))
+            raise ZeroDivisionError
+        waits.set()
+        got.append(float(comm.all_reduce(torch.ones(1))))
+
+    try:
+        with pytest.raises(ZeroDivisionError):
+            run(2, body)
+    finally:
+        sys.setswitchinterval(switch)
+    assert got == [2.0]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_whose_error_is_told_does_not_depend_on_who_is_first(first: int) -> None:
+    """Ranks 1 and 2 fail by themselves, and rank 0 by waiting for a rank that never comes."""
+    failed = threading.Event()
+
+    def body(comm: Any) -> None:
+        if comm.rank != first:
+            failed.wait(0.2 if first == 0 else 10)
+        if comm.rank == 0:
+            comm.barrier()
+        if comm.rank == first:
+            threading.Timer(0.05, failed.set).start()
+        raise ZeroDivisionError(f"in rank {comm.rank}")
+
+    with pytest.raises(ZeroDivisionError, match="in rank 1"):
         run(3, body)
 
 
