@@ -29,7 +29,7 @@ from autograder.grading.scheduler import Grader
 from autograder.grading.worker import Mode
 from autograder.platforms.nbgrader.autograded import CellOutput
 from autograder.platforms.nbgrader.cell_output import cell_output
-from autograder.platforms.nbgrader.course_dir import NbgraderCourse, rounds
+from autograder.platforms.nbgrader.course_dir import NbgraderCourse, batches
 from autograder.platforms.nbgrader.database import NbgraderDatabase
 from autograder.platforms.nbgrader.sync import NbgraderSync
 from autograder.platforms.publish import release
