@@ -71,9 +71,7 @@ class Refused(Struct, tag="refused"):
 
 
 class Confined(Struct, tag="confined"):
-    """The child itself: it is confined, sharing `resident` bytes with the zygote."""
-
-    resident: int
+    """The child itself: it is confined."""
 
 
 class Exited(Struct, tag="exited"):
@@ -81,7 +79,6 @@ class Exited(Struct, tag="exited"):
 
     status: int
     cpu_seconds: float
-    peak_resident: int
 
 
 Status = Forked | Refused | Confined | Exited

@@ -30,16 +30,14 @@ NATURAL_END = 0.5  # how long to wait for a process that closed its channel to e
 
 
 class Process:
-    """A child of the zygote. `cpu_seconds` and `peak_memory` are known once it has ended."""
+    """A child of the zygote. `cpu_seconds` are known once it has ended."""
 
     def __init__(self, channel: socket.socket, output: int, status: socket.socket, memory: int) -> None:
         self._status = status
         self._memory = memory
         self._exited: Exited | None = None
         self._pidfd = -1
-        self._shared = -1  # bytes that it shares with the zygote; known once it is confined
         self.cpu_seconds = 0.0
-        self.peak_memory = 0
         try:
             self._await_start()
             self._clock = Clock(self._pidfd)
@@ -61,13 +59,14 @@ class Process:
     def _await_start(self) -> None:
         """Until there is a child, and it says itself that it is confined."""
         self._status.settimeout(FORK_SECONDS)
-        while self._pidfd < 0 or self._shared < 0:
+        confined = False
+        while self._pidfd < 0 or not confined:
             message, fds = self._hear()
             match message:
                 case Forked():
                     (self._pidfd,) = fds
                 case Confined():
-                    self._shared = message.resident
+                    confined = True
                 case Refused():
                     raise SandboxFault(message.reason)
                 case _:
@@ -127,11 +126,12 @@ class Process:
         self._status.settimeout(REAP_SECONDS)
         try:
             message = self._status.recv(CONTROL_MESSAGE)
-            self._exited = msgspec.msgpack.decode(message, type=Exited) if message else Exited(-9, 0.0, 0)
+            self._exited = (
+                msgspec.msgpack.decode(message, type=Exited) if message else Exited(-signal.SIGKILL, 0.0)
+            )
         except (TimeoutError, ConnectionResetError):
-            self._exited = Exited(-signal.SIGKILL, 0.0, 0)
+            self._exited = Exited(-signal.SIGKILL, 0.0)
         self.cpu_seconds = self._exited.cpu_seconds
-        self.peak_memory = max(0, self._exited.peak_resident - self._shared)
         self._release()
 
     def _release(self) -> None:

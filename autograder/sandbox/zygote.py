@@ -12,7 +12,6 @@ import fcntl
 import gc
 import importlib
 import os
-import resource
 import selectors
 import signal
 import socket
@@ -158,9 +157,7 @@ class Zygote:
             os.closerange(rules + 1, confine.OPEN_FILES + 4096)
             uid = confine.FIRST_UID + self.count % confine.UID_COUNT
             confine.confine(self.plan, uid, parent, mapped, memory)
-            kibibyte = 1024
-            resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kibibyte
-            os.write(STATUS, msgspec.msgpack.encode(Confined(resident)))
+            os.write(STATUS, msgspec.msgpack.encode(Confined()))
             os.close(STATUS)
             self.program.serve(CHANNEL)
         except BaseException as error:
@@ -173,9 +170,8 @@ class Zygote:
         pid, status = self.children.pop(pidfd)
         os.close(pidfd)
         _, code, usage = os.wait4(pid, 0)
-        kibibyte = 1024
         cpu = usage.ru_utime + usage.ru_stime
-        self._report(status, Exited(os.waitstatus_to_exitcode(code), cpu, usage.ru_maxrss * kibibyte))
+        self._report(status, Exited(os.waitstatus_to_exitcode(code), cpu))
         status.close()
 
     def _report(self, status: socket.socket, message: Status, fds: list[int] | None = None) -> None:
