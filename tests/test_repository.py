@@ -11,7 +11,12 @@ import zipfile
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
+
+import autograder.testing
+from autograder.course.sizes import SIZES
+from autograder.runner.collect import FIXTURES
 
 ROOT = Path(__file__).resolve().parent.parent
 # Names are put together here so that this file does not hold them.
@@ -66,12 +71,8 @@ def test_the_installed_package_holds_no_exercise(tmp_path: Path) -> None:
     packaged = {Path(name).parts[-2:] for name in names}
     for path in (ROOT / "solutions").rglob("*.py"):
         assert path.parts[-2:] not in packaged, path
-    missing = {
-        str(p.relative_to(ROOT))
-        for p in tracked()
-        if p.is_relative_to(ROOT / "autograder") and p.suffix == ".py"
-    }
-    assert missing <= set(names)
+    owned = {str(p.relative_to(ROOT)) for p in tracked() if p.is_relative_to(ROOT / "autograder")}
+    assert owned <= set(names)
 
 
 def test_no_accelerator_packages_came_along() -> None:
@@ -247,6 +248,23 @@ def test_the_readme_lists_the_rooms_in_their_order() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert [row for row in rows if row in ROOMS] == [room for room in ROOMS if room in rows]
     assert len(rows) >= 10
+
+
+def test_contributing_gives_the_sizes_of_each_tier() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for tier, size in SIZES.items():
+        columns = [
+            f"{least:,}-{most:,}" if least else f"up to {most:,}"
+            for least, most in msgspec.structs.astuple(size)
+        ]
+        assert f"| {' | '.join([tier, *columns])} |" in page
+
+
+def test_contributing_lists_every_helper_and_fixture() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    first = "\n".join(re.findall(r"^\| (.+?) \|", page, re.MULTILINE))
+    assert [name for name in autograder.testing.__all__ if not re.search(rf"`{name}\b", first)] == []
+    assert [name for name in FIXTURES if not re.search(rf"`{name}\b", first)] == []
 
 
 def test_every_user_error_is_written_in_both_languages() -> None:

@@ -22,6 +22,7 @@ from autograder.authoring.build import generate, stale
 from autograder.authoring.script import find_blocks, questions
 from autograder.course import Course, Exercise, Misconception
 from autograder.course.glossary import Term
+from autograder.course.sizes import ACCEPTED
 from autograder.grading.bundle import Bundle, bundle_of
 from autograder.grading.diagnosis import REFERENCE, Observation
 from autograder.grading.grader import ExerciseGrader, observation
@@ -31,7 +32,6 @@ from autograder.results import Outcome, Visibility, total
 from autograder.runner.collect import TestCase
 from autograder.runner.run import Ending
 
-ACCEPTED = 2  # at least
 IN_PROCESS = 3  # misconceptions that are also run in process
 CHEAP_SECONDS, CHEAP_FACTOR = (
     0.3,

@@ -12,11 +12,10 @@ from msgspec import Struct
 
 from autograder.authoring.script import END, find_blocks, questions, split_cells
 from autograder.course import Exercise
+from autograder.course.sizes import HINT_CHARACTERS, HINT_WORDS, PUBLIC_SHARE, SIZES, Range
 from autograder.results import Visibility, total
 from autograder.runner.collect import TestCase
 
-HINT_WORDS, HINT_CHARACTERS = 60, 100  # at most, of a misconception's hint in English and in Chinese
-PUBLIC_SHARE = (0.2, 0.45)  # of the points; about a third
 CHINESE_PER_WORD = 1.6  # characters of a Chinese page for each English word
 CHINESE = re.compile(r"[\u3400-\u9fff]|[A-Za-z0-9_]+")  # what is counted of a Chinese text
 NOT_PROSE = re.compile(
@@ -24,27 +23,6 @@ NOT_PROSE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 SOURCES = re.compile(r"^#+ *(Sources|出处|来源|参考文献)\s*$.*", re.MULTILINE | re.DOTALL)
-
-Range = tuple[int, int]
-
-
-class Size(Struct, frozen=True):
-    """How large an exercise of one tier is: at least, at most."""
-
-    reference: Range  # lines of code between the markers
-    questions: Range
-    statement: Range  # English words, docstrings included
-    public: Range  # test functions
-    hidden: Range
-    misconceptions: Range
-    lesson: Range  # words in each language
-
-
-SIZES = {
-    "core": Size((25, 60), (1, 4), (0, 700), (4, 5), (9, 11), (12, 14), (1000, 1500)),
-    "standard": Size((20, 45), (1, 3), (0, 480), (3, 4), (7, 8), (8, 10), (600, 900)),
-    "short": Size((10, 25), (1, 2), (0, 250), (2, 3), (5, 6), (6, 8), (350, 500)),
-}
 
 
 def chinese_length(text: str) -> int:

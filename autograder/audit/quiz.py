@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from autograder.course import Exercise
 from autograder.course.quiz import AnyQuestion, Choice, Number, Quiz
+from autograder.course.sizes import HINT_WORDS, QUIZ_OPTIONS, QUIZ_QUESTIONS, Range
 
-QUESTIONS = range(8, 13)
-OPTIONS = range(3, 6)
-HINT_WORDS = 60  # at most
 LETTERS = 3  # so many different ones are right, where there are that many choice questions
 FENCED = re.compile(r"^```.*?^```\s*$", re.MULTILINE | re.DOTALL)
 HEADINGS = re.compile(r"^#{1,6} +(.+)$", re.MULTILINE)
@@ -40,13 +38,14 @@ def link_problems(exercise: Exercise) -> list[str]:
     return [
         f"{question.name}: {problem}"
         for question in exercise.quiz.questions
-        for problem in _link_problems(exercise.root / "course" / exercise.unit, question)
+        for problem in _link_problems(exercise.root / "course" / exercise.unit, question, exercise.languages)
     ]
 
 
-def _link_problems(folder: Path, question: AnyQuestion) -> Iterator[str]:
+def _link_problems(folder: Path, question: AnyQuestion, languages: Sequence[str]) -> Iterator[str]:
     pages = set()
-    for lang, link in (("en", question.link.en), ("zh", question.link.zh)):
+    for lang in languages:
+        link = question.link.text.pick(lang)
         name, _, heading = link.partition("#")
         pages.add(name)
         path = folder / (f"{name}.zh.md" if lang == "zh" else f"{name}.md")
@@ -72,8 +71,8 @@ def quiz_problems(quiz: Quiz) -> list[str]:
     """The number of questions, and what each of them needs."""
     asked = len(quiz.questions)
     problems = []
-    if asked not in QUESTIONS:
-        problems.append(f"{asked} questions; write {QUESTIONS[0]} to {QUESTIONS[-1]}")
+    if not _within(asked, QUIZ_QUESTIONS):
+        problems.append(f"{asked} questions; write {QUIZ_QUESTIONS[0]} to {QUIZ_QUESTIONS[1]}")
     for question in quiz.questions:
         problems += [f"{question.name}: {problem}" for problem in _form_problems(question)]
     return problems
@@ -81,11 +80,13 @@ def quiz_problems(quiz: Quiz) -> list[str]:
 
 def _form_problems(question: AnyQuestion) -> Iterator[str]:
     if not isinstance(question, Number):
-        if len(question.options) not in OPTIONS:
-            yield f"{len(question.options)} options; write {OPTIONS[0]} to {OPTIONS[-1]}"
+        if not _within(len(question.options), QUIZ_OPTIONS):
+            yield f"{len(question.options)} options; write {QUIZ_OPTIONS[0]} to {QUIZ_OPTIONS[1]}"
         for lang in ("en", "zh"):
-            texts = Counter(option.text.text.pick(lang) for option in question.options)
-            yield from (f"two options say {text!r}; reword one" for text, n in texts.items() if n > 1)
+            texts = Counter(getattr(option.text, lang) for option in question.options)
+            yield from (
+                f"two options say {text!r}; reword one" for text, n in texts.items() if n > 1 and text
+            )
     wrong = list(question.wrong_answers())
     if not wrong:
         yield "no wrong answer stands for a mistake; name at least one in `wrong`"
@@ -97,6 +98,10 @@ def _form_problems(question: AnyQuestion) -> Iterator[str]:
                 yield f"the hint of {mistake.name} tells the answer, {answer!r}; reword it"
 
 
+def _within(number: int, bounds: Range) -> bool:
+    return bounds[0] <= number <= bounds[1]
+
+
 def _answers_in_words(question: AnyQuestion) -> list[str]:
     """The right answer as a hint could tell it."""
     if isinstance(question, Number):
@@ -104,7 +109,7 @@ def _answers_in_words(question: AnyQuestion) -> list[str]:
     if not isinstance(question, Choice):
         return []  # an option that is right stands beside one that is wrong
     (right,) = (option.text for option in question.options if option.key == question.answer)
-    return [right.en.rstrip("."), right.zh.rstrip("。")]
+    return [words for words in (right.en.rstrip("."), right.zh.rstrip("。")) if words]
 
 
 def _stands_in(words: str, text: str) -> bool:

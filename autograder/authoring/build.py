@@ -72,6 +72,8 @@ def _title_cells(exercise: Exercise, spec: ExerciseSpec) -> list[Cell]:
         ("en", "# %% [markdown]", "minutes", "difficulty", "overview" if is_quiz else "lesson"),
         ("zh", '# %% [markdown] lang="zh"', "分钟", "难度", "单元概览" if is_quiz else "讲义"),
     ):
+        if lang not in exercise.languages:
+            continue
         link = f"../../course/{exercise.unit}/{exercise.lesson(lang).name}"
         body = (
             f"# # {spec.title.text.pick(lang)}\n#\n"
@@ -165,7 +167,7 @@ def toml_lines(data: dict[str, object], prefix: str = "") -> list[str]:
 def solution_of(exercise: Exercise) -> str:
     """The solution: a quiz's from its questions, any other with given code as it stands in `solutions/given/` now."""
     if exercise.kind == "quiz":
-        return quiz_solution(exercise.quiz)
+        return quiz_solution(exercise.quiz, exercise.languages)
     return with_given(read_text(exercise.solution), exercise.root, str(exercise.solution))
 
 

@@ -1,9 +1,9 @@
-"""Commands of an author: new, build, notebooks, audit."""
+"""Commands of an author: init, new, build, notebooks, audit, try."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,7 @@ KEPT = Text(
     "{path} holds somebody's work and was left alone; --force replaces it.",
     "{path} 里有写过的内容，未改动；要覆盖请加 --force。",
 )
+BEGUN = Text("A course is begun; its README says how to go on.", "课程已建好；接下来怎么做见它的 README。")
 NEXT = Text(
     "Fill these, then run: autograder build {name} && autograder audit {name}",
     "填好这些文件，然后运行：autograder build {name} && autograder audit {name}",
@@ -34,6 +35,7 @@ NEXT = Text(
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
     app.command()(build)
+    app.command()(init)
     app.command()(new)
     app.command()(notebooks)
     app.command()(audit)
@@ -62,8 +64,28 @@ def build(
         raise typer.Exit(1)
 
 
+def init(
+    folder: Annotated[Path, typer.Argument(help="A folder that is empty or new.")],
+    languages: Annotated[
+        Literal["en", "en,zh"], typer.Option(help="What the course is written in.")
+    ] = "en,zh",
+    lang: LangOption = None,
+) -> None:
+    """Begin a course of your own: its files, with one exercise that works."""
+    from autograder.authoring.init import init_course
+
+    init_course(folder, languages.split(","))
+    console().print(f"{folder / 'README.md'}", soft_wrap=True)
+    console().print(Speaker(lang)(BEGUN), style="bold")
+
+
 def new(
     name: Annotated[str, typer.Argument(help="UNIT/TOPIC, as rag/my_topic.")],
+    tier: Annotated[Literal["core", "standard", "short"], typer.Option(help="How large it is.")] = "standard",
+    kind: Annotated[Literal["exercise", "quiz", "capstone"], typer.Option(help="What it is.")] = "exercise",
+    part: Annotated[
+        list[str] | None, typer.Option(help="Of a capstone: an exercise it takes as a part; may be repeated.")
+    ] = None,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
@@ -71,7 +93,7 @@ def new(
     from autograder.authoring.new import new_exercise
 
     root = open_course(course, authoring=True)
-    for path in new_exercise(root, name):
+    for path in new_exercise(root, name, tier=tier, kind=kind, parts=part or []):
         typer.echo(path.relative_to(root.root))
     console().print(Speaker(lang)(NEXT, name=name), style="bold")
 

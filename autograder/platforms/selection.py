@@ -12,7 +12,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from autograder.authoring.build import holds_work, skeleton_of, toml_lines
+from autograder.authoring.new import render
 from autograder.authoring.notebooks import write_notebook
 from autograder.course import Course, CourseError, Exercise
 from autograder.course.catalogue import COURSE_FILE, unit_file
@@ -20,13 +23,6 @@ from autograder.course.digests import file_digest
 from autograder.course.toml import read_text
 from autograder.platforms.wheel import write_package
 from autograder.text import Text
-
-PYTEST_INI = """\
-[pytest]
-addopts = -p autograder.learn.pytest_plugin --import-mode=importlib --strict-markers
-testpaths = exercises
-"""
-
 
 # Pages and data of course/ that go with any exercise.
 SHARED = ("LICENSE.md", "conventions.md", "conventions.zh.md", "examples.toml", "glossary.toml")
@@ -93,8 +89,8 @@ def write_course(selection: Selection, out: Path) -> list[Exercise]:
         _copy(selection.course.root / "course" / name, selection.course.root, out)
     for path, text in _catalogue(selection).items():
         _put(out / path, text)
-    _put(out / "pytest.ini", PYTEST_INI)
-    return [Exercise(out, exercise.unit, exercise.topic) for exercise in selection.exercises]
+    _put(out / "pytest.ini", render("pytest.ini"))
+    return [replace(exercise, root=out) for exercise in selection.exercises]
 
 
 def write_tree(selection: Selection, out: Path, readme: str) -> None:
@@ -161,10 +157,11 @@ def _catalogue(selection: Selection) -> dict[Path, str]:
     for unit in course.units:
         topics = [exercise.topic for exercise in selection.exercises if exercise.unit == unit.id]
         if topics:
-            title = {"en": unit.title.en, "zh": unit.title.zh}
+            title = msgspec.to_builtins(unit.title)
             files[unit_file(Path(), unit.id)] = toml_lines({"title": title, "exercises": topics})
-    title = {"en": course.title.en, "zh": course.title.zh}
-    files[COURSE_FILE] = toml_lines({"title": title, "units": [path.parent.name for path in files]})
+    title = msgspec.to_builtins(course.title)
+    units = [path.parent.name for path in files]
+    files[COURSE_FILE] = toml_lines({"title": title, "languages": course.languages, "units": units})
     return {path: "\n".join(lines) + "\n" for path, lines in files.items()}
 
 
