@@ -143,7 +143,8 @@ class Exercise:
     def quiz(self) -> Quiz:
         """The questions of a quiz. CourseError where there are none, or its file is not at hand."""
         quiz = read_quiz(self.spec_file)
-        require_languages(self.spec_file, quiz.questions, self.languages, "question")
+        for question in quiz.questions:
+            require_languages(self.spec_file, question, self.languages, f"question {question.name!r}")
         return quiz
 
     @cached_property
