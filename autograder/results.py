@@ -78,6 +78,19 @@ class TestResult(Struct, frozen=True, kw_only=True):
     question: str | None = None  # for NOT_IMPLEMENTED: what is still the skeleton's, or not defined at all
 
 
+def function_of(test: str) -> str:
+    """The function of a test, all of whose parameter sets have names of their own: `test_scale[3]` -> `test_scale`."""
+    return test.partition("[")[0]
+
+
+def by_function(tests: Iterable[TestResult]) -> dict[str, list[TestResult]]:
+    """Test function -> the results of its parameter sets, in order."""
+    functions: dict[str, list[TestResult]] = {}
+    for test in tests:
+        functions.setdefault(function_of(test.name), []).append(test)
+    return functions
+
+
 class ExerciseResult(Struct, frozen=True, kw_only=True):
     """One exercise of one student. `score` is None while a fault of ours keeps it from being known."""
 

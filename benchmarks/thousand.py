@@ -65,7 +65,7 @@ def scores(gradebook: Path) -> dict[tuple[str, str], list[tuple[str, float | Non
     """Everything that matters in a gradebook: per student and exercise, the attempts and their tests."""
     with Gradebook(str(gradebook)) as book:
         return {
-            place: [(a.result.status.value, a.result.score, a.result.tests) for a in attempts]
+            place: [(found.status.value, found.score, found.tests) for found in book.in_full(attempts)]
             for place, attempts in book.attempts().items()
         }
 

@@ -28,7 +28,7 @@ from autograder.grading.diagnosis import REFERENCE, Observation
 from autograder.grading.grader import ExerciseGrader, observation
 from autograder.grading.submissions import Submission
 from autograder.grading.worker import Mode, Worker
-from autograder.results import Outcome, Visibility, total
+from autograder.results import Outcome, Visibility, function_of, total
 from autograder.runner.collect import TestCase
 from autograder.runner.run import Ending
 
@@ -112,7 +112,7 @@ class ExerciseChecks:
         timeouts = 0
         with self.confined.open(source.encode()) as backend:
             for case in cases:
-                begun = case.function_name != caught or any(name.split("[")[0] == caught for name in endings)
+                begun = case.function_name != caught or any(function_of(name) == caught for name in endings)
                 if caught is not None and timeouts >= TIMEOUTS and begun:
                     continue
                 began = tree_seconds() if took is not None else 0.0
@@ -256,7 +256,7 @@ class ExerciseChecks:
         lost = [
             name
             for name, observation in seen.items()
-            if name.split("[")[0] == mistake.caught and observation.outcome is not Outcome.PASSED
+            if function_of(name) == mistake.caught and observation.outcome is not Outcome.PASSED
         ]
         if not lost:
             return [f"{who} loses nothing at {mistake.caught}; strengthen that test"]

@@ -14,7 +14,7 @@ from autograder.errors import UserError
 from autograder.grading.bundle import bundle_of
 from autograder.grading.submissions import Submission
 from autograder.grading.worker import Mode, Worker
-from autograder.results import ExerciseResult, Outcome, TestResult, Visibility
+from autograder.results import ExerciseResult, Outcome, TestResult, Visibility, by_function
 
 ARROW = "=>"
 
@@ -28,11 +28,7 @@ class Try(Struct, frozen=True):
     @property
     def lost(self) -> dict[str, list[TestResult]]:
         """Test function -> its results that did not pass."""
-        lost: dict[str, list[TestResult]] = {}
-        for test in self.result.tests:
-            if test.outcome is not Outcome.PASSED:
-                lost.setdefault(test.name.split("[")[0], []).append(test)
-        return lost
+        return by_function(test for test in self.result.tests if test.outcome is not Outcome.PASSED)
 
     @property
     def passes_public(self) -> bool:

@@ -35,7 +35,9 @@ from autograder.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from autograder.course import Exercise
     from autograder.gradebook import Score
+    from autograder.results import ExerciseResult
 
 UNSAFE = Text(
     "UNSAFE: submissions run inside this process, with your rights, next to the answers. Every result is marked unsafe.",
@@ -76,6 +78,9 @@ WAITING = Text(
     "{student}，{exercise}：{points:+g} 分已记录。该练习尚无评分结果，评分后计入。",
 )
 
+UnitOption = Annotated[
+    str | None, typer.Option("--unit", help="Show this unit's exercises in the grade table.")
+]
 NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan).*", re.IGNORECASE)
 
 gradebook_app = typer.Typer(
@@ -137,6 +142,7 @@ def grade(
         list[str] | None,
         typer.Option(help="Grade these exercises, units or assignments only; may be repeated."),
     ] = None,
+    unit: UnitOption = None,
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Run without isolation. For trusted code only.")
     ] = False,
@@ -145,7 +151,7 @@ def grade(
     lang: LangOption = None,
 ) -> None:
     """Grade a folder of submissions, an nbgrader course's, or a folder of clones, into the gradebook."""
-    from autograder.cli.progress_bar import with_progress
+    from autograder.cli.progress_bar import GradingProgress
     from autograder.cli.tables import Tally, diagnosis_table, fault_lines, grade_table, unreadable_lines
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import result_json
@@ -168,6 +174,7 @@ def grade(
     root = open_course(course, authoring=True)
     exercises = root.select(only or [])
     root.check_files(exercises)
+    _of_unit(exercises, unit)  # refused before anything is graded
     if unsafe:
         remarks.print(say(UNSAFE), style="bold white on red")
     with ExitStack() as stack:
@@ -189,8 +196,10 @@ def grade(
         hidden = (root.root,) if synchroniser is None else (root.root, synchroniser.place.root)
         students = sorted({student for part in work for student in part.students})
         book.add_students(students)
-        tally, results = Tally(), []
+        tally = Tally()
+        results: list[ExerciseResult] = []
         for part in work:
+            progress = GradingProgress(remarks, len(part.students), say)
             grader = Grader(
                 part.exercises,
                 Mode(unsafe=unsafe, hide=hidden),
@@ -198,11 +207,11 @@ def grade(
                 record=book.record,
                 workers=workers,
                 scheduler=scheduler,
+                collected=progress.collected,
             )
-            settled = grader.run(part.students, part.folder)
             # Under --unsafe submissions print where we do; standard output is kept for the answer.
-            with redirect_stdout(sys.stderr) if unsafe else nullcontext():
-                for item in with_progress(settled, remarks, len(part.students)):
+            with progress, redirect_stdout(sys.stderr) if unsafe else nullcontext():
+                for item in progress.following(grader.run(part.students, part.folder)):
                     tally.add(item.result, item.cached)
                     if json:
                         results.append(item.result)
@@ -211,9 +220,11 @@ def grade(
         if classroom is not None and grades_csv is not None:
             write_grades(grades_csv, root, classroom, book, remarks, say)
         if json:
+            places = {exercise.id: place for place, exercise in enumerate(root)}
+            results.sort(key=lambda result: (result.student, places[result.exercise]))
             print_json(result_json(results))
         else:
-            console().print(grade_table(book, root, exercises, students, say))
+            console().print(grade_table(book, root, _of_unit(exercises, unit), students, say))
             found = diagnosis_table(tally, say)
             if found is not None:
                 console().print(found)
@@ -252,6 +263,7 @@ def _resumable(name: str, remarks: Console, say: Speaker) -> Iterator[None]:
 def show(
     gradebook: GradebookOption = DEFAULT_GRADEBOOK,
     student: Annotated[str | None, typer.Option(help="One student, test by test.")] = None,
+    unit: UnitOption = None,
     json: JsonOption = False,
     course: CourseOption = None,
     lang: LangOption = None,
@@ -266,13 +278,25 @@ def show(
     root = open_course(course)
     with Gradebook(gradebook) as book:
         if json:
-            results = [history[-1].result for history in book.attempts().values()]
-            chosen = [result for result in results if student in (None, result.student)]
-            print_json(recorded_json(chosen, current_scores(book, root.policy), book.adjustments()))
+            results = book.in_full(history[-1] for history in book.attempts(student).values())
+            scores = current_scores(book, root.policy, student)
+            print_json(recorded_json(results, scores, book.adjustments(student)))
         elif student is not None:
             console().print(student_table(book, root, student, say))
         else:
-            console().print(grade_table(book, root, list(root), book.students(), say))
+            console().print(grade_table(book, root, _of_unit(list(root), unit), book.students(), say))
+
+
+def _of_unit(exercises: list[Exercise], unit: str | None) -> list[Exercise]:
+    """The exercises that a table is about: all, or one unit's."""
+    chosen = [exercise for exercise in exercises if unit in (None, exercise.unit)]
+    if not chosen:
+        units = list(dict.fromkeys(exercise.unit for exercise in exercises))
+        raise UserError(
+            f"--unit {unit!r}: choose one of {', '.join(units)}",
+            f"--unit {unit!r}：请选择 {'、'.join(units)} 之一",
+        )
+    return chosen
 
 
 def adjust(
@@ -294,9 +318,9 @@ def adjust(
     root = open_course(course)
     name = root.exercise(exercise).id
     with Gradebook(gradebook) as book:
-        before = current_scores(book, root.policy).get((student, name))
+        before = current_scores(book, root.policy, student, [name]).get((student, name))
         book.adjust(student, name, points, reason=reason, who=who or getpass.getuser())
-        after = current_scores(book, root.policy).get((student, name))
+        after = current_scores(book, root.policy, student, [name]).get((student, name))
     if before is None or after is None or before.score is None or after.score is None:
         said = say(WAITING, student=student, exercise=name, points=points)
         console().print(said, style="yellow", markup=False)

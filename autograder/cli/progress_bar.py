@@ -1,27 +1,52 @@
-"""A progress bar over results as they arrive."""
+"""The progress of a grading run: students whose files were read, and submissions that are graded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from autograder.grading.scheduler import Settled
+from autograder.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from autograder.cli.common import Speaker
+    from autograder.grading.scheduler import Settled
 
-def with_progress(settled: Iterable[Settled], console: Console, students: int) -> Iterator[Settled]:
-    """Pass the results through, showing how many students are done and who is being graded."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+COLLECTED = Text("students collected", "已收集的学生")
+GRADED = Text("new submissions graded", "已评分的新提交")
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    seen: set[str] = set()
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=students)
+
+class GradingProgress:
+    """Two bars, while it is entered: one of students, and one of their submissions that are not known yet."""
+
+    def __init__(self, console: Console, students: int, say: Speaker) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        self._bars = Progress(*columns, console=console, transient=True)
+        self._students = self._bars.add_task(say(COLLECTED), total=students)
+        self._new = self._bars.add_task(say(GRADED), total=0)
+        self._left = students
+        self._waiting = 0
+
+    def __enter__(self) -> GradingProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bars.stop()
+
+    def collected(self, student: str, new: int) -> None:
+        """A student's files were read; so many of their submissions wait."""
+        self._left -= 1
+        self._waiting += new
+        self._bars.advance(self._students)
+        self._bars.update(self._new, total=self._waiting)
+
+    def following(self, settled: Iterable[Settled]) -> Iterator[Settled]:
+        """Pass the results through, showing whose was the last. Those settled while others are collected were known."""
         for item in settled:
-            seen.add(item.result.student)
-            bar.update(
-                task, completed=len(seen), description=f"{item.result.student}  {item.result.exercise}"
-            )
+            name = f"{item.result.student}  {item.result.exercise}"
+            self._bars.update(self._new, advance=0 if self._left else 1, description=name)
             yield item

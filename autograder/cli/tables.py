@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ from autograder.audit.report import TITLES
 from autograder.errors import UserError
 from autograder.feedback.report import ABOVE
 from autograder.gradebook.scores import current_scores
-from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, total
+from autograder.platforms.columns import full_points, recorded_points
+from autograder.results import ExerciseResult, Isolation, Outcome, Status, by_function, total
 from autograder.text import Text, number
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ NOT_HANDED_IN = Text(
 )
 FOUND_SHOWN = 50  # misconceptions after a run: all that a class of ordinary size makes
 SHOWN, STUDENTS_SHOWN = 10, 5  # of the lists after a run; `gradebook show` has them all
+BY_EXERCISE = 12  # exercises: more are shown by unit
 NAME_WIDTH = 10  # longer names are folded to it before the exercises are spread over several tables
 GAP = "   "  # between the items of the legend
 SHARE = Text(" ({n} of {all})", "（{all} 个中 {n} 个）")
@@ -177,46 +179,54 @@ def _flowed(items: Sequence[str], width: int) -> list[str]:
 def grade_table(
     book: Gradebook, course: Course, exercises: Sequence[Exercise], students: Sequence[str], say: Speaker
 ) -> GradeTable:
-    """Students x exercises, with totals. Exercises are numbered columns, named below: their ids are long."""
-    scores = current_scores(book, course.policy)
-    highest = _highest(exercises, scores)
-    columns, totals = [], dict.fromkeys(students, 0.0)
-    for column, exercise in enumerate(exercises, 1):
-        known = [scores.get((student, exercise.id)) for student in students]
-        most = highest[exercise.id]
-        head = f"{column}\n/{'–' if most is None else number(most)}"
-        columns.append(Column(head, [_cell(score) for score in known]))
-        for student, score in zip(students, known, strict=True):
-            totals[student] = total((totals[student], (score.score or 0.0) if score else 0.0))
-    head = f"{say(TOTAL)}\n/{number(total(most or 0.0 for most in highest.values()))}"
-    columns.append(Column(head, [number(points) for points in totals.values()], style="bold"))
-    names = [f"{column:>3}  {exercise.id}" for column, exercise in enumerate(exercises, 1)]
-    return GradeTable(say(STUDENT), students, columns, names, say(LEGEND))
+    """Students x exercises, with totals; x units, where there are more than BY_EXERCISE exercises of several units.
+
+    Columns are numbered, and named below: the names are long.
+    """
+    names = [exercise.id for exercise in exercises]
+    scores = current_scores(book, course.policy, exercises=names)
+    points = full_points(exercises, recorded_points(scores))
+    grouped = {name: [name] for name in names}
+    units = dict.fromkeys(name.split("/")[0] for name in names)
+    if len(names) > BY_EXERCISE and len(units) > 1:
+        titles = {unit.id: unit.title.text.pick(say.lang) for unit in course.units}
+        grouped = {
+            f"{unit}  {titles[unit]}": [name for name in names if name.split("/")[0] == unit]
+            for unit in units
+        }
+    columns = []
+    for column, members in enumerate(grouped.values(), 1):
+        head = f"{column}\n/{number(total(points[name] for name in members))}"
+        cells = [_cell([scores.get((student, name)) for name in members]) for student in students]
+        columns.append(Column(head, cells))
+    totals = dict.fromkeys(students, 0.0)
+    for (student, _), score in scores.items():
+        if student in totals:
+            totals[student] = total((totals[student], score.score or 0.0))
+    head = f"{say(TOTAL)}\n/{number(total(points.values()))}"
+    columns.append(Column(head, [number(own) for own in totals.values()], style="bold"))
+    below = [f"{column:>3}  {name}" for column, name in enumerate(grouped, 1)]
+    return GradeTable(say(STUDENT), students, columns, below, say(LEGEND))
 
 
-def _highest(
-    exercises: Sequence[Exercise], scores: Mapping[tuple[str, str], Score]
-) -> dict[str, float | None]:
-    """Exercise -> the points that can be had; None where nobody handed in: to read its tests would take seconds."""
-    highest: dict[str, float | None] = dict.fromkeys(exercise.id for exercise in exercises)
-    for (_, name), score in scores.items():
-        if name in highest:
-            highest[name] = max(highest[name] or 0.0, score.max_score)
-    return highest
-
-
-def _cell(score: Score | None) -> str:
-    if score is None:
+def _cell(scores: Sequence[Score | None]) -> str:
+    """What one student has on an exercise, or on several together."""
+    known = [score for score in scores if score is not None]
+    points = [score.score for score in known if score.score is not None]
+    marks = "*" if any(score.adjusted for score in known) else ""
+    marks += "U" if any(score.result.isolation is Isolation.UNSAFE for score in known) else ""
+    statuses = {score.result.status for score in known}
+    if not known:
         return "[dim]–[/]"
-    marks = ("*" if score.adjusted else "") + ("U" if score.result.isolation is Isolation.UNSAFE else "")
-    if score.score is None:
-        return f"[yellow]?{marks}[/]"
-    if score.result.status is Status.INVALID:
-        return f"[red]{number(score.score)}!{marks}[/]"
-    if score.result.status is Status.NOT_BEGUN:
-        return f"[dim]{number(score.score)}·{marks}[/]"
-    colour = "green" if score.score >= score.max_score - 1e-9 else "default"
-    return f"[{colour}]{number(score.score)}{marks}[/]"
+    shown = number(total(points)) if points else ""
+    if len(points) < len(known):
+        return f"[yellow]{shown}?{marks}[/]"
+    if Status.INVALID in statuses:
+        return f"[red]{shown}!{marks}[/]"
+    if statuses == {Status.NOT_BEGUN}:
+        return f"[dim]{shown}·{marks}[/]"
+    full = len(known) == len(scores) and total(points) >= total(score.max_score for score in known) - 1e-9
+    return f"[{'green' if full else 'default'}]{shown}{marks}[/]"
 
 
 class Tally:
@@ -287,16 +297,17 @@ def student_table(book: Gradebook, course: Course, student: str, say: Speaker) -
             f"{book.name} has no student {student!r}; `autograder gradebook show` lists them",
             f"{book.name} 中没有学生 {student!r}；`autograder gradebook show` 会列出所有学生",
         )
-    scores, attempts = current_scores(book, course.policy), book.attempts()
-    adjustments = book.adjustments()
+    scores, attempts = current_scores(book, course.policy, student), book.attempts(student)
+    adjustments = book.adjustments(student)
+    places = [(student, exercise.id) for exercise in course if (student, exercise.id) in attempts]
+    # Also the last one, where an earlier attempt counts until that can be graded.
+    full = iter(book.in_full(a for place in places for a in (scores[place].attempt, attempts[place][-1])))
     parts: list[Table | str] = []
     for exercise in course:
-        score = scores.get((student, exercise.id))
         given = [_adjustment(one) for one in adjustments.get((student, exercise.id), ())]
-        if score is not None:
-            parts += _exercise_parts(exercise.id, score, say)
-            # Also where an earlier attempt counts until the last one can be graded.
-            last = attempts[student, exercise.id][-1].result
+        if (student, exercise.id) in attempts:
+            counted, last = next(full), next(full)
+            parts += _exercise_parts(scores[student, exercise.id], counted, say)
             if last.detail:
                 parts.append(f"[yellow]{_word(last.status, say)}: {escape(last.detail)}[/]")
         elif given:
@@ -305,12 +316,11 @@ def student_table(book: Gradebook, course: Course, student: str, say: Speaker) -
     return Group(*(parts or [escape(say(NOTHING, student=student))]))
 
 
-def _exercise_parts(name: str, score: Score, say: Speaker) -> list[Table | str]:
+def _exercise_parts(score: Score, result: ExerciseResult, say: Speaker) -> list[Table | str]:
     """One exercise's points and message, and its tests where any were run."""
-    result = score.result
     shown = "?" if score.score is None else number(score.score)
     state = f"{_word(result.status, say)}  ({_word(result.isolation, say)})"
-    title = f"{name}  {shown}/{number(score.max_score)}  {state}"
+    title = f"{result.exercise}  {shown}/{number(score.max_score)}  {state}"
     message = escape(result.message.pick(say.lang))
     if not result.tests:
         return [f"[bold]{title}[/]", *([message] if message else [])]
@@ -319,7 +329,7 @@ def _exercise_parts(name: str, score: Score, say: Speaker) -> list[Table | str]:
     for column in (TEST, OUTCOME, POINTS, MESSAGE):
         table.add_column(say(column), overflow="fold", no_wrap=column is POINTS)
     told: set[str] = set()
-    for test_name, tests in grouped(result.tests):
+    for test_name, tests in by_function(result.tests).items():
         failing = [test for test in tests if test.outcome is not Outcome.PASSED]
         worst = failing[0] if failing else tests[0]
         share = say(SHARE, n=len(failing), all=len(tests)) if failing and len(tests) > 1 else ""
@@ -342,14 +352,6 @@ def _word(value: Outcome | Status | Isolation, say: Speaker) -> str:
 def _adjustment(given: Adjustment) -> str:
     day = given.recorded_at.replace(tzinfo=UTC).astimezone().date()
     return escape(f'  {given.points:+g}  {given.who}  {day}  "{given.reason}"')
-
-
-def grouped(tests: Sequence[TestResult]) -> list[tuple[str, list[TestResult]]]:
-    """Test functions with the results of their parameter sets, in order."""
-    groups: dict[str, list[TestResult]] = {}
-    for test in tests:
-        groups.setdefault(test.name.split("[")[0], []).append(test)
-    return list(groups.items())
 
 
 def audit_table(reports: Sequence[ExerciseAudit], end: Ended, say: Speaker) -> Group:

@@ -1,18 +1,20 @@
-"""The end of `pytest exercises/`: what is not begun, a table of points with bars, and what to do next."""
+"""The end of `pytest exercises/`: a line for each unit with its points, more of what was begun, and what to do next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.course import Course
+from autograder.course import Course, Unit
+from autograder.results import total
 from autograder.text import Text, encodable, language, number
 
 BAR = 20
 NOT_IMPLEMENTED = Text("not implemented", "尚未实现")
 POINTS = Text("points (public tests)", "得分（公开测试）")
 NEXT = Text("Next: {exercise}, in {path}", "下一题：{exercise}，文件 {path}")
+NEXT_IN_UNIT = Text("{title}, next: {topic}", "{title}，下一题：{topic}")
 DONE = Text("All public tests pass.", "公开测试全部通过。")
 
 
@@ -27,17 +29,37 @@ class ExerciseProgress:
     begun: bool = False  # some test has run, to whatever end
 
     @property
-    def bar(self) -> str:
-        filled = int(BAR * self.score / self.max_score + 1e-9) if self.max_score else 0
-        return "█" * filled + "░" * (BAR - filled)
-
-    @property
     def share(self) -> float:
         return self.score / self.max_score
 
     @property
     def done(self) -> bool:
         return self.score >= self.max_score - 1e-9
+
+
+@dataclass(frozen=True)
+class UnitProgress:
+    """One unit's exercises that were run; there is at least one."""
+
+    unit: Unit
+    rows: Sequence[ExerciseProgress]
+
+    @property
+    def score(self) -> float:
+        return total(row.score for row in self.rows)
+
+    @property
+    def max_score(self) -> float:
+        return total(row.max_score for row in self.rows)
+
+    @property
+    def done(self) -> bool:
+        return all(row.done for row in self.rows)
+
+    @property
+    def open(self) -> bool:
+        """Whether its exercises are shown: it is begun, and not at its end."""
+        return any(row.begun for row in self.rows) and not self.done
 
 
 def progress_of(course: Course, reports: Iterable[Any]) -> list[ExerciseProgress]:
@@ -65,8 +87,20 @@ def next_of(rows: Iterable[ExerciseProgress]) -> ExerciseProgress | None:
     return max(unfinished, key=lambda row: (row.share, row.begun), default=None)
 
 
+def units_of(course: Course, rows: Sequence[ExerciseProgress]) -> list[UnitProgress]:
+    """The units of these exercises, in course order."""
+    found: dict[str, list[ExerciseProgress]] = {}
+    for row in rows:
+        found.setdefault(row.exercise.split("/")[0], []).append(row)
+    return [UnitProgress(unit, found[unit.id]) for unit in course.units if unit.id in found]
+
+
 def print_progress(terminal: Any, course: Course, reports: Iterable[Any]) -> None:
-    """Write the summary through pytest's terminal reporter."""
+    """Write the summary through pytest's terminal reporter.
+
+    Each unit has one line. A unit that is begun and not finished has a line for each of its exercises, too, and so has
+    one that was run alone. Questions are named of the exercises that are begun, and of the next one.
+    """
     lang = language()
     encoding = getattr(terminal.config.get_terminal_writer()._file, "encoding", None)
 
@@ -77,24 +111,37 @@ def print_progress(terminal: Any, course: Course, reports: Iterable[Any]) -> Non
         terminal.section(encodable(title.pick(lang), encoding), sep="-")
 
     rows = progress_of(course, reports)
-    unanswered = [(row.exercise, question) for row in rows for question in row.unanswered]
-    width = max(len(row.exercise) for row in rows) + 2
-    if unanswered:
+    units, following = units_of(course, rows), next_of(rows)
+    width = max(len(row.exercise) for row in rows) + 4
+    named = [row for row in rows if row.unanswered and (row.begun or row is following)]
+    if named:
         section(NOT_IMPLEMENTED)
-        for exercise, question in unanswered:
-            write(f"{exercise:{width}}{question}")
+        for row in named:
+            for question in row.unanswered:
+                write(f"{row.exercise:{width}}{question}")
     section(POINTS)
-    titles = {unit.id: unit.title.text.pick(lang) for unit in course.units}
-    unit = ""
-    for row in rows:
-        if row.exercise.split("/")[0] != unit:
-            unit = row.exercise.split("/")[0]
-            write(titles[unit])
-        score = f"{number(row.score)}/{number(row.max_score)}"
-        write(f"  {row.exercise:{width}}{score:>9}  {row.bar}", green=row.done)
-    following = next_of(rows)
+    for unit in units:
+        write(f"{unit.unit.id:{width}}{_points(unit)}  {_title(unit, lang)}", green=unit.done)
+        if unit.open or len(units) == 1:
+            for row in unit.rows:
+                write(f"  {row.exercise:{width - 2}}{_points(row)}", green=row.done)
     if following is None:
         write(DONE.pick(lang), green=True)
         return
     path = course.exercises[following.exercise].skeleton.relative_to(course.root)
     write(NEXT.pick(lang).format(exercise=following.exercise, path=path), bold=True)
+
+
+def _points(row: ExerciseProgress | UnitProgress) -> str:
+    """Points and a bar, always of the same width."""
+    filled = int(BAR * row.score / row.max_score + 1e-9)
+    score = f"{number(row.score)}/{number(row.max_score)}"
+    return f"{score:>9}  {'█' * filled}{'░' * (BAR - filled)}"
+
+
+def _title(unit: UnitProgress, lang: str) -> str:
+    """The unit's title, and which of its exercises is next."""
+    title, following = unit.unit.title.text.pick(lang), next_of(unit.rows)
+    if following is None:
+        return title
+    return NEXT_IN_UNIT.pick(lang).format(title=title, topic=following.exercise.split("/")[1])

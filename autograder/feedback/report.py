@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autograder.feedback.progress import NOT_IMPLEMENTED
-from autograder.results import Outcome, TestResult, total
+from autograder.results import Outcome, TestResult, function_of, total
 from autograder.text import Text, encodable, number
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Report:
 def _name(test: TestResult) -> str:
     """The line that a test belongs to: its question's while that is unanswered, else its function's."""
     unanswered = test.outcome is Outcome.NOT_IMPLEMENTED and test.question
-    return test.question.split(".")[0] if unanswered and test.question else test.name.split("[")[0]
+    return test.question.split(".")[0] if unanswered and test.question else function_of(test.name)
 
 
 def print_report(console: Console, report: str) -> None:

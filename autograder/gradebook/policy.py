@@ -19,7 +19,12 @@ class Score(Struct, frozen=True):
     score: float | None
     max_score: float
     adjusted: float
-    result: ExerciseResult
+    attempt: Attempt  # the one that counts
+
+    @property
+    def result(self) -> ExerciseResult:
+        """Its result, in brief."""
+        return self.attempt.result
 
 
 def score_of(attempts: Sequence[Attempt], adjustments: Sequence[Adjustment], policy: Policy) -> Score | None:
@@ -30,13 +35,13 @@ def score_of(attempts: Sequence[Attempt], adjustments: Sequence[Adjustment], pol
     """
     if not attempts:
         return None
-    graded = [attempt.result for attempt in attempts if attempt.result.status is not Status.UNGRADED]
+    graded = [attempt for attempt in attempts if attempt.result.status is not Status.UNGRADED]
     adjusted = total(adjustment.points for adjustment in adjustments)
     if not graded:
-        last = attempts[-1].result
-        return Score(None, last.max_score, adjusted, last)
+        return Score(None, attempts[-1].result.max_score, adjusted, attempts[-1])
     if policy.attempts is AttemptPolicy.BEST:
-        chosen = max(graded, key=lambda result: result.score or 0.0)
+        chosen = max(graded, key=lambda attempt: attempt.result.score or 0.0)
     else:
         chosen = graded[-1]
-    return Score(max(0.0, total((chosen.score or 0.0, adjusted))), chosen.max_score, adjusted, chosen)
+    result = chosen.result
+    return Score(max(0.0, total((result.score or 0.0, adjusted))), result.max_score, adjusted, chosen)

@@ -12,11 +12,13 @@ from autograder.results import ExerciseResult, Policy
 Graded = tuple[ExerciseResult, datetime]  # a result, and when (UTC) it was recorded
 
 
-def current_scores(book: Gradebook, policy: Policy) -> dict[tuple[str, str], Score]:
-    """(student, exercise) -> score, for everything that was handed in."""
-    adjustments = book.adjustments()
+def current_scores(
+    book: Gradebook, policy: Policy, student: str | None = None, exercises: Sequence[str] | None = None
+) -> dict[tuple[str, str], Score]:
+    """(student, exercise) -> score, for all that was handed in: by one student, or on some exercises, where named."""
+    adjustments = book.adjustments(student, exercises)
     scores = {}
-    for place, attempts in book.attempts().items():
+    for place, attempts in book.attempts(student, exercises).items():
         score = score_of(attempts, adjustments.get(place, []), policy)
         if score is not None:
             scores[place] = score
@@ -24,13 +26,9 @@ def current_scores(book: Gradebook, policy: Policy) -> dict[tuple[str, str], Sco
 
 
 def counted_results(book: Gradebook, policy: Policy, exercises: Sequence[str]) -> list[Graded]:
-    """The result that counts of each student and exercise, in the course's order."""
-    scores, attempts = current_scores(book, policy), book.attempts()
-    places = [
-        (student, name) for student in book.students() for name in exercises if (student, name) in scores
-    ]
-    return [
-        (result, next(a.recorded_at for a in reversed(attempts[place]) if a.result == result))
-        for place in places
-        for result in [scores[place].result]
-    ]
+    """The result that counts of each student and exercise, in full, in the course's order."""
+    scores = current_scores(book, policy, exercises=exercises)
+    places = [(student, name) for student in book.students() for name in exercises]
+    counted = [scores[place].attempt for place in places if place in scores]
+    times = [attempt.recorded_at for attempt in counted]
+    return list(zip(book.in_full(counted), times, strict=True))

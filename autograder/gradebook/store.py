@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 from sqlalchemy.exc import (
     IntegrityError,
     OperationalError,
@@ -45,12 +46,16 @@ from autograder.gradebook.schema import (
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility
 from autograder.text import Text
 
+PARAMETERS = 500  # of one statement: databases bound their number
+ROWS = 10_000  # read at a time, where everybody's are
+
 
 class Attempt(Struct, frozen=True):
-    """One hand-in of one exercise, with its result."""
+    """One hand-in of one exercise, with its result in brief: without `tests`, `output` and `detail`."""
 
     result: ExerciseResult
     recorded_at: datetime
+    result_id: int  # what `Gradebook.in_full` finds the rest by
 
 
 class Adjustment(Struct, frozen=True):
@@ -214,37 +219,70 @@ class Gradebook:
         """The result recorded under a content key, without a student."""
         with translate_errors(self.name), self._engine.connect() as connection:
             row = connection.execute(sa.select(results_table).where(results_table.c.key == key)).first()
-            return None if row is None else _result(row, _tests_of(connection, [row.id])[row.id])
+            if row is None:
+                return None
+            return replace(_in_brief(row), output=row.output, tests=_tests_of(connection, [row.id])[row.id])
 
     def students(self) -> list[str]:
         with translate_errors(self.name), self._engine.connect() as connection:
             return list(connection.scalars(sa.select(students_table.c.name).order_by(students_table.c.name)))
 
-    def attempts(self) -> dict[tuple[str, str], list[Attempt]]:
-        """(student, exercise) -> all attempts, oldest first."""
-        with translate_errors(self.name), self._engine.connect() as connection:
-            rows = connection.execute(
-                sa.select(
-                    attempts_table.c.student,
-                    attempts_table.c.path,
-                    attempts_table.c.recorded_at.label("handed_in"),
-                    results_table,
-                    faults_table.c.detail,
-                )
-                .select_from(attempts_table.join(results_table).outerjoin(faults_table))
-                .order_by(attempts_table.c.id)
-            ).all()
-            tests = _tests_of(connection, sorted({row.id for row in rows}))
+    def attempts(
+        self, student: str | None = None, exercises: Sequence[str] | None = None
+    ) -> dict[tuple[str, str], list[Attempt]]:
+        """(student, exercise) -> all attempts, oldest first, with their results in brief.
+
+        Args:
+            student: whose; None for everybody's.
+            exercises: on which exercises; None for all.
+        """
+        brief = [column for column in results_table.c if column is not results_table.c.output]
+        query = (
+            sa.select(
+                attempts_table.c.student,
+                attempts_table.c.path,
+                attempts_table.c.recorded_at.label("handed_in"),
+                *brief,
+            )
+            .select_from(attempts_table.join(results_table))
+            .where(*_about(attempts_table, student, exercises))
+            .order_by(attempts_table.c.id)
+        )
         found: dict[tuple[str, str], list[Attempt]] = {}
-        for row in rows:
-            result = _result(row, tests.get(row.id, ()), row.student, row.path, row.detail or "")
-            found.setdefault((row.student, row.exercise), []).append(Attempt(result, row.handed_in))
+        with translate_errors(self.name), self._engine.connect() as connection:
+            for row in connection.execution_options(yield_per=ROWS).execute(query):
+                attempt = Attempt(_in_brief(row, row.student, row.path), row.handed_in, row.id)
+                found.setdefault((row.student, row.exercise), []).append(attempt)
         return found
 
-    def adjustments(self) -> dict[tuple[str, str], list[Adjustment]]:
-        """(student, exercise) -> all adjustments, oldest first."""
+    def in_full(self, attempts: Iterable[Attempt]) -> list[ExerciseResult]:
+        """The results of these attempts, in their order, with all that is recorded of them."""
+        attempts = list(attempts)
+        full: list[ExerciseResult] = []
         with translate_errors(self.name), self._engine.connect() as connection:
-            rows = connection.execute(sa.select(adjustments_table).order_by(adjustments_table.c.id)).all()
+            for start in range(0, len(attempts), PARAMETERS):
+                part = attempts[start : start + PARAMETERS]
+                ids = sorted({attempt.result_id for attempt in part})
+                query = (
+                    sa.select(results_table.c.id, results_table.c.output, faults_table.c.detail)
+                    .select_from(results_table.outerjoin(faults_table))
+                    .where(results_table.c.id.in_(ids))
+                )
+                rest = {row.id: row for row in connection.execute(query)}
+                tests = _tests_of(connection, ids)
+                for attempt in part:
+                    row = rest[attempt.result_id]
+                    more = {"output": row.output, "detail": row.detail or "", "tests": tests[row.id]}
+                    full.append(replace(attempt.result, **more))
+        return full
+
+    def adjustments(
+        self, student: str | None = None, exercises: Sequence[str] | None = None
+    ) -> dict[tuple[str, str], list[Adjustment]]:
+        """(student, exercise) -> adjustments, oldest first; of one student, or on some exercises, where named."""
+        query = sa.select(adjustments_table).where(*_about(adjustments_table, student, exercises))
+        with translate_errors(self.name), self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(adjustments_table.c.id)).all()
         found: dict[tuple[str, str], list[Adjustment]] = {}
         for row in rows:
             adjustment = Adjustment(
@@ -252,6 +290,18 @@ class Gradebook:
             )
             found.setdefault((row.student, row.exercise), []).append(adjustment)
         return found
+
+
+def _about(
+    table: sa.Table, student: str | None, exercises: Sequence[str] | None
+) -> list[sa.ColumnElement[bool]]:
+    """The conditions that a row is about this student and one of these exercises."""
+    conditions: list[sa.ColumnElement[bool]] = []
+    if student is not None:
+        conditions.append(table.c.student == student)
+    if exercises is not None:
+        conditions.append(table.c.exercise.in_(exercises))
+    return conditions
 
 
 def _check_adjustment(student: str, exercise: str, points: float, reason: str) -> None:
@@ -343,32 +393,30 @@ def _insert_result(connection: sa.Connection, result: ExerciseResult, key: str |
 
 
 def _tests_of(connection: sa.Connection, result_ids: list[int]) -> dict[int, tuple[TestResult, ...]]:
-    """The tests of these results, in order."""
+    """The tests of these results (at most PARAMETERS), in order."""
     found: dict[int, list[TestResult]] = {result_id: [] for result_id in result_ids}
-    for start in range(0, len(result_ids), 500):  # databases bound the number of parameters
-        rows = connection.execute(
-            sa.select(tests_table)
-            .where(tests_table.c.result_id.in_(result_ids[start : start + 500]))
-            .order_by(tests_table.c.result_id, tests_table.c.position)
-        )
-        for row in rows:
-            found[row.result_id].append(
-                TestResult(
-                    **{
-                        name: getattr(row, name)
-                        for name in ("name", "score", "max_score", "diagnosis", "question")
-                    },
-                    visibility=Visibility(row.visibility),
-                    outcome=Outcome(row.outcome),
-                    message=Text(row.message_en, row.message_zh),
-                )
+    rows = connection.execute(
+        sa.select(tests_table)
+        .where(tests_table.c.result_id.in_(result_ids))
+        .order_by(tests_table.c.result_id, tests_table.c.position)
+    )
+    for row in rows:
+        found[row.result_id].append(
+            TestResult(
+                **{
+                    name: getattr(row, name)
+                    for name in ("name", "score", "max_score", "diagnosis", "question")
+                },
+                visibility=Visibility(row.visibility),
+                outcome=Outcome(row.outcome),
+                message=Text(row.message_en, row.message_zh),
             )
+        )
     return {result_id: tuple(tests) for result_id, tests in found.items()}
 
 
-def _result(
-    row: Any, tests: tuple[TestResult, ...], student: str = "", path: str = "", detail: str = ""
-) -> ExerciseResult:
+def _in_brief(row: Any, student: str = "", path: str = "") -> ExerciseResult:
+    """A result from its own row, without what takes room: its output, its tests, and why it is ungraded."""
     return ExerciseResult(
         student=student,
         exercise=row.exercise,
@@ -379,7 +427,4 @@ def _result(
         key=row.key or "",
         path=path,
         message=Text(row.message_en, row.message_zh),
-        detail=detail,
-        output=row.output,
-        tests=tests,
     )

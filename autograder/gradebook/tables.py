@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.errors import UserError
 from autograder.gradebook.policy import Score
-from autograder.gradebook.scores import current_scores
+from autograder.gradebook.scores import counted_results, current_scores
 from autograder.gradebook.store import Gradebook
-from autograder.results import Policy, total
+from autograder.results import ExerciseResult, Policy, total
 from autograder.text import escape_formula
 
 if TYPE_CHECKING:
@@ -23,14 +23,17 @@ def table(book: Gradebook, exercises: Sequence[str], policy: Policy, per: str) -
     """The export. `per` is "student", "exercise" or "test"; UserError for anything else."""
     import pandas as pd
 
-    makers = {"student": _per_student, "exercise": _per_exercise, "test": _per_test}
-    if per not in makers:
+    heads = {"student": ("student", *exercises, "total"), "exercise": PER_EXERCISE, "test": PER_TEST}
+    if per not in heads:
         raise UserError(
             f"--per {per!r}: choose student, exercise or test",
             f"--per {per!r}：请选择 student、exercise 或 test",
         )
-    rows = makers[per](current_scores(book, policy), book.students(), exercises)
-    heads = {"student": ("student", *exercises, "total"), "exercise": PER_EXERCISE, "test": PER_TEST}
+    if per == "test":
+        rows = [row for result, _ in counted_results(book, policy, exercises) for row in _per_test(result)]
+    else:
+        make = _per_student if per == "student" else _per_exercise
+        rows = make(current_scores(book, policy, exercises=exercises), book.students(), exercises)
     frame = pd.DataFrame(rows, columns=pd.Index(heads[per]))  # named, because no rows would leave no head
     text = frame.select_dtypes(include=["object", "str"]).columns
     frame[text] = frame[text].map(escape_formula)
@@ -70,13 +73,11 @@ def _per_exercise(
     ]
 
 
-def _per_test(
-    scores: dict[tuple[str, str], Score], students: Sequence[str], exercises: Sequence[str]
-) -> list[dict[str, Any]]:
+def _per_test(result: ExerciseResult) -> list[dict[str, Any]]:
     return [
         {
-            "student": student,
-            "exercise": name,
+            "student": result.student,
+            "exercise": result.exercise,
             "test": test.name,
             "visibility": test.visibility.value,
             "outcome": test.outcome.value,
@@ -84,8 +85,5 @@ def _per_test(
             "max_score": test.max_score,
             "diagnosis": test.diagnosis,
         }
-        for student in students
-        for name in exercises
-        if (score := scores.get((student, name))) is not None
-        for test in score.result.tests
+        for test in result.tests
     ]

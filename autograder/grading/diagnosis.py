@@ -18,7 +18,7 @@ from torch import Tensor
 
 from autograder.remote.errors import StudentError
 from autograder.remote.proxy import Call, Handle
-from autograder.results import Outcome
+from autograder.results import Outcome, function_of
 
 REFERENCE = ""  # the name of the variant that is no mistake
 SCALE = 1e-4  # two outputs are the same if they differ by less than this, relative to their size
@@ -59,7 +59,7 @@ class Diagnostician:
     def diagnose(self, student: Behaviour) -> dict[str, str]:
         """Failing test -> misconception. A test that several explain goes to the one that explains most of them."""
         failing = {name for name, seen in student.items() if seen.outcome not in SILENT and seen.trace}
-        functions = {name.split("[")[0] for name in failing}
+        functions = {function_of(name) for name in failing}
         # Whoever passes the test that catches a mistake has not made it: that variant need not be run.
         candidates = [name for name, test in self.caught.items() if test in functions]
         explained = {name: self._explained(student, failing, name) for name in candidates}
@@ -79,7 +79,7 @@ class Diagnostician:
         }
         fails = {test for test in both if variant[test].outcome not in SILENT}
         # Another mistake can look like this one in some cases of the test that catches it, and differ in the rest.
-        if any(test.split("[")[0] == self.caught[name] for test in fails & failing - tests):
+        if any(function_of(test) == self.caught[name] for test in fails & failing - tests):
             return set()
         by_value = any(_telling(variant[test], reference[test]) for test in tests)
         # An exception, or running out of time or memory, counts only where all that fails agrees, on both sides.

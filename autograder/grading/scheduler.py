@@ -1,6 +1,7 @@
 """Grade a class's submissions: find what is new, run it here or on Dask workers, hand each result over as it comes.
 
-Results are keyed by content, so a run that was interrupted goes on where it stopped, and a second run grades nothing.
+What is known already is settled while the class is collected, student by student. What is new is graded exercise by
+exercise, so that one exercise at a time has to be ready. Results are keyed by content, so a run that was interrupted goes on where it stopped, and a second run grades nothing.
 Workers record nothing; the caller's `record` is the only writer.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from msgspec.structs import replace
@@ -20,10 +22,8 @@ from autograder.errors import UserError
 from autograder.grading.bundle import Bundle, bundle_of, result_key
 from autograder.grading.grader import ungraded
 from autograder.grading.internal_errors import internal_error
-from autograder.grading.submissions import (
-    Submission,
-    submissions_of,
-)
+from autograder.grading.spool import Spool, Waiting
+from autograder.grading.submissions import Submission, submissions_of
 from autograder.grading.worker import Mode, Worker
 from autograder.results import ExerciseResult, Isolation
 from autograder.sandbox.errors import SandboxUnavailable
@@ -39,6 +39,7 @@ def _grade_task(bundle: Bundle, submission: Submission, mode: Mode) -> ExerciseR
     if mode not in _workers:
         _workers[mode] = Worker(mode)
         atexit.register(_workers[mode].close)
+    _workers[mode].keep_only(bundle.exercise)
     return _workers[mode].grade(bundle, submission)
 
 
@@ -68,6 +69,7 @@ class Grader:
     """Grades the submissions of a class to the given exercises.
 
     known: the recorded result for a key, or None. record: called with every result, cached or new, in the driver.
+    collected: called with each student whose files were read, and with how many of their submissions are new.
     """
 
     exercises: Sequence[Exercise]
@@ -76,6 +78,7 @@ class Grader:
     record: Callable[[ExerciseResult], None]
     workers: int = 1
     scheduler: str | None = None
+    collected: Callable[[str, int], None] = lambda student, new: None
 
     def run(self, students: Mapping[str, Sequence[Path]], folder: Path | None = None) -> Iterator[Settled]:
         """Grade what is new, yielding each settled submission.
@@ -88,42 +91,66 @@ class Grader:
         worker = Worker(self.mode)
         try:
             isolation = worker.isolation  # refuses here, before anything is graded, where nothing protects
-            with self._runner(worker) as runner:
-                pending = self._pending(students, folder, bundles, isolation, worker)
-                yield from runner(pending)
+            with self._runner(worker) as runner, TemporaryDirectory(prefix="autograder-") as place:
+                spool = Spool(Path(place))
+                for student, entries in students.items():
+                    found = submissions_of(student, entries, self.exercises, worker.unpack, folder)
+                    yield from self._collect(student, found, bundles, isolation, spool)
+                yield from runner(self._pending(bundles, spool))
         finally:
             worker.close()
 
-    def _pending(
+    def _collect(
         self,
-        students: Mapping[str, Sequence[Path]],
-        folder: Path | None,
-        bundles: dict[str, Bundle],
+        student: str,
+        submissions: Iterable[Submission],
+        bundles: Mapping[str, Bundle],
         isolation: Isolation,
-        worker: Worker,
-    ) -> Iterator[tuple[Bundle, Submission] | Settled]:
-        """Each submission as work to do, or as the progress it already is."""
-        for student, entries in students.items():
-            try:
-                handed_in = list(submissions_of(student, entries, self.exercises, worker.unpack, folder))
-            except (UserError, SandboxUnavailable):
-                raise  # every other student would meet it, too
-            except Exception as error:
-                yield from self._ungraded(student, bundles, internal_error("collecting", error))
-                continue
-            for submission in handed_in:
-                bundle = bundles[submission.exercise]
-                known = None
+        spool: Spool,
+    ) -> Iterator[Settled]:
+        """Settle those of a student's submissions that are known, and let the others wait."""
+        known: list[ExerciseResult] = []
+        new: list[Waiting] = []
+        try:
+            for submission in submissions:
+                key = ""
                 if submission.problem is None:
-                    known = self.known(result_key(bundle, submission.main, submission.files, isolation))
-                if known is None:
+                    key = result_key(
+                        bundles[submission.exercise], submission.main, submission.files, isolation
+                    )
+                result = self.known(key) if key else None
+                if result is None:
+                    new.append(spool.keep(submission, key))
+                else:
+                    known.append(replace(result, student=student, path=submission.path))
+        except (UserError, SandboxUnavailable):
+            raise  # every other student would meet it, too
+        except Exception as error:
+            known, new = [], []
+            yield from self._ungraded(student, bundles, internal_error("collecting", error))
+        for result in known:
+            yield self._cached(result)
+        for waiting in new:
+            spool.add(waiting)
+        self.collected(student, len(new))
+
+    def _pending(
+        self, bundles: Mapping[str, Bundle], spool: Spool
+    ) -> Iterator[tuple[Bundle, Submission] | Settled]:
+        """Each submission that waits, as work to do; or settled, where another student's was the same."""
+        for name, bundle in bundles.items():
+            for key, submission in spool.take(name):
+                result = self.known(key) if key else None
+                if result is None:
                     yield bundle, submission
                 else:
-                    result = replace(known, student=submission.student, path=submission.path)
-                    self.record(result)
-                    yield Settled(result, cached=True)
+                    yield self._cached(replace(result, student=submission.student, path=submission.path))
 
-    def _ungraded(self, student: str, bundles: dict[str, Bundle], detail: str) -> Iterator[Settled]:
+    def _cached(self, result: ExerciseResult) -> Settled:
+        self.record(result)
+        return Settled(result, cached=True)
+
+    def _ungraded(self, student: str, bundles: Mapping[str, Bundle], detail: str) -> Iterator[Settled]:
         """What was handed in, nobody knows; not to have looked is nobody's zero."""
         for bundle in bundles.values():
             result = ungraded(bundle, Submission(student, bundle.exercise, student), detail)
@@ -154,7 +181,9 @@ class _Here:
             if isinstance(item, Settled):
                 yield item
                 continue
-            result = self.worker.grade(*item)
+            bundle, submission = item
+            self.worker.keep_only(bundle.exercise)
+            result = self.worker.grade(bundle, submission)
             self.record(result)
             yield Settled(result, cached=False)
 

@@ -71,6 +71,14 @@ class Worker:
             self._graders[bundle.exercise] = ExerciseGrader(bundle, self._open, self.isolation)
         return self._graders[bundle.exercise]
 
+    def keep_only(self, exercise: str) -> None:
+        """Drop the graders of all other exercises, with their traces and tensors."""
+        others = self._graders.keys() - {exercise}
+        if others:
+            for name in others:
+                self._graders.pop(name).close()
+            gc.collect()  # a grader and its diagnostician refer to each other
+
     def grade(self, bundle: Bundle, submission: Submission) -> ExerciseResult:
         """One result. A fault of ours is tried once more from a clean start; a second one is nobody's zero."""
         detail = ""
@@ -95,7 +103,7 @@ class Worker:
         return self.sandbox.unpack(archive, max_bytes=MAX_ARCHIVE, max_files=MAX_ENTRIES)
 
     def close(self) -> None:
-        self._graders.clear()
+        self.keep_only("")
         if self._sandbox is not None:
             self._sandbox.close()
             self._sandbox = None

@@ -40,18 +40,24 @@ def columns(course: Course, only: Sequence[str], scores: Mapping[tuple[str, str]
     """What is named, as one item each; else the course's assignments, else its exercises."""
     titles = {unit.id: unit.title.text for unit in course.units}
     titles |= {assignment.id: assignment.title.text for assignment in course.assignments}
+    recorded = recorded_points(scores)
     names = list(only) or [assignment.id for assignment in course.assignments] or list(course.exercises)
     found = []
     for name in names:
         exercises = course.select([name])
         title = titles.get(name.rstrip("/")) or exercises[0].public.title.text
-        found.append(Column(name, title, full_points(exercises, scores)))
+        found.append(Column(name, title, full_points(exercises, recorded)))
     return found
 
 
-def full_points(exercises: Iterable[Exercise], scores: Mapping[tuple[str, str], Score]) -> dict[str, float]:
-    """Exercise -> the points that can be had: as recorded, else as its file says."""
+def recorded_points(scores: Mapping[tuple[str, str], Score]) -> dict[str, float]:
+    """Exercise -> the points that could be had when it was graded."""
     recorded: dict[str, float] = {}
     for (_, name), score in scores.items():
         recorded[name] = max(recorded.get(name, 0.0), score.max_score)
-    return {exercise.id: recorded.get(exercise.id, exercise.public.max_score) for exercise in exercises}
+    return recorded
+
+
+def full_points(exercises: Iterable[Exercise], recorded: Mapping[str, float]) -> dict[str, float]:
+    """Exercise -> the points that can be had: as recorded, else as its file says."""
+    return {e.id: recorded.get(e.id) or e.public.max_score for e in exercises}

@@ -5,6 +5,7 @@ Skeletons are generated afresh: the ones on disk may hold an instructor's own at
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from autograder.course.toml import read_text
 from autograder.platforms.wheel import write_package
 from autograder.text import Text
 
+SKELETON_LINK = re.compile(r"\]\(\.\./\.\./exercises/(\w+/\w+)\.py\)")  # in a lesson
 # Pages and data of course/ that go with any exercise.
 SHARED = ("LICENSE.md", "conventions.md", "conventions.zh.md", "examples.toml", "glossary.toml")
 
@@ -84,7 +86,8 @@ def write_course(selection: Selection, out: Path) -> list[Exercise]:
             _put(out / path.relative_to(exercise.root), text)
         for path in (exercise.public_tests, *exercise.given_parts("exercises").values()):
             _copy(path, exercise.root, out)
-        _write_lessons(exercise, out)
+    for unit in dict.fromkeys(exercise.unit for exercise in selection.exercises):
+        _write_lessons([exercise for exercise in selection.exercises if exercise.unit == unit], out)
     for name in SHARED:
         _copy(selection.course.root / "course" / name, selection.course.root, out)
     for path, text in _catalogue(selection).items():
@@ -109,10 +112,10 @@ def leave_notebooks_only(released: Sequence[Exercise], out: Path) -> None:
     for exercise in released:
         exercise.skeleton.unlink()
     (out / "pytest.ini").unlink()
+    notebooks = {exercise.id: f"](../../{exercise.topic}.ipynb)" for exercise in released}
     for lesson in (out / "course").rglob("*.md"):
         text = lesson.read_text(encoding="utf-8")
-        for exercise in released:
-            text = text.replace(f"](../../exercises/{exercise.id}.py)", f"](../../{exercise.topic}.ipynb)")
+        text = SKELETON_LINK.sub(lambda link: notebooks.get(link[1], link[0]), text)
         lesson.write_text(text, encoding="utf-8")
 
 
@@ -141,13 +144,13 @@ def _student_files(exercise: Exercise) -> dict[Path, str]:
     return {path: path.read_text(encoding="utf-8") for path in (exercise.skeleton, exercise.public_spec_file)}
 
 
-def _write_lessons(exercise: Exercise, out: Path) -> None:
-    """The exercise's lesson in both languages (the skeleton links to both), its unit's overview, and figures."""
-    folder = exercise.root / "course" / exercise.unit
-    for path in sorted(folder.rglob("*")):
-        lesson = path.name.split(".")[0] in (exercise.topic, "overview")
-        if path.is_file() and (lesson or path.suffix not in (".md", ".toml")):
-            _copy(path, exercise.root, out)
+def _write_lessons(exercises: Sequence[Exercise], out: Path) -> None:
+    """One unit's lessons in both languages (the skeletons link to both), its overview, and figures."""
+    root, unit = exercises[0].root, exercises[0].unit
+    names = {"overview", *(exercise.topic for exercise in exercises)}
+    for path in sorted((root / "course" / unit).rglob("*")):
+        if path.is_file() and (path.name.split(".")[0] in names or path.suffix not in (".md", ".toml")):
+            _copy(path, root, out)
 
 
 def _catalogue(selection: Selection) -> dict[Path, str]:

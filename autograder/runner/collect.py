@@ -21,7 +21,7 @@ import pytest
 
 from autograder.course import CourseError
 from autograder.course.toml import read_text
-from autograder.results import Limits, Visibility
+from autograder.results import Limits, Visibility, function_of
 from autograder.text import Text
 
 # student.name, assert_choice(student, "name", ...), ranks(4, "name", ...)
@@ -48,7 +48,7 @@ class TestCase:
 
     @property
     def function_name(self) -> str:
-        return self.name.split("[")[0]
+        return function_of(self.name)
 
     def question(self, questions: Sequence[str]) -> str:
         """The one of an exercise's questions (in the file's order) that this test belongs to: the last that it uses.

@@ -114,7 +114,7 @@ def test_the_maximum_of_what_nobody_handed_in(
 ) -> None:
     book.record(result("s001", "extras/vowels", max_score=4.0))
     show = ("gradebook", "show", "--course", toy, "--gradebook", tmp_path / "book.db")
-    assert re.search(r"/– +┃ +/4 +┃ +/4", cli(*show).out)
+    assert re.search(r"/12 +┃ +/4 +┃ +/16", cli(*show).out)
 
 
 def test_a_chinese_hint_is_whole(book: Gradebook) -> None:

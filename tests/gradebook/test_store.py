@@ -56,7 +56,7 @@ def test_what_is_recorded_comes_back(book: Gradebook, reopen: Callable[[], Grade
     with reopen() as again:
         ((place, attempts),) = again.attempts().items()
         assert place == ("s001", "basics/affine")
-        assert [attempt.result for attempt in attempts] == [result()]
+        assert again.in_full(attempts) == [result()]
         known = again.known("k1")
     assert known == replace(result(), student="", path="")
     assert known is not None
@@ -83,7 +83,7 @@ def test_the_same_content_of_two_students_is_stored_once(book: Gradebook) -> Non
     book.record(result("s001"))
     book.record(result("s002"))
     attempts = book.attempts()
-    assert attempts["s002", "basics/affine"][0].result == result("s002")
+    assert book.in_full(attempts["s002", "basics/affine"]) == [result("s002")]
     with book._engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM results")) == 1
         assert connection.scalar(sa.text("SELECT count(*) FROM tests")) == len(TESTS)
@@ -119,9 +119,9 @@ def test_why_it_is_ungraded(book: Gradebook, reopen: Callable[[], Gradebook]) ->
     for detail in ("no zygote\n  in /tmp/a", "no zygote\n  in /tmp/b", "", "no fork"):
         book.record(ungraded(detail=detail))
     with reopen() as again:
-        history = again.attempts()["s001", "basics/affine"]
-    assert [attempt.result.detail for attempt in history] == ["no zygote\n  in /tmp/a", "", "no fork"]
-    assert [attempt.result.key for attempt in history] == [""] * 3
+        history = again.in_full(again.attempts()["s001", "basics/affine"])
+    assert [found.detail for found in history] == ["no zygote\n  in /tmp/a", "", "no fork"]
+    assert [found.key for found in history] == [""] * 3
 
 
 def test_a_gradebook_from_before_reasons_were_kept(book: Gradebook, reopen: Callable[[], Gradebook]) -> None:
@@ -130,8 +130,8 @@ def test_a_gradebook_from_before_reasons_were_kept(book: Gradebook, reopen: Call
         connection.execute(sa.text("DROP TABLE faults"))
     with reopen() as again:
         again.record(ungraded(detail="no fork"))
-        history = again.attempts()["s001", "basics/affine"]
-    assert [attempt.result.detail for attempt in history] == ["", "no fork"]
+        history = again.in_full(again.attempts()["s001", "basics/affine"])
+    assert [found.detail for found in history] == ["", "no fork"]
 
 
 def test_ungraded_is_never_known(book: Gradebook) -> None:
@@ -205,9 +205,9 @@ def test_no_attempts_no_score() -> None:
 def test_hostile_text(book: Gradebook) -> None:
     nasty = "'; DROP TABLE students; -- \U0001f600 \\ \" \n"
     book.record(result(student=nasty, key="n", output="nul \0 inside", message=Text(nasty, nasty)))
-    (attempt,) = book.attempts()[nasty, "basics/affine"]
-    assert attempt.result.message.en == nasty
-    assert attempt.result.output == "nul  inside"
+    (found,) = book.in_full(book.attempts()[nasty, "basics/affine"])
+    assert found.message.en == nasty
+    assert found.output == "nul  inside"
     assert book.students() == [nasty]
 
 

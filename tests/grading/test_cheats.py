@@ -427,7 +427,8 @@ def grade(place: Path, sources: dict[str, str]) -> Graded:
     with Gradebook(str(place / "gradebook.db")) as book:
         grader = Grader([exercise], Mode(hide=(ROOT,)), known=book.known, record=book.record)
         results = {item.result.student: item.result for item in grader.run(students_of(folder))}
-        recorded = {student: history[-1].result for (student, _), history in book.attempts().items()}
+        last = book.in_full(history[-1] for history in book.attempts().values())
+        recorded = {result.student: result for result in last}
     return Graded(results, recorded, folder)
 
 

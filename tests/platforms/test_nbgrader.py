@@ -210,6 +210,17 @@ def test_scores(graded: Any) -> None:
         assert book.attempts()["o'brien", "basics/affine"][0].result.path == "o'brien/week1/affine.ipynb"
 
 
+def test_sync_reads_an_assignment_s_results_at_once(
+    graded: Any, autograder: Autograder, statements: Callable[..., Any]
+) -> None:
+    with statements() as seen:
+        code, said = autograder("gradebook", "sync", *graded.options)
+    assert code == 0, said
+    assert len([one for one in seen if "FROM tests" in one]) == 1
+    of_attempts = [one for one in seen if "FROM attempts" in one]
+    assert of_attempts and all("exercise IN" in one for one in of_attempts)
+
+
 def test_comments(graded: Any) -> None:
     found = {(student, name): said for student, name, said, _ in rows(graded.nbgrader, COMMENTS)}
     assert found["s001", "affine"] is None

@@ -20,7 +20,7 @@ import msgspec
 
 from autograder.feedback.report import FAILED_SYMBOL, SYMBOLS, Report
 from autograder.platforms.github.public_run import not_begun
-from autograder.results import Outcome, TestResult, total
+from autograder.results import Outcome, by_function, total
 from autograder.text import Text, number
 
 LARGEST_SCALE = 1000
@@ -54,11 +54,8 @@ class TestFunction:
 
 def functions_of(report: Report) -> list[TestFunction]:
     """A report's test functions."""
-    functions: dict[str, list[TestResult]] = {}
-    for test in report.tests:
-        functions.setdefault(test.name.split("[")[0], []).append(test)
     rows = []
-    for name, tests in functions.items():
+    for name, tests in by_function(report.tests).items():
         worst = next((test for test in tests if test.outcome is not Outcome.PASSED), tests[0])
         points = (total(test.score for test in tests), total(test.max_score for test in tests))
         rows.append(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from autograder.course import Course, Exercise
 from autograder.gradebook import Gradebook
 from autograder.gradebook.scores import current_scores
-from autograder.platforms.columns import Column, full_points
+from autograder.platforms.columns import Column, full_points, recorded_points
 from autograder.platforms.github.clones import Clone
 from autograder.text import Text, escape_formula, machine_number
 
@@ -23,7 +23,8 @@ def grades_csv(
     course: Course, clones: Sequence[Clone], exercises: Sequence[Exercise], book: Gradebook, lang: str
 ) -> str:
     """The CSV text. The assignment's and the starter code's address are not in a clone: they stay empty."""
-    scores, roster = current_scores(book, course.policy), book.roster()
+    scores = current_scores(book, course.policy, exercises=[exercise.id for exercise in exercises])
+    recorded, roster = recorded_points(scores), book.roster()
     assignments = {a.id.replace("_", "-"): a for a in course.assignments}
     out = io.StringIO(newline="")
     sheet = csv.writer(out)
@@ -31,7 +32,7 @@ def grades_csv(
     for clone in clones:
         chosen = assignments.get(clone.assignment.replace("_", "-"))
         wanted = set(course.select(chosen.exercises)) if chosen else set(course)
-        item = Column("", Text(), full_points([e for e in exercises if e in wanted], scores))
+        item = Column("", Text(), full_points([e for e in exercises if e in wanted], recorded))
         handed_in = any((clone.student, name) in scores for name in item.points)
         points = item.score(clone.student, scores) if handed_in else 0.0
         person = roster.get(clone.student)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from autograder.grading.bundle import ENGINE
-from autograder.results import ExerciseResult, Outcome, Status, TestResult, Visibility, total
+from autograder.results import ExerciseResult, Outcome, Status, TestResult, Visibility, function_of, total
 from autograder.text import Text
 
 UNGRADED = (
@@ -113,7 +113,7 @@ class GradescopeReport:
         groups: dict[tuple[str, str], list[TestResult]] = {}
         for test in tests:
             unanswered = test.outcome is Outcome.NOT_IMPLEMENTED and test.question
-            key = ("question", test.question) if unanswered else (test.visibility, test.name.split("[")[0])
+            key = ("question", test.question) if unanswered else (test.visibility, function_of(test.name))
             groups.setdefault((key[0], key[1] or ""), []).append(test)
         labels, hidden = [], 0
         for kind, name in groups:

@@ -128,42 +128,50 @@ class NbgraderSync:
     def write(self, show: Show, lang: str) -> SyncResult:
         """Write scores, comments and notebooks of everything that is graded; then take back what people decided."""
         done = SyncResult(foreign=self.foreign)
-        attempts = self.book.attempts()
         entries: list[Entry] = []
         for assignment, notebooks in self.notebooks.items():
-            for handed_in in self.place.handed_in(assignment):
-                settled = self._settled(handed_in, notebooks, attempts)
-                if settled is None:
-                    done.waiting += 1
-                    continue
+            for handed_in, settled in self._counted(assignment, notebooks, done):
                 tables = self._tables(notebooks, settled, show)
                 entries.append(self._entry(handed_in, notebooks, settled, tables))
                 done.notebooks += self._write_notebooks(handed_in, notebooks, tables, lang)
         done.rows = self.database.write(entries)
-        places = {
-            (s.released.assignment, s.released.name): s
-            for notebooks in self.notebooks.values()
-            for s in notebooks
-        }
         exercises = {
-            place: (notebook.released.exercise.id, notebook.released.exercise.public.max_score)
-            for place, notebook in places.items()
+            (item.assignment, item.name): (item.exercise.id, item.exercise.public.max_score)
+            for item in self.released
         }
         decisions = self.database.manual_grades(list(self.notebooks))
-        done.adjustments = import_manual_grades(self.book, decisions, exercises, attempts)
+        attempted = self.book.attempts(exercises=sorted({name for name, _ in exercises.values()}))
+        done.adjustments = import_manual_grades(self.book, decisions, exercises, attempted)
         return done
+
+    def _counted(
+        self, assignment: str, notebooks: Sequence[GradedNotebook], done: SyncResult
+    ) -> Iterator[tuple[HandedIn, dict[str, ExerciseResult | None]]]:
+        """Each submission of which everything is graded, with the results that count; the others are counted in `done`."""
+        exercises = [notebook.released.exercise.id for notebook in notebooks]
+        attempts = self.book.attempts(exercises=exercises)
+        found = []
+        for handed_in in self.place.handed_in(assignment):
+            settled = self._settled(handed_in, notebooks, attempts)
+            if settled is None:
+                done.waiting += 1
+            else:
+                found.append((handed_in, settled))
+        full = iter(self.book.in_full(a for _, settled in found for a in settled.values() if a is not None))
+        for handed_in, settled in found:
+            yield handed_in, {name: None if a is None else next(full) for name, a in settled.items()}
 
     def _settled(
         self,
         handed_in: HandedIn,
         notebooks: Sequence[GradedNotebook],
         attempts: Mapping[tuple[str, str], Sequence[Attempt]],
-    ) -> dict[str, ExerciseResult | None] | None:
-        """Exercise -> the result that counts, None for one that was not handed in; None if something handed in is not graded yet."""
+    ) -> dict[str, Attempt | None] | None:
+        """Exercise -> the attempt that counts, None for one that was not handed in; None if something handed in is not graded yet."""
         exercises = [notebook.released.exercise for notebook in notebooks]
         topics = {exercise.topic for exercise in self.course}
         paths = handed_in.answers([notebook.released.name for notebook in notebooks], topics)
-        found: dict[str, ExerciseResult | None] = {}
+        found: dict[str, Attempt | None] = {}
         present = {
             submission.exercise: submission
             for submission in submissions_of(
@@ -176,7 +184,7 @@ class NbgraderSync:
             if submission is not None and not self._graded(submission, history):
                 return None
             score = score_of(history, (), self.course.policy)
-            found[exercise.id] = None if score is None else score.result
+            found[exercise.id] = None if score is None else score.attempt
         return found
 
     def _graded(self, submission: Submission, history: Sequence[Attempt]) -> bool:
