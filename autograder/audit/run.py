@@ -14,6 +14,7 @@ import msgspec
 from autograder.audit.report import Ended, Event, ExerciseAudit, Refused
 from autograder.course import Course, Exercise
 from autograder.errors import UserError
+from autograder.sandbox.sandbox import refuse_other_systems
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -32,8 +33,9 @@ def audit_events(
     Args:
         workers: how many processes audit at once; by default one for each processor.
 
-    Raises: UserError where nothing can be audited.
+    Raises: UserError where nothing can be audited, SandboxUnavailable where nothing can be confined.
     """
+    refuse_other_systems()
     names = [exercise.id for exercise in exercises]
     request = {"root": str(course.root), "exercises": names, "workers": workers or processors()}
     # An option that somebody runs pytest with is not meant for the oracle tests.

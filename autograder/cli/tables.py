@@ -137,7 +137,7 @@ class GradeTable:
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Table | str]:
         for part in self._parts(options.max_width):
-            table = Table()
+            table = Table(show_edge=False)
             table.add_column(self.head, overflow="fold")
             for column in part:
                 table.add_column(column.head, justify="right", style=column.style, no_wrap=True)
@@ -150,9 +150,9 @@ class GradeTable:
 
     def _parts(self, width: int) -> list[list[Column]]:
         """The columns, as many side by side as fit beside the students."""
-        frame = 3  # two blanks and a line for each column, and one line more
+        frame = 3  # two blanks for each column, and a line between two
         longest = max(map(cell_len, (self.head, *self.students)))
-        room = width - 1 - frame - min(longest, NAME_WIDTH)
+        room = width + 1 - frame - min(longest, NAME_WIDTH)
         parts: list[list[Column]] = [[]]
         left = room
         for column in self.columns:

@@ -1,8 +1,9 @@
 """Grade a class's submissions: find what is new, run it here or on Dask workers, hand each result over as it comes.
 
 What is known already is settled while the class is collected, student by student. What is new is graded exercise by
-exercise, so that one exercise at a time has to be ready. Results are keyed by content, so a run that was interrupted goes on where it stopped, and a second run grades nothing.
-Workers record nothing; the caller's `record` is the only writer.
+exercise, so that one exercise at a time has to be ready. Results are keyed by content, so a run that was interrupted
+goes on where it stopped, and a second run grades nothing. Workers record nothing; the caller's `record` is the only
+writer.
 """
 
 from __future__ import annotations

@@ -95,6 +95,17 @@ def level_of(report: LayerReport, nothing_hidden: bool = False) -> Level | None:
     return Level.STANDARD if report.namespaces or report.landlock else Level.FULL
 
 
+def refuse_other_systems() -> None:
+    """SandboxUnavailable where this system has none of the layers; it is asked before a process is started."""
+    if platform.system() != "Linux" or platform.machine() not in NUMBERS:
+        raise SandboxUnavailable(
+            f"submissions can't be confined on {platform.system()} {platform.machine()}: "
+            "run the grader on Linux (x86_64 or aarch64), in WSL2 or in Docker",
+            f"在 {platform.system()} {platform.machine()} 上无法隔离提交："
+            "请在 Linux（x86_64 或 aarch64）、WSL2 或 Docker 中运行评分程序",
+        )
+
+
 class Sandbox:
     """A zygote that forks confined children, each running one program. A context manager.
 
@@ -118,13 +129,7 @@ class Sandbox:
         nothing_hidden: bool = False,
         without: Collection[str] = (),
     ) -> None:
-        if platform.system() != "Linux" or platform.machine() not in NUMBERS:
-            raise SandboxUnavailable(
-                f"submissions can't be confined on {platform.system()} {platform.machine()}: "
-                "run the grader on Linux (x86_64 or aarch64), in WSL2 or in Docker",
-                f"在 {platform.system()} {platform.machine()} 上无法隔离提交："
-                "请在 Linux（x86_64 或 aarch64）、WSL2 或 Docker 中运行评分程序",
-            )
+        refuse_other_systems()
         self._wanted = level
         self._program = program
         self._nothing_hidden = nothing_hidden

@@ -128,8 +128,8 @@ def test_what_a_submission_prints_is_not_json(cli: Cli, toy: Path, edited: Edit)
 def test_grade(graded: tuple[Any, Path]) -> None:
     said, book = graded
     assert said.code == 0, said.err
-    rows = {line.split("│")[1].strip(): line for line in said.out.splitlines() if re.search(r"│ s00\d", line)}
-    assert [rows[name].split("│")[2].strip() for name in ("s001", "s002", "s003")] == ["4", "1", "0!"]
+    rows = {line.split("│")[0].strip(): line for line in said.out.splitlines() if re.match(r" s00\d", line)}
+    assert [rows[name].split("│")[1].strip() for name in ("s001", "s002", "s003")] == ["4", "1", "0!"]
     assert re.search(r"extras/vowels +│ lower_only +│ s002", said.out)
     assert "2 graded, 0 known already, 1 could not be read, 0 left ungraded" in said.err
     assert "\n  s003  extras/vowels: Two files answer this exercise: " in said.err

@@ -60,9 +60,7 @@ def rows(
     table = grade_table(book, course, shown, book.students(), say)
     Console(file=out, width=width, highlight=False).print(table)
     lines = [
-        [cell.strip() for cell in line[1:-1].split("│")]
-        for line in out.getvalue().splitlines()
-        if line[:1] == "│"
+        [cell.strip() for cell in line.split("│")] for line in out.getvalue().splitlines() if "│" in line
     ]
     return re.findall(r"/([\d.]+) ", out.getvalue()), {line[0]: line[1:] for line in lines}, out.getvalue()
 

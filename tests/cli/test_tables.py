@@ -87,14 +87,14 @@ def test_no_number_is_cut(book: Gradebook, width: int) -> None:
             assert f"{11.21 + row + column / 100:.2f}" in numbers
     for whole in ("78.75", "85.75", "92.75"):  # the totals, each of them once
         assert numbers.count(whole) == 1
-    tables = shown.count("┏")
+    tables = shown.count(" student ")
     assert tables == 1 if width >= 80 else tables > 1
     assert shown.count("s001") == tables  # every table says whose numbers these are
     assert shown.count("/20 ") == len(EXERCISES)
     if width == 200:
         assert LONG in shown and CHINESE in shown
     else:
-        folded = [line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")]
+        folded = [line.split("│")[0].strip() for line in shown.splitlines() if "│" in line]
         assert "".join(folded).count(LONG) == "".join(folded).count(CHINESE) == tables
 
 

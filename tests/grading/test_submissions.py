@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -149,6 +150,9 @@ def test_a_bad_zip_stands_where_something_is_missing(hand_in: HandIn, toy_course
 
 def test_topics_of_the_same_name(hand_in: HandIn, toy_course: Course) -> None:
     twins = [Exercise(toy_course.root, "one", "idea"), Exercise(toy_course.root, "two", "idea")]
+    for twin in twins:
+        twin.public_spec_file.parent.mkdir()
+        shutil.copy(toy_course.exercise("vowels").public_spec_file, twin.public_spec_file)
     folder = hand_in("s001", {"one/idea.py": "1", "two/idea.py": "2"})
     assert [s.files["idea.py"] for s in found(folder, "s001", toy_course, exercises=twins)] == [b"1", b"2"]
     folder = hand_in("s002", {"idea.py": "?"})

@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from autograder.remote.channel import Channel, Closed
 
 from autograder.remote import wire
 from autograder.remote.frames import Frames
 from autograder.remote.stream import Inbox
 from autograder.remote.wire import ORDINARY, WireError
 from autograder.sandbox.budget import Budget
+from autograder.sandbox.channel import Channel, Closed
 from autograder.sandbox.errors import TimedOut
 
 
