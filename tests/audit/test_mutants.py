@@ -291,7 +291,7 @@ def test_a_mutant_that_loops_is_ended(
 
 def test_the_reference_must_pass(audited: Audited, affine: Exercise, edited: Edit) -> None:
     edited(affine.public_tests, "torch.tensor([[3.0, -3.0]])", "torch.tensor([[3.0, -4.0]])")
-    with pytest.raises(CourseError, match=r"affine\.py does not pass test_affine_by_hand within 2 s itself"):
+    with pytest.raises(CourseError, match=r"affine\.py does not pass test_affine_by_hand itself"):
         audited()
 
 

@@ -217,3 +217,15 @@ def test_a_capstone_names_its_parts(course: Path, old: str, new: str, edited: Ca
     edited(course / "solutions/final/pipeline.toml", old, new)
     with pytest.raises(CourseError, match="`parts` belongs to kind"):
         _ = Course.load(course).exercise("final/pipeline").spec
+
+
+def test_a_capstone_s_mutants_have_its_own_time(
+    course: Path, shared_sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What trains takes longer than a mutant of another exercise may."""
+    from autograder.audit import kill
+
+    monkeypatch.setattr(kill, "SECONDS", 1e-6)
+    loaded = Course.load(course, authoring=True)
+    (report,) = kill.audit_mutants(loaded, [loaded.exercise("final/pipeline")], workers=1)
+    assert (report.mutants, report.killed) == (7, 6)  # what is added to all is subtracted again
