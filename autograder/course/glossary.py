@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from autograder.course.spec import BothLanguages, Filled
+from autograder.course.spec import BothLanguages, Filled, require_languages
 from autograder.course.toml import CourseError, read_toml
 
 GLOSSARY_FILE = Path("course") / "glossary.toml"
@@ -37,7 +37,11 @@ class _GlossaryFile(Struct, frozen=True, forbid_unknown_fields=True):
 def load_glossary(root: Path) -> tuple[Term, ...]:
     """The terms of the course at `root`, in the file's order; none where it has no glossary."""
     path = root / GLOSSARY_FILE
-    return read_toml(path, _GlossaryFile).term if path.is_file() else ()
+    if not path.is_file():
+        return ()
+    glossary = read_toml(path, _GlossaryFile)
+    require_languages(path, glossary, ("en", "zh"))
+    return glossary.term
 
 
 def glossary_table(terms: tuple[Term, ...], lang: str) -> str:

@@ -21,6 +21,7 @@ from autograder.course.glossary import (
     with_glossary,
 )
 from autograder.course.spec import BothLanguages
+from autograder.course.toml import CourseError
 from autograder.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +53,15 @@ def test_build_writes_the_table_into_both_pages(tmp_path: Path) -> None:
     assert [built.state for built in build_conventions(tmp_path)] == [State.WRITTEN] * 2
     assert "| token | 新词 |" in (tmp_path / CONVENTIONS["en"]).read_text(encoding="utf-8")
     assert "| 新词（token） |" in (tmp_path / CONVENTIONS["zh"]).read_text(encoding="utf-8")
+
+
+def test_a_meaning_is_given_in_both_languages(tmp_path: Path) -> None:
+    (tmp_path / GLOSSARY_FILE).parent.mkdir()
+    (tmp_path / GLOSSARY_FILE).write_text(
+        '[[term]]\nen = "token"\nzh = "词元"\nmeaning.en = "A piece."\n', encoding="utf-8"
+    )
+    with pytest.raises(CourseError, match=r"glossary\.toml: .*`zh` \(at term\[0\]\.meaning\)"):
+        load_glossary(tmp_path)
 
 
 def test_a_course_without_a_glossary_builds(tmp_path: Path) -> None:
