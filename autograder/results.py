@@ -79,7 +79,7 @@ class TestResult(Struct, frozen=True, kw_only=True):
 
 
 def function_of(test: str) -> str:
-    """The function of a test, all of whose parameter sets have names of their own: `test_scale[3]` -> `test_scale`."""
+    """The function of a test, all of whose parameter sets have names of their own: `test_sums[3]` -> `test_sums`."""
     return test.partition("[")[0]
 
 

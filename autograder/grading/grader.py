@@ -75,10 +75,9 @@ class ExerciseGrader:
 
     def close(self) -> None:
         """Forget what Python keeps by name: the tests' modules, and the lines that tracebacks show."""
-        for case in self.cases:
-            module = case.function.__module__
-            for name in (module, module.rpartition(".")[0]):  # pytest makes a package of their folder
-                sys.modules.pop(name, None)
+        folders = {case.function.__module__.partition(".")[0] for case in self.cases}  # packages, for pytest
+        for name in [name for name in sys.modules if name.partition(".")[0] in folders]:
+            del sys.modules[name]
         for name in [name for name in linecache.cache if name.startswith(f"{self._place}{os.sep}")]:
             del linecache.cache[name]
 

@@ -126,7 +126,8 @@ def collect(path: Path, visibility: Visibility) -> list[TestCase]:
     collector = _Collector()
     arguments = [
         str(path),
-        f"--rootdir={path.parent.parent}",
+        # pytest names modules by their path below it. A unit's name alone may be a library's: `exercises.peft`, not `peft`.
+        f"--rootdir={path.parents[2]}",
         f"--confcutdir={path.parent}",  # pytest lists every folder from there down to the file: none above it
         "--collect-only",
         "--import-mode=importlib",

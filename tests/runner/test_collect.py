@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,16 @@ def cases(tmp_path: Path) -> Collect:
         return collect(path, visibility)
 
     return write
+
+
+def test_a_unit_takes_no_library_s_name(tmp_path: Path) -> None:
+    """Units are called peft, tokenizers and distributed; who collects their tests can still import those."""
+    path = tmp_path / "exercises" / "antigravity" / "test_toy.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("def test_a(student):\n    pass\n", encoding="utf-8")
+    (case,) = collect(path, Visibility.PUBLIC)
+    assert case.function.__module__ == "exercises.antigravity.test_toy"
+    assert "antigravity" not in sys.modules
 
 
 def test_one_test(cases: Collect) -> None:
