@@ -9,8 +9,10 @@ INSTALL := autograder/platforms/files/install.py
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
+# One process more than there are processors, because many tests wait; four at most, because each holds torch.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n + 1 : 4)))
 # A file's tests share what they set up, so each file stays on one process. What hangs fails by name.
-PYTEST_OPTIONS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --timeout 900 --durations 25
+PYTEST_OPTIONS := -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout 900 --durations 25
 
 .PHONY: demo test lint clean
 
