@@ -33,10 +33,7 @@ from autograder.runner.collect import TestCase
 from autograder.runner.run import Ending
 
 IN_PROCESS = 3  # misconceptions that are also run in process
-CHEAP_SECONDS, CHEAP_FACTOR = (
-    0.3,
-    5,
-)  # of CPU for a cheap answer: some, and a multiple of what the reference takes
+CHEAP_SECONDS, CHEAP_FACTOR = 0.3, 5  # of CPU for a cheap answer: so many, and so many times the reference's
 TIMEOUTS = 2  # of one misconception; those of its other tests would cost as much, and tell nothing new
 
 

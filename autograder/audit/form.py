@@ -13,6 +13,7 @@ from msgspec import Struct
 from autograder.authoring.script import END, find_blocks, questions, split_cells
 from autograder.course import Exercise
 from autograder.course.sizes import HINT_CHARACTERS, HINT_WORDS, PUBLIC_SHARE, SIZES, Range
+from autograder.course.spec import ExerciseSpec
 from autograder.results import Visibility, total
 from autograder.runner.collect import TestCase
 
@@ -28,6 +29,23 @@ SOURCES = re.compile(r"^#+ *(Sources|出处|来源|参考文献)\s*$.*", re.MULT
 def chinese_length(text: str) -> int:
     """Chinese characters, and words of other scripts; no punctuation."""
     return len(CHINESE.findall(text))
+
+
+def hint_problems(spec: ExerciseSpec) -> list[str]:
+    """The misconceptions whose hints are too long in either language; a quiz's wrong answers have them, too."""
+    problems = []
+    for mistake in spec.misconception:
+        words, characters = len(mistake.hint.en.split()), chinese_length(mistake.hint.zh)
+        if words > HINT_WORDS:
+            problems.append(
+                f"misconception {mistake.name!r}: its hint has {words} words; {HINT_WORDS} at most"
+            )
+        if characters > HINT_CHARACTERS:
+            problems.append(
+                f"misconception {mistake.name!r}: its Chinese hint has {characters} characters; "
+                f"{HINT_CHARACTERS} at most"
+            )
+    return problems
 
 
 def prose_words(page: str, lang: str) -> int:
@@ -99,17 +117,7 @@ def form_problems(exercise: Exercise, cases: Sequence[TestCase], languages: Coll
     if not PUBLIC_SHARE[0] <= public / full <= PUBLIC_SHARE[1]:
         problems.append(f"{public:g} of {full:g} points are public; about a third should be")
     spec = exercise.spec
-    for mistake in spec.misconception:
-        words, characters = len(mistake.hint.en.split()), chinese_length(mistake.hint.zh)
-        if words > HINT_WORDS:
-            problems.append(
-                f"misconception {mistake.name!r}: its hint has {words} words; {HINT_WORDS} at most"
-            )
-        if characters > HINT_CHARACTERS:
-            problems.append(
-                f"misconception {mistake.name!r}: its Chinese hint has {characters} characters; "
-                f"{HINT_CHARACTERS} at most"
-            )
+    problems += hint_problems(spec)
     name = str(exercise.solution.relative_to(exercise.root))
     hinted = {hint.question for hint in spec.hint}
     problems += [

@@ -216,9 +216,8 @@ def grad_mode(script: Script, node: ast.With) -> Edits:
 
 def deleted(script: Script, node: ast.stmt) -> Edits:
     parent = script.parent(node)
-    alone = isinstance(parent, ast.If) and parent.body == [
-        node
-    ]  # its condition forced to False does the same
+    # Where it is all that an `if` does, the condition forced to False does the same.
+    alone = isinstance(parent, ast.If) and parent.body == [node]
     if not alone and _is_deletable(script, node):
         yield script.replace("statement", node, "pass")
 

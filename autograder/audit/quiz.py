@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from autograder.audit.form import hint_problems
 from autograder.course import Exercise
 from autograder.course.quiz import AnyQuestion, Choice, Number, Quiz
-from autograder.course.sizes import HINT_WORDS, QUIZ_OPTIONS, QUIZ_QUESTIONS, Range
+from autograder.course.sizes import QUIZ_OPTIONS, QUIZ_QUESTIONS, Range
 
 LETTERS = 3  # so many different ones are right, where there are that many choice questions
 FENCED = re.compile(r"^```.*?^```\s*$", re.MULTILINE | re.DOTALL)
@@ -75,7 +76,7 @@ def quiz_problems(quiz: Quiz) -> list[str]:
         problems.append(f"{asked} questions; write {QUIZ_QUESTIONS[0]} to {QUIZ_QUESTIONS[1]}")
     for question in quiz.questions:
         problems += [f"{question.name}: {problem}" for problem in _form_problems(question)]
-    return problems
+    return problems + hint_problems(quiz.spec)
 
 
 def _form_problems(question: AnyQuestion) -> Iterator[str]:
@@ -91,8 +92,6 @@ def _form_problems(question: AnyQuestion) -> Iterator[str]:
     if not wrong:
         yield "no wrong answer stands for a mistake; name at least one in `wrong`"
     for mistake in wrong:
-        if len(mistake.hint.en.split()) > HINT_WORDS:
-            yield f"the hint of {mistake.name} has more than {HINT_WORDS} words"
         for answer in _answers_in_words(question):
             if _stands_in(answer, f"{mistake.hint.en}\n{mistake.hint.zh}"):
                 yield f"the hint of {mistake.name} tells the answer, {answer!r}; reword it"

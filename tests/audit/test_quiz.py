@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from autograder.audit import audit
-from autograder.audit.quiz import HINT_WORDS, guess_problems, link_problems, quiz_problems, slugs
+from autograder.audit.quiz import guess_problems, link_problems, quiz_problems, slugs
 from autograder.authoring.build import build_exercise
 from autograder.course import Course, Exercise
+from autograder.course.sizes import HINT_CHARACTERS, HINT_WORDS
 
 Edit = Callable[[Path, str, str], None]
 
@@ -100,7 +101,8 @@ def test_a_link_that_leads_nowhere(quiz: Exercise, new: str, said: str) -> None:
         ('zh = "居中。" }, name', 'zh = "平移。" }, name', "comes_first: two options say '平移。'; reword one"),
         ('wrong = [{ value = 2, name = "doubles", hint = { en = "Hint of doubles.", zh = "加倍提示。" } }]\n', "",
          "half: no wrong answer stands for a mistake; name at least one in `wrong`"),
-        ("Hint of doubles.", "word " * (HINT_WORDS + 1), "half: the hint of doubles has more than 60 words"),
+        ("Hint of doubles.", "word " * (HINT_WORDS + 1), "misconception 'doubles': its hint has 61 words; 60 at most"),
+        ("加倍提示。", "长" * (HINT_CHARACTERS + 1), "misconception 'doubles': its Chinese hint has 101 characters; 100 at most"),
         ("Hint of shifts_first.", "Scale. Then shift.", "comes_first: the hint of shifts_first tells the answer, 'Scale'"),
         ("平移提示。", "应当缩放。", "comes_first: the hint of shifts_first tells the answer, '缩放'"),
         ("Hint of adds_before.", "It is 7.", "by_hand: the hint of adds_before tells the answer, '7'"),
