@@ -133,6 +133,7 @@ class MutantRunner:
         """The first test, public or hidden, that this source does not pass; None if it passes all."""
         name, question, source = task
         if self._grader is None or self._grader.bundle.exercise != name:
+            self._worker.keep_only(name)
             self._grader = self._worker.grader(bundle_of(self._course.exercise(name)))
             self._kills.clear()
         lost = self._run(self._grader, question, source)

@@ -602,3 +602,19 @@ def test_fresh_build_heals(affine: Exercise, edited: Edit, point: Point) -> None
     assert point(6)
     build_exercise(affine)
     assert point(6) == []
+
+
+def test_a_worker_has_one_exercise_ready(toy_course: Course, shared_sandbox: Any) -> None:
+    """Its traces and those of its misconceptions are gone with it, whether it is audited or mutated."""
+    from autograder.audit.engine import audit_exercise
+    from autograder.audit.kill import MutantRunner
+
+    shared = Shared(StudentFiles.of(toy_course.root), Style.of(toy_course.root, list(toy_course)))
+    with MutantRunner(toy_course) as runner:
+        worker = Worker(Mode())
+        for exercise in toy_course:
+            audit_exercise(toy_course, exercise, worker, shared)
+            assert list(worker._graders) == [exercise.id]
+            runner.first_loss((exercise.id, "", exercise.solution.read_text(encoding="utf-8")))
+            assert list(runner._worker._graders) == [exercise.id]
+        worker.close()
