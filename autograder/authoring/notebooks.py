@@ -21,7 +21,7 @@ def notebook_of(exercise: Exercise, lang: str, skeleton: str | None = None) -> A
     if lang == "zh":
         cells = _chinese_only(cells)
     for number, cell in enumerate(cells):
-        cell.id = f"{exercise.topic.replace('_', '-')}-{number}"[:64]
+        cell.id = _cell_id(exercise.topic, number)
         cell.metadata.pop("lang", None)
         if cell.source == f'check("{exercise.id}")' and lang == "zh":
             cell.source = f'check("{exercise.id}", lang="zh")'
@@ -33,6 +33,16 @@ def notebook_of(exercise: Exercise, lang: str, skeleton: str | None = None) -> A
     }
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def _cell_id(topic: str, number: int | str) -> str:
+    """The name of a notebook's cell: at most 64 letters, digits and dashes."""
+    return f"{topic.replace('_', '-')[:58]}-{number}"
+
+
+def is_released_cell(cell_id: str, topic: str) -> bool:
+    """Whether `notebook_of` named this cell: one that somebody added has a name that JupyterLab draws."""
+    return cell_id.rpartition("-")[2].isdigit() and cell_id == _cell_id(topic, cell_id.rpartition("-")[2])
 
 
 def _chinese_only(cells: list[Any]) -> list[Any]:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
+from autograder.course import CourseError
 from autograder.feedback.explain import FIXED, explain
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import Bundle, result_key
@@ -48,20 +49,29 @@ class ExerciseGrader:
         self.bundle = bundle
         self.isolation = isolation
         self._open = open_backend
-        topic = bundle.exercise.split("/")[1]
+        unit, topic = bundle.exercise.split("/")
         self._main = f"{topic}.py"
         self.cases: list[TestCase] = []
+        self._authors: dict[str, str] = {}  # file that was unpacked -> its place in the author's course
         with tempfile.TemporaryDirectory(prefix="autograder-") as folder:
             # pytest keeps modules by their path below the root: the fingerprint keeps two bundles' test files apart.
             self._place = place = Path(folder) / f"bundle_{bundle.fingerprint[:16]}"
             place.mkdir()
-            for visibility, content in (
-                (Visibility.PUBLIC, bundle.public_tests),
-                (Visibility.HIDDEN, bundle.hidden_tests),
+            self._authors[str(place / self._main)] = f"solutions/{bundle.exercise}.py"
+            for visibility, content, tree in (
+                (Visibility.PUBLIC, bundle.public_tests, "exercises"),
+                (Visibility.HIDDEN, bundle.hidden_tests, "solutions"),
             ):
                 path = place / f"test_{visibility}_{topic}.py"
+                self._authors[str(path)] = f"{tree}/{unit}/test_{topic}.py"
                 path.write_bytes(content)
-                self.cases += collect(path, visibility)
+                try:
+                    self.cases += collect(path, visibility)
+                except CourseError as error:
+                    said = error.text
+                    raise CourseError(
+                        self._by_authors_names(said.en), self._by_authors_names(said.zh)
+                    ) from None
                 # For our own tracebacks, when the file is gone.
                 lines = content.decode().splitlines(keepends=True)
                 linecache.cache[str(path)] = (len(content), None, lines, str(path))
@@ -174,8 +184,8 @@ class ExerciseGrader:
                     observation(ending, backend) if compared else Observation(ending.outcome, ())
                 )
                 if name == REFERENCE and not ending.passed:
-                    what = f"{case.name}: the reference solution does not pass it here"
-                    self._reference_faults[case.name] = internal_error(what, ending.error)
+                    what = "the reference solution does not pass it here"
+                    self._reference_faults[case.name] = self._fault(case, what, ending.error)
         return behaviour
 
     def _settle(self, endings: Sequence[Ending]) -> list[Ending]:
@@ -197,9 +207,22 @@ class ExerciseGrader:
         told: dict[str, str] = {}
         for case, ending in zip(self.cases, endings, strict=True):
             if ending.outcome is Outcome.UNGRADED:
-                why = self._reference_faults.get(case.name) or internal_error(case.name, ending.error)
+                why = self._reference_faults.get(case.name) or self._fault(case, "", ending.error)
                 told.setdefault(str(ending.error), why)
         return "\n".join(told.values())
+
+    def _fault(self, case: TestCase, what: str, error: BaseException | None) -> str:
+        """What kept one test from being graded, with the author's file and line."""
+        frames = traceback.extract_tb(error.__traceback__) if error is not None else ()
+        lines = [f"{frame.filename}:{frame.lineno}" for frame in frames if frame.filename in self._authors]
+        told = f"{case.name} ({lines[-1]})" if lines else case.name
+        return self._by_authors_names(internal_error(f"{told}: {what}" if what else told, error))
+
+    def _by_authors_names(self, text: str) -> str:
+        """A text about files that were unpacked, with the names that their author knows them by."""
+        for unpacked, name in self._authors.items():
+            text = text.replace(unpacked, name)
+        return text
 
     def _test_result(
         self, case: TestCase, ending: Ending, diagnosis: str | None, filename: str, lines: int

@@ -29,7 +29,8 @@ class Target(StrEnum):
     GRADESCOPE = "gradescope"
 
 
-# Each of these modules has `write(selection, out)`.
+# Each of these modules has `write(selection, out)`, and may have `carry_over(staged, out)`: it adds to the files of a new
+# release what people added to those of the last one.
 WRITERS = {
     Target.PLAIN: "autograder.platforms.plain",
     Target.GITHUB: "autograder.platforms.github.template",
@@ -55,6 +56,8 @@ def release(selection: Selection, target: Target | str, out: Path, *, force: boo
         staged = Path(staging) / "out"
         staged.mkdir()
         writer.write(selection, staged)
+        if hasattr(writer, "carry_over"):
+            writer.carry_over(staged, out)
         return _merge(staged, out, force=force)
 
 

@@ -109,7 +109,8 @@ def limits_of(item: pytest.Item) -> dict[str, float]:
 class _Collector:
     """A pytest plugin that keeps what was collected and what went wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.items: list[pytest.Item] = []
         self.errors: list[str] = []
 
@@ -118,12 +119,19 @@ class _Collector:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self.errors.append(str(report.longrepr))
+            told = str(report.longrepr)
+            # Of pytest's report these lines say where in the file, and what is wrong; the rest is pytest's way there.
+            kept = [
+                line.removeprefix("E").strip()
+                for line in told.splitlines()
+                if line.startswith("E ") or f"{self.path.name}:" in line
+            ]
+            self.errors.append("\n".join(kept) or told)
 
 
 def collect(path: Path, visibility: Visibility) -> list[TestCase]:
     """The test cases of one file, in order. CourseError where pytest can't collect it or a test breaks the rules."""
-    collector = _Collector()
+    collector = _Collector(path)
     arguments = [
         str(path),
         # pytest names modules by their path below it. A unit's name alone may be a library's: `exercises.peft`, not `peft`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from autograder.course import Exercise
+from autograder.course import CourseError, Exercise
 from autograder.grading.bundle import bundle_of, result_key
 from autograder.grading.grader import ExerciseGrader
 from autograder.grading.submissions import Submission
@@ -227,13 +228,37 @@ def test_a_test_that_the_reference_fails_here_is_ours(grade: Grade, affine: Exer
     assert (result.status, result.score) == (Status.UNGRADED, None)
     assert outcomes(result)["test_normalise"] == "ungraded"
     first, *trace = result.detail.splitlines()
-    assert first.startswith("test_normalise: the reference solution does not pass it here: AssertionError: ")
+    place = r"test_normalise \(solutions/basics/test_affine\.py:\d+\)"
+    assert re.match(rf"{place}: the reference solution does not pass it here: AssertionError: ", first)
+    assert "bundle_" not in result.detail
     assert "assert_close(student.normalise(x), reference.normalise(x) + 1)" in result.detail
     assert len(trace) <= 8
     assert not any("Assertion" in test.message.en + result.message.en for test in result.tests)
     message = next(test.message for test in result.tests if test.name == "test_normalise")
     assert "through no fault of yours" in message.en
     assert outcomes(result)["test_affine[3]"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        ("def (", "SyntaxError"),
+        ("no_such_name", "NameError: name 'no_such_name' is not defined"),
+        ("import no_such_library", "ModuleNotFoundError"),
+    ],
+)
+def test_a_broken_test_file_is_told_with_the_author_s_file_and_line(
+    grade: Grade, affine: Exercise, broken: str, told: str
+) -> None:
+    with affine.hidden_tests.open("a", encoding="utf-8") as file:
+        file.write(f"\n{broken}\n")
+    line = len(affine.hidden_tests.read_text(encoding="utf-8").splitlines())
+    with pytest.raises(CourseError) as caught:
+        grade(answer())
+    said = str(caught.value)
+    assert said.startswith("solutions/basics/test_affine.py can't be collected:")
+    assert told in said and re.search(rf"(:|line ){line}\b", said)
+    assert "bundle_" not in said and "site-packages" not in said
 
 
 def test_not_implemented_is_never_ours(grade: Grade, affine: Exercise, edited: Edit) -> None:

@@ -64,6 +64,10 @@ class Jupyter:
 
     def request(self, method: str, route: str, body: Any = None) -> Any:
         """The JSON that a route answers with."""
+        return json.loads(self.page(route, method, body))
+
+    def page(self, route: str, method: str = "GET", body: Any = None) -> str:
+        """The text that a route answers with."""
         request = urllib.request.Request(
             f"{self.url}/{route}",
             method=method,
@@ -71,7 +75,7 @@ class Jupyter:
             headers={"Authorization": f"token {self.token}", "Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+            return str(answer.read(), "utf-8")
 
 
 @pytest.fixture(scope="session")

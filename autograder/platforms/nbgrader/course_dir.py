@@ -18,6 +18,7 @@ from autograder.course import Course, CourseError, Exercise
 from autograder.errors import UserError
 from autograder.grading.scheduler import Batch
 from autograder.grading.submissions import visible
+from autograder.platforms.nbgrader.lateness import Penalty, penalty_of
 
 POINTS_SUFFIX = "-points"  # a question's grade cell has the name of its solution cell, and this
 MAX_TIMESTAMP = 100  # characters
@@ -99,6 +100,7 @@ class NbgraderCourse:
                 f"{config} can't be loaded ({error}); mend it", f"{config} 无法加载（{error}）；请修正它"
             ) from None
         self._directory = app.coursedir
+        self._config = app.config
         self.root = Path(app.coursedir.root)
         self.database: str = app.coursedir.db_url
         self.name: str = app.coursedir.course_id
@@ -108,13 +110,18 @@ class NbgraderCourse:
         place = getattr(self._directory, f"{step}_directory")
         return Path(self._directory.format_path(place, student, assignment))
 
+    @cached_property
+    def penalty(self) -> Penalty:
+        """What this course takes from a late notebook."""
+        return penalty_of(self._config)
+
     def released(self, course: Course) -> list[Released]:
         """The released notebooks of this course, in course order; those of other origin are left alone."""
         found = []
         pattern = self.folder("release", ".", "*")
         for path in sorted(self.root.glob(f"{pattern.relative_to(self.root)}/*.ipynb")):
-            notebook = _read(path)
-            name = _exercise_of(notebook)
+            notebook = read_notebook(path)
+            name = exercise_of(notebook)
             if name is None:
                 continue
             try:
@@ -180,8 +187,8 @@ def _batch(course: Course, place: NbgraderCourse, group: Mapping[str, Sequence[R
     return Batch(exercises, dict(sorted(students.items())), place.submitted)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """A notebook of the instructor's."""
+def read_notebook(path: Path) -> dict[str, Any]:
+    """A notebook of the instructor's. NbgraderError where it can't be read."""
     try:
         notebook = json.loads(path.read_bytes())
         return {**notebook, "cells": list(notebook["cells"]), "metadata": dict(notebook["metadata"])}
@@ -193,7 +200,8 @@ def _read(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def _exercise_of(notebook: dict[str, Any]) -> str | None:
+def exercise_of(notebook: Mapping[str, Any]) -> str | None:
+    """The exercise that a notebook was made from; None for one that isn't ours."""
     ours = notebook["metadata"].get("autograder")
     return ours.get("exercise") if isinstance(ours, dict) else None
 

@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from autograder.gradebook.database import BUSY_SECONDS, GradebookError, closed_on_failure
-from autograder.platforms.nbgrader.rows import Cell, Entry, Writer, Written
+from autograder.gradebook.roster import Person
+from autograder.platforms.nbgrader.lateness import Penalty, set_penalties
+from autograder.platforms.nbgrader.rows import Cell, Entry, Writer, Written, set_names
 from autograder.text import Text
 
 MODELS = (
@@ -226,13 +228,30 @@ class NbgraderDatabase:
 
     # ------------------------------------------------------------------------------------------ writing
 
-    def write(self, entries: Iterable[Entry]) -> Written:
-        """Put these submissions into the database: all of them, or, where something fails, none."""
+    def write(
+        self,
+        entries: Iterable[Entry],
+        *,
+        people: Iterable[Person] = (),
+        penalty: Penalty | None = None,
+    ) -> Written:
+        """Put these submissions into the database: all of them, or, where something fails, none.
+
+        Args:
+            people: the roster. What nbgrader knows of a student already stays.
+            penalty: what is taken from a late notebook.
+        """
         with self._faults(), self._engine.begin() as connection:
             writer = Writer(connection, self._table, self._structure(connection))
+            scored: set[tuple[str, str, str]] = set()
             for entry in entries:
                 writer.take(entry)
-            return writer.flush()
+                scored |= {(entry.student, entry.assignment, notebook) for notebook, _ in entry.scores}
+            written = writer.flush()
+            written += set_names(connection, self._table("Student"), people)
+            if penalty is not None:
+                written.changed += set_penalties(connection, self._table, scored, penalty)
+            return written
 
 
 def _write_at_once(connection: sa.Connection) -> None:

@@ -8,12 +8,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+
+from autograder.gradebook.roster import Person
 
 Key = tuple[str, ...]
 
@@ -51,6 +53,9 @@ class Written:
     new: int = 0
     changed: int = 0
 
+    def __add__(self, other: Written) -> Written:
+        return Written(self.new + other.new, self.changed + other.changed)
+
 
 @dataclass
 class _Rows:
@@ -62,7 +67,7 @@ class _Rows:
     changed: list[dict[str, Any]] = field(default_factory=list)
 
     def put(self, key: Key, identity: Mapping[str, Any], values: Mapping[str, Any]) -> str:
-        """SkippedCell the row to insert or update; its id."""
+        """Note the row to insert or update; its id."""
         row = self.known.get(key)
         if row is None:
             made = {"id": uuid.uuid4().hex, **identity, **values}
@@ -146,3 +151,28 @@ class Writer:
         for rows in tables:
             rows.flush(self._connection)
         return Written(sum(len(rows.new) for rows in tables), sum(len(rows.changed) for rows in tables))
+
+
+def set_names(connection: sa.Connection, students: sa.Table, people: Iterable[Person]) -> Written:
+    """Enter a roster's names and e-mail addresses where nbgrader has none.
+
+    A name goes undivided into `last_name`, which the formgrader shows by itself: which part of it is the family's differs
+    from language to language.
+    """
+    known = {row.id: row for row in connection.execute(sa.select(students))}
+    written = Written()
+    for person in people:
+        said = {"last_name": person.name, "email": person.email}
+        said = {column: value for column, value in said.items() if value}
+        row = known.get(person.student)
+        if row is None:
+            connection.execute(sa.insert(students).values(id=person.student, **said))
+            written.new += 1
+            continue
+        if row.first_name:
+            said.pop("last_name", None)
+        missing = {column: value for column, value in said.items() if not getattr(row, column)}
+        if missing:
+            connection.execute(sa.update(students).where(students.c.id == person.student).values(**missing))
+            written.changed += 1
+    return written

@@ -16,7 +16,9 @@ from typing import Any
 from autograder.authoring.build import defines
 from autograder.authoring.notebooks import notebook_of
 from autograder.course import CourseError, Exercise
-from autograder.platforms.nbgrader.course_dir import POINTS_SUFFIX
+from autograder.course.toml import read_text
+from autograder.platforms.nbgrader.additions import PART_BEGINS, PART_ENDS, carry_cells, with_own_lines
+from autograder.platforms.nbgrader.course_dir import POINTS_SUFFIX, read_notebook
 from autograder.platforms.selection import (
     Selection,
     assignments_of,
@@ -31,9 +33,10 @@ from autograder.results import total
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 SKELETON_LINE = re.compile(r'^( *)raise NotImplementedError\("\w+(\.\w+)*"\)$', re.MULTILINE)
 SKELETON_VALUE = re.compile(r"^\w+ = \.\.\.  #.*$", re.MULTILINE)
-CONFIG = '''\
-# Configuration of nbgrader for this course. Lines of your own may follow.
-from nbgrader.preprocessors import NbGraderPreprocessor
+CONFIG_FILE = "nbgrader_config.py"
+CONFIG = """\
+{begin}. Lines of your own go below the end of this part: they are kept, and hold.
+from autograder.platforms.nbgrader.steps import AUTOGRADE, GENERATE, SANITIZE
 
 c = get_config()
 c.CourseDirectory.course_id = "{course_id}"
@@ -41,16 +44,14 @@ c.CourseDirectory.course_id = "{course_id}"
 # The released cells keep their own `raise NotImplementedError("...")`, by which a question that is not begun is known.
 c.ClearSolutions.code_stub = {{"python": "# YOUR CODE HERE"}}
 
+c.GenerateAssignment.preprocessors = GENERATE
+c.PassDueDate.due = {due}
 
-class GradedElsewhere(NbGraderPreprocessor):
-    """Stops `nbgrader autograde`: it runs submissions with your rights, and it has no tests to run on them."""
-
-    def preprocess(self, nb, resources):
-        raise RuntimeError("this course is graded by: autograder grade --nbgrader .   See README.md")
-
-
-c.Autograde.sanitize_preprocessors = [GradedElsewhere]
-'''
+# `nbgrader autograde` runs submissions with your rights: it never runs ours, which `autograder grade` grades.
+c.Autograde.sanitize_preprocessors = SANITIZE
+c.Autograde.autograde_preprocessors = AUTOGRADE
+{end}
+"""
 
 
 def write(selection: Selection, out: Path) -> None:
@@ -61,9 +62,23 @@ def write(selection: Selection, out: Path) -> None:
     wheel = write_package(out, "nbgrader")
     title = selection.course.title.en.lower()
     course_id = re.sub(r"[^a-z0-9]+", "_", title).strip("_")
-    (out / "nbgrader_config.py").write_text(CONFIG.format(course_id=course_id), encoding="utf-8")
+    due = {a.id: a.due.isoformat() for a in selection.course.assignments if a.due}
+    config = CONFIG.format(course_id=course_id, due=due, begin=PART_BEGINS, end=PART_ENDS)
+    (out / CONFIG_FILE).write_text(config, encoding="utf-8")
     readme = page("nbgrader", selection, wheel=wheel.name, parts=parts, course_id=course_id)
     (out / "README.md").write_text(readme, encoding="utf-8")
+
+
+def carry_over(staged: Path, out: Path) -> None:
+    """Add to the files of a new release, in `staged`, what people added to those of the last one, in `out`."""
+    before = out / CONFIG_FILE
+    if before.is_file():
+        text = with_own_lines(read_text(staged / CONFIG_FILE), read_text(before))
+        (staged / CONFIG_FILE).write_text(text, encoding="utf-8")
+    for fresh in sorted((staged / "source").glob("*/*.ipynb")):
+        last = out / fresh.relative_to(staged)
+        if last.is_file():
+            carry_cells(fresh, read_notebook(last))
 
 
 def _write_source(part: Selection, folder: Path) -> None:

@@ -134,7 +134,8 @@ class NbgraderSync:
                 tables = self._tables(notebooks, settled, show)
                 entries.append(self._entry(handed_in, notebooks, settled, tables))
                 done.notebooks += self._write_notebooks(handed_in, notebooks, tables, lang)
-        done.rows = self.database.write(entries)
+        people = self.book.roster().values()
+        done.rows = self.database.write(entries, people=people, penalty=self.place.penalty)
         exercises = {
             (item.assignment, item.name): (item.exercise.id, item.exercise.public.max_score)
             for item in self.released
