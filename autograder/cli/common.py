@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autograder.errors import UserError
 from autograder.text import Text, language
 
 if TYPE_CHECKING:
@@ -65,18 +64,6 @@ class Speaker:
         """The text in the user's language, with its `{placeholders}` filled."""
         chosen = text.pick(self.lang)
         return chosen.format(**values) if values else chosen
-
-
-def write_file(path: Path, content: bytes, mode: str = "wb") -> None:
-    """Write what the user asked for, where they asked for it."""
-    try:
-        with path.open(mode) as file:
-            file.write(content)
-    except OSError as error:
-        raise UserError(
-            f"{path} can't be written ({error.strerror}); choose another place",
-            f"{path} 无法写入（{error.strerror}）；请另选位置",
-        ) from None
 
 
 def print_json(value: Any) -> None:

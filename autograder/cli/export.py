@@ -18,8 +18,8 @@ from autograder.cli.common import (
     Speaker,
     console,
     open_course,
-    write_file,
 )
+from autograder.course.outputs import write_output
 from autograder.errors import UserError
 from autograder.text import Text
 
@@ -85,12 +85,15 @@ def export(
             "each assignment, or each exercise where there are none)."
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option(help="Replace a file that is no earlier export of the same kind.")
+    ] = False,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
     """Write the gradebook for a spreadsheet, a learning platform or a machine."""
     from autograder.gradebook import Gradebook
-    from autograder.gradebook.tables import table
+    from autograder.gradebook.tables import is_table, table
 
     say = Speaker(lang)
     platform = format in (Format.CANVAS, Format.MOODLE)
@@ -102,18 +105,21 @@ def export(
     with Gradebook(gradebook) as book:
         root = open_course(course)
         if platform:
-            _export_sheet(path, format, template, only or [], root, book, say)
+            _export_sheet(path, format, template, only or [], root, book, say, force=force)
             return
         if format is Format.CSV:
             frame = table(book, [exercise.id for exercise in root], root.policy, per)
-            write_file(path, frame.to_csv(index=False).encode())
+            write_output(
+                path, frame.to_csv(index=False).encode(), lambda head: is_table(head, per), force=force
+            )
             console(stderr=True).print(say(WRITTEN, rows=len(frame), path=path))
             return
-        from autograder.gradebook.ci_formats import ctrf, junit
+        from autograder.gradebook.ci_formats import ctrf, is_ctrf, is_junit, junit
         from autograder.gradebook.scores import counted_results
 
         results = counted_results(book, root.policy, list(root.exercises))
-    write_file(path, (junit if format is Format.JUNIT else ctrf)(results, say.lang))
+    written, recognise = (junit, is_junit) if format is Format.JUNIT else (ctrf, is_ctrf)
+    write_output(path, written(results, say.lang), recognise, force=force)
     console(stderr=True).print(say(RESULTS, rows=len(results), path=path))
 
 
@@ -125,12 +131,14 @@ def _export_sheet(
     course: Course,
     book: Gradebook,
     say: Speaker,
+    *,
+    force: bool,
 ) -> None:
     from autograder.gradebook.roster import Person, read_csv
     from autograder.gradebook.scores import current_scores
     from autograder.platforms.columns import columns
     from autograder.platforms.lms.canvas import CANVAS, possible
-    from autograder.platforms.lms.csv_template import fill_csv, new_csv
+    from autograder.platforms.lms.csv_template import fill_csv, new_csv, same_head
     from autograder.platforms.lms.moodle import MOODLE
 
     scores = current_scores(book, course.policy)
@@ -148,7 +156,10 @@ def _export_sheet(
     else:
         rows, separator = read_csv(template)
         sheet = fill_csv(dialect, rows, people, items, points)
-    write_file(path, sheet.text(separator).encode())
+    content = sheet.text(separator).encode()
+    # A template is what the platform gave, not what we wrote, whatever its columns are.
+    given = template is not None and path.exists() and path.samefile(template)
+    write_output(path, content, lambda head: not given and same_head(head, content), force=force)
     _tell(sheet, path, say)
 
 

@@ -27,7 +27,14 @@ from autograder.cli.common import (
     print_json,
 )
 from autograder.cli.export import export, roster
-from autograder.cli.github import DeadlineOption, GithubOption, GradesOption, opened_class, write_grades
+from autograder.cli.github import (
+    DeadlineOption,
+    GithubOption,
+    GradesOption,
+    check_grades,
+    opened_class,
+    write_grades,
+)
 from autograder.cli.nbgrader import NbgraderOption, opened, sync, write_out
 from autograder.errors import UserError
 from autograder.text import Text
@@ -171,6 +178,8 @@ def grade(
             "--deadline and --grades-csv go with --github CLONES_DIR",
             "--deadline 和 --grades-csv 须与 --github CLONES_DIR 同用",
         )
+    if github is not None and grades_csv is not None:
+        check_grades(grades_csv, github)
     root = open_course(course, authoring=True)
     exercises = root.select(only or [])
     root.check_files(exercises)

@@ -119,6 +119,16 @@ def junit(results: Sequence[Graded], lang: str = "en") -> bytes:
     return document + b"\n"
 
 
+def is_junit(head: bytes) -> bool:
+    """Whether a file that begins so is an earlier `junit`."""
+    return b'<testsuites name="autograder">' in head
+
+
+def is_ctrf(head: bytes) -> bool:
+    """Whether a file that begins so is an earlier `ctrf`."""
+    return b'"reportFormat": "CTRF"' in head and b'"name": "autograder"' in head
+
+
 def ctrf(results: Sequence[Graded], lang: str = "en") -> bytes:
     """Common Test Report Format (ctrf.io)."""
     tests: list[dict[str, Any]] = []

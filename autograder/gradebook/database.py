@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
+from autograder.course.outputs import is_database, refuse_course, refuse_work
 from autograder.errors import UserError
 from autograder.text import Text
 
@@ -80,6 +81,8 @@ def open_engine(place: str) -> sa.Engine:
     """
     url, name = database_url(place), redacted_url(place)
     try:
+        if url.drivername == "sqlite" and url.database:
+            _check_file(Path(url.database))
         options = {"connect_args": {"timeout": BUSY_SECONDS}} if url.drivername == "sqlite" else {}
         engine = sa.create_engine(url, **options)
     except NoSuchModuleError:
@@ -97,6 +100,18 @@ def open_engine(place: str) -> sa.Engine:
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _check_file(path: Path) -> None:
+    """UserError for a file that is no database. SQLite would make one of it where it is empty, or a single byte."""
+    if path.is_file() and not is_database(path):
+        refuse_course(path)
+        refuse_work(path)
+        if path.stat().st_size:
+            raise GradebookError(
+                f"{path} is not a database; choose another file or URL for the gradebook",
+                f"{path} 不是数据库；请为成绩册另选文件或 URL",
+            )
 
 
 @contextlib.contextmanager

@@ -40,6 +40,14 @@ def table(book: Gradebook, exercises: Sequence[str], policy: Policy, per: str) -
     return frame
 
 
+def is_table(head: bytes, per: str) -> bool:
+    """Whether a file that begins so is an earlier export of the same rows."""
+    columns = head.partition(b"\n")[0].decode(errors="replace").rstrip("\r").split(",")
+    if per == "student":
+        return columns[0] == "student" and "total" in columns
+    return tuple(columns[:3]) == {"exercise": PER_EXERCISE, "test": PER_TEST}[per][:3]
+
+
 def _per_student(
     scores: dict[tuple[str, str], Score], students: Sequence[str], exercises: Sequence[str]
 ) -> list[dict[str, Any]]:

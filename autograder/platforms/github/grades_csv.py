@@ -19,6 +19,11 @@ COLUMNS = (
 )  # fmt: skip
 
 
+def is_grades_csv(head: bytes) -> bool:
+    """Whether a file that begins so is an earlier `grades.csv`."""
+    return head.startswith(",".join(COLUMNS).encode())
+
+
 def grades_csv(
     course: Course, clones: Sequence[Clone], exercises: Sequence[Exercise], book: Gradebook, lang: str
 ) -> str:
