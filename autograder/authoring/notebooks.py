@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import Exercise
+from autograder.course.outputs import refuse_course, refuse_database, write_atomically
 
 
 def notebook_of(exercise: Exercise, lang: str, skeleton: str | None = None) -> Any:
@@ -51,8 +52,11 @@ def write_notebook(exercise: Exercise, folder: Path, lang: str, *, force: bool =
 
     path = folder / exercise.unit / f"{exercise.topic}.ipynb"
     fresh = nbformat.writes(notebook_of(exercise, lang)) + "\n"
-    if path.exists() and path.read_bytes() != fresh.encode() and not force:
-        return None
+    if path.exists() and path.read_bytes() != fresh.encode():
+        if not force:
+            return None
+        refuse_database(path)
+        refuse_course(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(fresh.encode())
+    write_atomically(path, fresh.encode())
     return path

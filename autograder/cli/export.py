@@ -19,7 +19,6 @@ from autograder.cli.common import (
     console,
     open_course,
 )
-from autograder.course.outputs import write_output
 from autograder.errors import UserError
 from autograder.text import Text
 
@@ -92,6 +91,7 @@ def export(
     lang: LangOption = None,
 ) -> None:
     """Write the gradebook for a spreadsheet, a learning platform or a machine."""
+    from autograder.course.outputs import write_output
     from autograder.gradebook import Gradebook
     from autograder.gradebook.tables import is_table, table
 
@@ -134,6 +134,7 @@ def _export_sheet(
     *,
     force: bool,
 ) -> None:
+    from autograder.course.outputs import write_output
     from autograder.gradebook.roster import Person, read_csv
     from autograder.gradebook.scores import current_scores
     from autograder.platforms.columns import columns

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autograder.cli.common import WRITTEN, Speaker
-from autograder.course.outputs import check_output, refuse_among, write_output
 from autograder.errors import UserError
 from autograder.text import Text
 
@@ -108,6 +107,7 @@ def _meant(clones: Sequence[Clone], course: Course, exercises: Sequence[Exercise
 
 def check_grades(path: Path, folder: Path) -> None:
     """UserError where `grades.csv` may not be written to `path`: before anything is graded."""
+    from autograder.course.outputs import check_output, refuse_among
     from autograder.platforms.github.grades_csv import is_grades_csv
 
     refuse_among(path, folder)
@@ -118,6 +118,7 @@ def write_grades(
     path: Path, course: Course, done: Class, book: Gradebook, remarks: Console, say: Speaker
 ) -> None:
     """Write GitHub Classroom's `grades.csv`."""
+    from autograder.course.outputs import write_output
     from autograder.platforms.github.grades_csv import grades_csv, is_grades_csv
 
     text = grades_csv(course, done.clones, done.batch.exercises, book, say.lang)

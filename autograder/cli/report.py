@@ -11,7 +11,6 @@ import msgspec
 import typer
 
 from autograder.cli.common import CourseOption, LangOption, open_course
-from autograder.course.outputs import check_output, write_output
 from autograder.errors import UserError
 from autograder.text import language
 
@@ -35,6 +34,7 @@ def report(
     lang: LangOption = None,
 ) -> None:
     """Run the public tests on your files and report the points. Advice: the grade comes from the instructor's run."""
+    from autograder.course.outputs import check_output, write_output
     from autograder.platforms.github import actions as classroom
     from autograder.platforms.github import public_run as apart
 

@@ -79,7 +79,12 @@ def test_a_gradebook_by_any_name(export: Cli, place: Path, tmp_path: Path, how: 
 
 @pytest.mark.parametrize(
     "name",
-    ["course/course.toml", "exercises/basics/affine.py", "exercises/grades.csv", "solutions/basics/affine.toml"],
+    [
+        "course/course.toml",
+        "exercises/basics/affine.py",
+        "exercises/grades.csv",
+        "solutions/basics/affine.toml",
+    ],
 )
 def test_a_course_s_files(export: Cli, toy: Path, name: str) -> None:
     """A new file among them is refused, too: it would be given out, or belong to no exercise."""
@@ -209,3 +214,67 @@ def test_a_gradebook_s_name_that_is_a_submission_s(
     refused(cli("gradebook", "roster", roster, "--gradebook", notes), str(notes), "choose another")
     assert notes.read_text() == (content or "n")
     assert target.read_text() == content and roster.read_text() == "student\ns001\n"
+
+
+@pytest.fixture
+def released(cli: Cli, toy: Path, tmp_path: Path) -> Path:
+    """A plain release of the toy course."""
+    assert cli("release", tmp_path / "out", "--to", "plain", "--course", toy).code == 0
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize("name", ["exercises/basics/affine.py", "notebooks/basics/affine.ipynb"])
+def test_a_release_leaves_a_student_s_work(cli: Cli, toy: Path, released: Path, name: str) -> None:
+    """Whoever releases into a folder that a student works in, by mistake."""
+    work, readme = released / name, released / "README.md"
+    text = work.read_text()
+    work.write_text(text.replace('raise NotImplementedError(\\"affine\\")', "return x").replace(
+        'raise NotImplementedError("affine")', "return x"
+    ))  # fmt: skip
+    readme.write_text("changed")
+    before = work.read_bytes()
+    assert before.decode() != text
+    release = ("release", released, "--to", "plain", "--course", toy)
+    refused(cli(*release, "--force"), str(work), "somebody's work", "choose another folder")
+    assert work.read_bytes() == before and readme.read_text() == "changed"
+    work.unlink()
+    assert cli(*release, "--force").code == 0
+    assert readme.read_text() != "changed"
+
+
+def test_a_release_leaves_a_gradebook(cli: Cli, toy: Path, released: Path, place: Path) -> None:
+    target = released / "README.md"
+    target.write_bytes(place.read_bytes())
+    refused(cli("release", released, "--to", "plain", "--course", toy, "--force"), str(target), "database")
+    assert target.read_bytes() == place.read_bytes()
+
+
+def test_a_release_into_another_instructor_s_course(cli: Cli, toy: Path, tmp_path: Path) -> None:
+    assert cli("init", tmp_path / "mine").code == 0
+    for out in (tmp_path / "mine", tmp_path / "mine" / "exercises"):
+        before = sorted(path.read_bytes() for path in (tmp_path / "mine").rglob("*") if path.is_file())
+        said = cli("release", out, "--to", "plain", "--course", toy, "--force")
+        refused(said, str(out), "a folder of its own")
+        assert before == sorted(
+            path.read_bytes() for path in (tmp_path / "mine").rglob("*") if path.is_file()
+        )
+
+
+def test_a_release_to_what_is_no_folder(cli: Cli, toy: Path, released: Path, place: Path) -> None:
+    release = ("--to", "plain", "--course", toy, "--force")
+    refused(cli("release", place, *release), str(place), "is a file")
+    (released / "README.md").unlink()
+    (released / "README.md").mkdir()
+    refused(cli("release", released, *release), "README.md", "is a folder")
+
+
+def test_notebooks_leave_a_course_s_files(cli: Cli, toy: Path, place: Path) -> None:
+    own = toy / "exercises" / "basics" / "affine.ipynb"
+    own.write_text("mine")
+    refused(cli("notebooks", "--out", toy / "exercises", "--force", "--course", toy), str(own), "course")
+    assert own.read_text() == "mine"
+    other = toy / "notebooks" / "basics" / "affine.ipynb"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(place.read_bytes())
+    refused(cli("notebooks", "--out", toy / "notebooks", "--force", "--course", toy), str(other), "database")
+    assert other.read_bytes() == place.read_bytes()

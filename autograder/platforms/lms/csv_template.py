@@ -108,7 +108,9 @@ def fill_csv(
 
 def same_head(one: bytes, other: bytes) -> bool:
     """Whether two sheets have the same columns, by their first lines."""
-    first, second = (text.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].rstrip(b"\r") for text in (one, other))
+    first, second = (
+        text.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].rstrip(b"\r") for text in (one, other)
+    )
     return first == second
 
 
