@@ -47,6 +47,16 @@ def open_course(given: Path | None, *, authoring: bool = False) -> Course:
     return Course.load(find_course(given=given), authoring=authoring)
 
 
+def course_at_hand(given: Path | None) -> Course | None:
+    """The course that a command is about; None where it is run outside of any, and none is named."""
+    from autograder.course.catalogue import NoCourseHere
+
+    try:
+        return open_course(given)
+    except NoCourseHere:
+        return None
+
+
 def console(*, stderr: bool = False) -> Console:
     """A rich console. Progress and remarks go to standard error, results to standard output."""
     from rich.console import Console

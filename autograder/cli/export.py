@@ -24,7 +24,8 @@ from autograder.text import Text
 
 if TYPE_CHECKING:
     from autograder.course import Course
-    from autograder.gradebook import Gradebook
+    from autograder.gradebook import Gradebook, GradingScheme
+    from autograder.gradebook.scores import Scores
     from autograder.platforms.columns import Column
     from autograder.platforms.lms.csv_template import Sheet
 
@@ -93,7 +94,9 @@ def export(
     """Write the gradebook for a spreadsheet, a learning platform or a machine."""
     from autograder.course.outputs import write_output
     from autograder.gradebook import Gradebook
+    from autograder.gradebook.scores import counted_results, current_scores
     from autograder.gradebook.tables import is_table, table
+    from autograder.grading.scheme import scheme_of
 
     say = Speaker(lang)
     platform = format in (Format.CANVAS, Format.MOODLE)
@@ -104,23 +107,25 @@ def export(
         )
     with Gradebook(gradebook) as book:
         root = open_course(course)
+        scheme = scheme_of(root)
         if platform:
-            _export_sheet(path, format, template, only or [], root, book, say, force=force)
+            _export_sheet(path, format, template, only or [], root, scheme, book, say, force=force)
             return
         if format is Format.CSV:
-            frame = table(book, [exercise.id for exercise in root], root.policy, per)
+            frame = table(book, scheme, per)
             write_output(
                 path, frame.to_csv(index=False).encode(), lambda head: is_table(head, per), force=force
             )
             console(stderr=True).print(say(WRITTEN, rows=len(frame), path=path))
+            _tell_stale(current_scores(book, scheme), say)
             return
         from autograder.gradebook.ci_formats import ctrf, is_ctrf, is_junit, junit
-        from autograder.gradebook.scores import counted_results
 
-        results = counted_results(book, root.policy, list(root.exercises))
+        results, scores = counted_results(book, scheme), current_scores(book, scheme)
     written, recognise = (junit, is_junit) if format is Format.JUNIT else (ctrf, is_ctrf)
     write_output(path, written(results, say.lang), recognise, force=force)
     console(stderr=True).print(say(RESULTS, rows=len(results), path=path))
+    _tell_stale(scores, say)
 
 
 def _export_sheet(
@@ -129,6 +134,7 @@ def _export_sheet(
     template: Path | None,
     only: Sequence[str],
     course: Course,
+    scheme: GradingScheme,
     book: Gradebook,
     say: Speaker,
     *,
@@ -142,8 +148,8 @@ def _export_sheet(
     from autograder.platforms.lms.csv_template import fill_csv, new_csv, same_head
     from autograder.platforms.lms.moodle import MOODLE
 
-    scores = current_scores(book, course.policy)
-    items = columns(course, only, scores)
+    scores = current_scores(book, scheme)
+    items = columns(course, only)
     people = {name: Person(student=name) for name in book.students()} | book.roster()
 
     def points(student: str, item: Column) -> float | None:
@@ -162,6 +168,17 @@ def _export_sheet(
     given = template is not None and path.exists() and path.samefile(template)
     write_output(path, content, lambda head: not given and same_head(head, content), force=force)
     _tell(sheet, path, say)
+    named = {name for item in items for name in item.points}
+    _tell_stale({place: score for place, score in scores.items() if place[1] in named}, say)
+
+
+def _tell_stale(scores: Scores, say: Speaker) -> None:
+    """Scores that the file can't tell from those of today's tests, or tells in a column that nobody looks at."""
+    from autograder.cli.tables import stale_line
+
+    line = stale_line(scores, say)
+    if line:
+        console(stderr=True).print(line, style="yellow", markup=False)
 
 
 def _tell(sheet: Sheet, path: Path, say: Speaker) -> None:

@@ -6,7 +6,7 @@ import functools
 import getpass
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +23,7 @@ from autograder.cli.common import (
     LangOption,
     Speaker,
     console,
+    course_at_hand,
     open_course,
     print_json,
 )
@@ -42,8 +43,8 @@ from autograder.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from autograder.course import Exercise
-    from autograder.gradebook import Score
+    from autograder.course import Course, Exercise
+    from autograder.gradebook import Gradebook, Score
     from autograder.results import ExerciseResult
 
 UNSAFE = Text(
@@ -73,18 +74,20 @@ ADJUSTED = Text(
     "{student}，{exercise}：{before} -> {after}，满分 {most}",
 )
 ABOVE_MAXIMUM = Text(
-    "That is above the maximum. It counts as it stands; to take it back, adjust by as much the other way.",
-    "已超过满分，并将照此计入。如需撤回，请反向调整同样的分数。",
+    "That is above the maximum. It counts as it stands; to take it back: autograder gradebook undo",
+    "已超过满分，并将照此计入。如需撤回：autograder gradebook undo",
 )
 BELOW_ZERO = Text(
-    "The sum is {points}, below 0, and counts as 0. To take it back, adjust by as much the other way.",
-    "合计为 {points}，低于 0，按 0 分计。如需撤回，请反向调整同样的分数。",
+    "The sum is {points}, below 0, and counts as 0. To take it back: autograder gradebook undo",
+    "合计为 {points}，低于 0，按 0 分计。如需撤回：autograder gradebook undo",
 )
 WAITING = Text(
-    "{student}, {exercise}: {points:+g} recorded. Nothing of it is graded yet; the points count as soon as something is.",
-    "{student}，{exercise}：{points:+g} 分已记录。该练习尚无评分结果，评分后计入。",
+    "{student}, {exercise}: {points:+g} recorded. What was handed in is not graded yet; the points count as soon as it is.",
+    "{student}，{exercise}：{points:+g} 分已记录。提交尚未评分，评分后计入。",
 )
+NO_ADJUSTMENTS = Text("Nobody's points were adjusted.", "没有任何人工调整。")
 
+WhoOption = Annotated[str | None, typer.Option(help="Who decided (the login name by default).")]
 UnitOption = Annotated[
     str | None, typer.Option("--unit", help="Show this unit's exercises in the grade table.")
 ]
@@ -104,6 +107,8 @@ def register(app: typer.Typer) -> None:
         _of_existing(export)
     )
     of_gradebook(cls=TakesNegatives)(_of_existing(adjust))
+    of_gradebook()(_of_existing(adjustments))
+    of_gradebook()(_of_existing(undo))
     # A roster may come first: grading clones looks up in it whose they are.
     of_gradebook(short_help="Take over what Canvas, Moodle and GitHub call our students.")(roster)
     of_gradebook(short_help="Take people's scores from nbgrader, and write new results to it.")(
@@ -163,6 +168,7 @@ def grade(
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import result_json
     from autograder.grading.scheduler import Batch, Grader
+    from autograder.grading.scheme import scheme_of
     from autograder.grading.submissions import students_of
     from autograder.grading.worker import Mode
     from autograder.platforms.nbgrader.course_dir import batches
@@ -233,7 +239,8 @@ def grade(
             results.sort(key=lambda result: (result.student, places[result.exercise]))
             print_json(result_json(results))
         else:
-            console().print(grade_table(book, root, _of_unit(exercises, unit), students, say))
+            everybody = sorted({*students, *book.roster()})
+            console().print(grade_table(book, scheme_of(root, _of_unit(exercises, unit)), everybody, say))
             found = diagnosis_table(tally, say)
             if found is not None:
                 console().print(found)
@@ -277,35 +284,42 @@ def show(
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
-    """Show the grade table, or one student's results test by test."""
+    """Show the grade table, or one student's results test by test. Where no course is at hand, as they were recorded."""
     from autograder.cli.tables import grade_table, student_table
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import recorded_json
-    from autograder.gradebook.scores import current_scores
+    from autograder.gradebook.scores import current_scores, last_results
+    from autograder.grading.scheme import recorded_scheme, scheme_of
 
     say = Speaker(lang)
-    root = open_course(course)
+    root = course_at_hand(course)
     with Gradebook(gradebook) as book:
+        scheme = recorded_scheme(book) if root is None else scheme_of(root)
         if json:
-            results = book.in_full(history[-1] for history in book.attempts(student).values())
-            scores = current_scores(book, root.policy, student)
+            scores = current_scores(book, scheme, student)
+            results = last_results(book, scheme, scores, student)
             print_json(recorded_json(results, scores, book.adjustments(student)))
         elif student is not None:
-            console().print(student_table(book, root, student, say))
+            console().print(student_table(book, scheme, student, say))
         else:
-            console().print(grade_table(book, root, _of_unit(list(root), unit), book.students(), say))
+            _check_unit(scheme.versions, unit)
+            console().print(grade_table(book, scheme.of_unit(unit), book.students(), say))
 
 
 def _of_unit(exercises: list[Exercise], unit: str | None) -> list[Exercise]:
     """The exercises that a table is about: all, or one unit's."""
-    chosen = [exercise for exercise in exercises if unit in (None, exercise.unit)]
-    if not chosen:
-        units = list(dict.fromkeys(exercise.unit for exercise in exercises))
+    _check_unit([exercise.id for exercise in exercises], unit)
+    return [exercise for exercise in exercises if unit in (None, exercise.unit)]
+
+
+def _check_unit(exercises: Iterable[str], unit: str | None) -> None:
+    """UserError where none of these exercises is of the unit."""
+    units = list(dict.fromkeys(name.partition("/")[0] for name in exercises))
+    if unit is not None and unit not in units:
         raise UserError(
             f"--unit {unit!r}: choose one of {', '.join(units)}",
             f"--unit {unit!r}：请选择 {'、'.join(units)} 之一",
         )
-    return chosen
 
 
 def adjust(
@@ -313,40 +327,112 @@ def adjust(
     exercise: Annotated[str, typer.Argument(help="On which exercise.")],
     points: Annotated[float, typer.Argument(help="How many to add; a negative number takes them.")],
     reason: Annotated[str, typer.Option(help="Why; kept with the adjustment.")],
-    who: Annotated[str | None, typer.Option(help="Who decided (the login name by default).")] = None,
+    who: WhoOption = None,
+    new_student: Annotated[
+        bool, typer.Option("--new-student", help="Also for somebody whom the gradebook doesn't know yet.")
+    ] = False,
     gradebook: GradebookOption = DEFAULT_GRADEBOOK,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
-    """Give or take points by hand. The attempts stay as they are."""
+    """Give or take points by hand, with or without a submission. The attempts stay as they are."""
     from autograder.gradebook import Gradebook
-    from autograder.gradebook.scores import current_scores
-    from autograder.text import number
 
-    say = Speaker(lang)
     root = open_course(course)
     name = root.exercise(exercise).id
     with Gradebook(gradebook) as book:
-        before = current_scores(book, root.policy, student, [name]).get((student, name))
-        book.adjust(student, name, points, reason=reason, who=who or getpass.getuser())
-        after = current_scores(book, root.policy, student, [name]).get((student, name))
-    if before is None or after is None or before.score is None or after.score is None:
-        said = say(WAITING, student=student, exercise=name, points=points)
-        console().print(said, style="yellow", markup=False)
-        return
-    numbers = {"before": before.score, "after": after.score, "most": after.max_score}
-    said = say(ADJUSTED, student=student, exercise=name, **{key: number(n) for key, n in numbers.items()})
-    console().print(said, markup=False)
-    warning = _out_of_range(after, say)
-    if warning:
-        console(stderr=True).print(warning, style="yellow")
+        standing = _Standing(book, root, student, name)
+        decider = who or getpass.getuser()
+        book.adjust(student, name, points, reason=reason, who=decider, new_student=new_student)
+        standing.tell_change(points, Speaker(lang))
+
+
+def adjustments(
+    student: Annotated[str | None, typer.Option(help="One student's only.")] = None,
+    gradebook: GradebookOption = DEFAULT_GRADEBOOK,
+    json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """List the points given or taken by hand, with their numbers."""
+    from autograder.cli.tables import adjustments_table
+    from autograder.gradebook import Gradebook
+    from autograder.gradebook.ci_formats import adjustment_json
+
+    say = Speaker(lang)
+    with Gradebook(gradebook) as book:
+        if student is not None:
+            book.check_student(student)
+        found = [one for given in book.adjustments(student).values() for one in given]
+    found.sort(key=lambda one: one.number)
+    if json:
+        rows = [{"student": a.student, "exercise": a.exercise, **adjustment_json(a)} for a in found]
+        print_json({"adjustments": rows})
+    else:
+        console().print(adjustments_table(found, say) if found else say(NO_ADJUSTMENTS))
+
+
+def undo(
+    number: Annotated[int, typer.Argument(help="The adjustment's number, as `adjustments` lists it.")],
+    reason: Annotated[str, typer.Option(help="Why (the adjustment's own reason by default).")] = "",
+    who: WhoOption = None,
+    gradebook: GradebookOption = DEFAULT_GRADEBOOK,
+    course: CourseOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Take an adjustment back by a counter-entry. Both stay on record."""
+    from autograder.gradebook import Gradebook
+
+    root = open_course(course)
+    with Gradebook(gradebook) as book:
+        given = book.adjustment(number)
+        standing = _Standing(book, root, given.student, given.exercise)
+        book.undo(number, who=who or getpass.getuser(), reason=reason)
+        standing.tell_change(-given.points, Speaker(lang))
+
+
+class _Standing:
+    """One student's score on one exercise before points are given or taken, to tell what that changed."""
+
+    def __init__(self, book: Gradebook, course: Course, student: str, name: str) -> None:
+        from autograder.gradebook import GradingScheme
+        from autograder.grading.scheme import scheme_of
+
+        self.book, self.student, self.name = book, student, name
+        known = [course.exercises[name]] if name in course.exercises else []
+        self.scheme: GradingScheme = scheme_of(course, known)
+        self.before = self._now()
+
+    def _now(self) -> Score | None:
+        from autograder.gradebook.scores import current_scores
+
+        return current_scores(self.book, self.scheme, self.student, [self.name]).get(
+            (self.student, self.name)
+        )
+
+    def tell_change(self, points: float, say: Speaker) -> None:
+        """Say what the score is now, and what is odd about it."""
+        from autograder.text import number
+
+        after = self._now()
+        place = {"student": self.student, "exercise": self.name}
+        if after is not None and after.score is None:
+            console().print(say(WAITING, **place, points=points), style="yellow", markup=False)
+            return
+        scores = [(score.score or 0.0) if score else 0.0 for score in (self.before, after)]
+        counted = after or self.before
+        most = counted.max_score if counted else 0.0
+        numbers = dict(zip(("before", "after", "most"), map(number, (*scores, most)), strict=True))
+        console().print(say(ADJUSTED, **place, **numbers), markup=False)
+        warning = _out_of_range(after, say) if after else ""
+        if warning:
+            console(stderr=True).print(warning, style="yellow")
 
 
 def _out_of_range(score: Score, say: Speaker) -> str:
     """What to say of points that no attempt alone could give; "" of all others."""
     if score.score is not None and score.score > score.max_score + 1e-6:
         return say(ABOVE_MAXIMUM)
-    whole = (score.result.score or 0.0) + score.adjusted
+    whole = (score.result.score or 0.0 if score.result else 0.0) + score.adjusted
     return say(BELOW_ZERO, points=f"{whole:g}") if whole < -1e-6 else ""
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from autograder.errors import UserError
-from autograder.gradebook import Gradebook, GradebookError, score_of
+from autograder.gradebook import Gradebook, GradebookError, GradingScheme, Version, score_of
 from autograder.gradebook.database import database_url
 from autograder.gradebook.scores import current_scores
 from autograder.gradebook.tables import table
@@ -30,7 +30,10 @@ from autograder.results import (
 )
 from autograder.text import Text, escape_formula
 
-LATEST, BEST = Policy(AttemptPolicy.LATEST), Policy(AttemptPolicy.BEST)
+IDS = ["basics/affine", "extras/vowels"]
+VERSIONS = {name: Version("", 10.0) for name in IDS}
+LATEST = GradingScheme(VERSIONS, Policy(AttemptPolicy.LATEST))
+BEST = GradingScheme(VERSIONS, Policy(AttemptPolicy.BEST))
 TESTS = (
     TestResult(name="test_a[1]", visibility=Visibility.PUBLIC, outcome=Outcome.PASSED, score=1 / 3, max_score=1 / 3),
     TestResult(
@@ -145,15 +148,15 @@ def test_ungraded_is_never_known(book: Gradebook) -> None:
 def test_a_fault_of_ours_takes_nothing_away(book: Gradebook) -> None:
     book.record(result(score=7.0))
     book.record(ungraded())
-    for policy in (LATEST, BEST):
-        assert current_scores(book, policy)["s001", "basics/affine"].score == 7.0
+    for scheme in (LATEST, BEST):
+        assert current_scores(book, scheme)["s001", "basics/affine"].score == 7.0
 
 
-@pytest.mark.parametrize(("policy", "score"), [(LATEST, 4.0), (BEST, 9.0)])
-def test_policy(book: Gradebook, policy: Policy, score: float) -> None:
+@pytest.mark.parametrize(("scheme", "score"), [(LATEST, 4.0), (BEST, 9.0)])
+def test_policy(book: Gradebook, scheme: GradingScheme, score: float) -> None:
     for key, points in (("k1", 5.0), ("k2", 9.0), ("k3", 4.0)):
         book.record(result(key=key, score=points))
-    assert current_scores(book, policy)["s001", "basics/affine"].score == score
+    assert current_scores(book, scheme)["s001", "basics/affine"].score == score
 
 
 def test_adjustments(book: Gradebook) -> None:
@@ -167,7 +170,7 @@ def test_adjustments(book: Gradebook) -> None:
     ]
     score = current_scores(book, LATEST)["s001", "basics/affine"]
     assert (score.score, score.adjusted, score.max_score) == (6.0, 1.0, 10.0)
-    assert score.result.score == 5.0  # the attempt stays as it was
+    assert score.result is not None and score.result.score == 5.0  # the attempt stays as it was
 
 
 @pytest.mark.parametrize(("points", "score"), [(-20.0, 0.0), (20.0, 25.0)])
@@ -199,7 +202,7 @@ def test_what_is_no_adjustment(book: Gradebook, points: float, reason: str, prob
 
 
 def test_no_attempts_no_score() -> None:
-    assert score_of([], [], LATEST) is None
+    assert score_of([], [], Policy()) is None
 
 
 def test_hostile_text(book: Gradebook) -> None:
@@ -292,11 +295,8 @@ def filled(book: Gradebook) -> Gradebook:
     return book
 
 
-IDS = ["basics/affine", "extras/vowels"]
-
-
 def test_export_per_student(filled: Gradebook) -> None:
-    frame = table(filled, IDS, LATEST, "student")
+    frame = table(filled, LATEST, "student")
     assert list(frame.columns) == ["student", *IDS, "total"]
     assert frame.to_csv(index=False).splitlines() == [
         "student,basics/affine,extras/vowels,total",
@@ -307,7 +307,7 @@ def test_export_per_student(filled: Gradebook) -> None:
 
 
 def test_export_per_exercise(filled: Gradebook) -> None:
-    frame = table(filled, IDS, LATEST, "exercise")
+    frame = table(filled, LATEST, "exercise")
     rows = frame.to_csv(index=False).splitlines()
     assert rows == [
         "student,exercise,status,score,max_score,adjusted,isolation,file",
@@ -318,7 +318,7 @@ def test_export_per_exercise(filled: Gradebook) -> None:
 
 
 def test_export_per_test(filled: Gradebook) -> None:
-    frame = table(filled, ["basics/affine"], LATEST, "test")
+    frame = table(filled, LATEST, "test")
     assert list(frame["test"]) == ["test_a[1]", "test_b", "test_c"]
     assert frame.loc[1, "diagnosis"] == "unscaled"
     assert "hint" not in frame.to_csv()
@@ -326,10 +326,10 @@ def test_export_per_test(filled: Gradebook) -> None:
 
 def test_export_of_nothing(book: Gradebook) -> None:
     for per in ("student", "exercise", "test"):
-        assert table(book, IDS, LATEST, per).to_csv(index=False).startswith("student,")
-        assert len(table(book, IDS, LATEST, per)) == 0
+        assert table(book, LATEST, per).to_csv(index=False).startswith("student,")
+        assert len(table(book, LATEST, per)) == 0
     with pytest.raises(UserError, match="choose student, exercise or test"):
-        table(book, IDS, LATEST, "week")
+        table(book, LATEST, "week")
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
@@ -338,8 +338,8 @@ def test_formulas_are_inert(book: Gradebook, start: str) -> None:
     assert escape_formula(name) == f"'{name}"
     book.record(result(name, key=f"key {start}", path=name))
     for per in ("student", "exercise", "test"):
-        assert set(table(book, IDS, LATEST, per)["student"]) == {f"'{name}"}
-    assert list(table(book, IDS, LATEST, "exercise")["file"]) == [f"'{name}"]
+        assert set(table(book, LATEST, per)["student"]) == {f"'{name}"}
+    assert list(table(book, LATEST, "exercise")["file"]) == [f"'{name}"]
 
 
 def test_numbers_stay_numbers() -> None:
