@@ -296,8 +296,8 @@ def show(
     with Gradebook(gradebook) as book:
         scheme = recorded_scheme(book) if root is None else scheme_of(root)
         if json:
+            results = last_results(book, scheme, student)
             scores = current_scores(book, scheme, student)
-            results = last_results(book, scheme, scores, student)
             print_json(recorded_json(results, scores, book.adjustments(student)))
         elif student is not None:
             console().print(student_table(book, scheme, student, say))

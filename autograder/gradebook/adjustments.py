@@ -16,8 +16,15 @@ from msgspec import Struct
 from autograder.gradebook.database import GradebookError
 from autograder.gradebook.roster import Person
 from autograder.gradebook.schema import adjustments_table, counter_entries_table
+from autograder.text import Text
 
 COLUMNS = ("student", "exercise", "points", "reason")
+MEANT = Text("did you mean {names}?", "你要找的是不是 {names}？")
+LISTED = Text("`autograder gradebook show` lists them.", "`autograder gradebook show` 会列出所有学生。")
+NEW_STUDENT = Text(
+    " For somebody who is not on the roster and has handed in nothing, add --new-student",
+    " 不在名单上、也没有提交过的学生，请加 --new-student",
+)
 UNDONE = "undoes {number}: {reason}"
 
 
@@ -126,21 +133,22 @@ def add_counter_entry(connection: sa.Connection, book: str, number: int, who: st
 
 
 def unknown_student(
-    book: str, name: str, students: Sequence[str], people: Mapping[str, Person]
+    book: str, name: str, students: Sequence[str], people: Mapping[str, Person], remedy: Text | None = None
 ) -> GradebookError:
-    """What to say of a name that is nobody's: who may be meant, by name or by what others call them."""
+    """What to say of a name that is nobody's: who may be meant, by name or by what others call them.
+
+    Args:
+        remedy: what else may be done about it.
+    """
     called = {student.lower(): student for student in students}
     called |= {other: p.student for p in people.values() for other in (*p.ids, p.name.lower()) if other}
     near = difflib.get_close_matches(name.lower(), called, n=3, cutoff=0.7)
-    meant = list(dict.fromkeys(called[one] for one in near))
-    en = (
-        f"did you mean {' or '.join(map(repr, meant))}?"
-        if meant
-        else "`autograder gradebook show` lists them"
+    exact = called.get(name.lower())
+    meant = [exact] if exact else list(dict.fromkeys(called[one] for one in near))
+    said = MEANT.format(names=Text(" or ".join(map(repr, meant)), " 或 ".join(map(repr, meant))))
+    said = said if meant else LISTED
+    more = remedy or Text()
+    return GradebookError(
+        f"{book} has no student {name!r}; {said.en}{more.en}",
+        f"{book} 中没有学生 {name!r}；{said.zh}{more.zh}",
     )
-    zh = (
-        f"你要找的是不是 {' 或 '.join(map(repr, meant))}？"
-        if meant
-        else "`autograder gradebook show` 会列出所有学生"
-    )
-    return GradebookError(f"{book} has no student {name!r}; {en}", f"{book} 中没有学生 {name!r}；{zh}")

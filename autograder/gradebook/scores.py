@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -40,22 +40,21 @@ def current_scores(
     return scores
 
 
-def class_places(
-    students: Sequence[str], scheme: GradingScheme, scores: Collection[tuple[str, str]]
-) -> list[tuple[str, str]]:
-    """(student, exercise) of all students and of the exercises on which anybody has something, in the course's order.
+def class_places(book: Gradebook, scheme: GradingScheme, student: str | None = None) -> list[tuple[str, str]]:
+    """(student, exercise) of the class, or of one student, for the exercises on which anybody has something.
 
     What nobody has begun is nobody's missing work; where nothing is recorded at all, every exercise is listed.
     """
-    begun = {exercise for _, exercise in scores}
+    begun = book.exercises()
     names = [name for name in scheme.versions if name in begun] or list(scheme.versions)
+    students = book.students() if student is None else [student]
     return [(student, name) for student in students for name in names]
 
 
 def counted_results(book: Gradebook, scheme: GradingScheme) -> list[Counted]:
     """The result that counts of each student and exercise, in the course's order; where there is none, one that says so."""
     scores = current_scores(book, scheme, exercises=list(scheme.versions))
-    places = class_places(book.students(), scheme, scores)
+    places = class_places(book, scheme)
     attempts = {place: score.attempt for place, score in scores.items() if score.attempt is not None}
     full = iter(book.in_full(attempts[place] for place in places if place in attempts))
     return [
@@ -66,18 +65,15 @@ def counted_results(book: Gradebook, scheme: GradingScheme) -> list[Counted]:
     ]
 
 
-def last_results(
-    book: Gradebook, scheme: GradingScheme, scores: Scores, student: str | None = None
-) -> list[ExerciseResult]:
+def last_results(book: Gradebook, scheme: GradingScheme, student: str | None = None) -> list[ExerciseResult]:
     """The latest result of each student and exercise, in full; where nothing was handed in, one that says so."""
-    last = {place: history[-1] for place, history in book.attempts(student).items()}
     if student is not None:
         book.check_student(student)
-    students = book.students() if student is None else [student]
-    places = [place for place in class_places(students, scheme, scores) if place not in last]
+    last = {place: history[-1] for place, history in book.attempts(student).items()}
+    missing = [place for place in class_places(book, scheme, student) if place not in last]
     return [
         *book.in_full(last.values()),
-        *(missing_result(*place, scheme.versions[place[1]]) for place in places),
+        *(missing_result(*place, scheme.versions[place[1]]) for place in missing),
     ]
 
 

@@ -22,6 +22,7 @@ from sqlalchemy.exc import (
 )
 
 from autograder.gradebook.adjustments import (
+    NEW_STUDENT,
     Adjustment,
     add_adjustments,
     add_counter_entry,
@@ -191,7 +192,7 @@ class Gradebook:
             known = _everybody(connection)
             unknown = next((name for name in names if name not in known), None)
             if unknown is not None and not new_students:
-                raise unknown_student(self.name, unknown, known, _people(connection))
+                raise unknown_student(self.name, unknown, known, _people(connection), NEW_STUDENT)
             _add_students(connection, names)
             add_adjustments(connection, given, who)
 
@@ -241,6 +242,12 @@ class Gradebook:
         """The class: everybody who handed something in, has a folder or is on the roster."""
         with translate_errors(self.name), self._engine.connect() as connection:
             return _everybody(connection)
+
+    def exercises(self) -> set[str]:
+        """The exercises on which anything is recorded."""
+        both = sa.union(sa.select(attempts_table.c.exercise), sa.select(adjustments_table.c.exercise))
+        with translate_errors(self.name), self._engine.connect() as connection:
+            return set(connection.scalars(both))
 
     def check_student(self, name: str) -> None:
         """GradebookError, with those who may be meant, where nobody in the class is called so."""

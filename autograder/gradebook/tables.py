@@ -53,11 +53,11 @@ def table(book: Gradebook, scheme: GradingScheme, per: str) -> pd.DataFrame:
     if per == "test":
         rows = [row for counted in counted_results(book, scheme) for row in _per_test(counted)]
     else:
-        scores, students = current_scores(book, scheme, exercises=list(scheme.versions)), book.students()
+        scores = current_scores(book, scheme, exercises=list(scheme.versions))
         if per == "student":
-            rows = [_per_student(student, scores, scheme) for student in students]
+            rows = [_per_student(student, scores, scheme) for student in book.students()]
         else:
-            rows = list(_per_exercise(class_places(students, scheme, scores), scores, scheme))
+            rows = list(_per_exercise(class_places(book, scheme), scores, scheme))
     frame = pd.DataFrame(rows, columns=pd.Index(heads[per]))  # named, because no rows would leave no head
     text = frame.select_dtypes(include=["object", "str"]).columns
     frame[text] = frame[text].map(escape_formula)

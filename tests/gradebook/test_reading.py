@@ -109,7 +109,7 @@ def test_in_full_asks_in_bulk(
         ("s002", "basics/affine", 7.0),
     ]
     assert all(one.tests[0].name == f"test_of_{one.student}" for one, _, _ in counted)
-    assert len(seen) == 5  # attempts, adjustments, students; output and reasons, tests
+    assert len(seen) == 6  # attempts, adjustments, students, exercises; output and reasons, tests
     monkeypatch.setattr("autograder.gradebook.store.PARAMETERS", 7)
     assert counted_results(book, BEST) == counted
 

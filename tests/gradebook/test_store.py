@@ -181,7 +181,9 @@ def test_floor_and_no_ceiling(book: Gradebook, points: float, score: float) -> N
 
 
 def test_adjusting_a_stranger(book: Gradebook) -> None:
-    with pytest.raises(GradebookError, match=r"no student 's404'; `autograder gradebook show` lists them"):
+    with pytest.raises(
+        GradebookError, match=r"no student 's404'; `autograder gradebook show` lists them.*--new-student"
+    ):
         book.adjust("s404", "basics/affine", 1, reason="r", who="w")
 
 
@@ -297,12 +299,12 @@ def filled(book: Gradebook) -> Gradebook:
 
 def test_export_per_student(filled: Gradebook) -> None:
     frame = table(filled, LATEST, "student")
-    assert list(frame.columns) == ["student", *IDS, "total"]
+    assert list(frame.columns) == ["student", *IDS, "total", "max_score", "stale"]
     assert frame.to_csv(index=False).splitlines() == [
-        "student,basics/affine,extras/vowels,total",
-        "s001,5.0,0.3,5.3",
-        "s002,,,0.0",
-        "s003,,,0.0",
+        "student,basics/affine,extras/vowels,total,max_score,stale",
+        "s001,5.0,0.3,5.3,20.0,",
+        "s002,,,0.0,20.0,",
+        "s003,,,0.0,20.0,",
     ]
 
 
@@ -310,16 +312,20 @@ def test_export_per_exercise(filled: Gradebook) -> None:
     frame = table(filled, LATEST, "exercise")
     rows = frame.to_csv(index=False).splitlines()
     assert rows == [
-        "student,exercise,status,score,max_score,adjusted,isolation,file",
-        "s001,basics/affine,graded,5.0,10.0,0.0,full,s001/affine.py",
-        "s001,extras/vowels,graded,0.3,10.0,0.2,full,s001/affine.py",
-        "s002,basics/affine,ungraded,,10.0,0.0,full,s002/affine.py",
+        "student,exercise,status,score,max_score,adjusted,isolation,file,bundle,stale",
+        "s001,basics/affine,graded,5.0,10.0,0.0,full,s001/affine.py,,False",
+        "s001,extras/vowels,graded,0.3,10.0,0.2,full,s001/affine.py,,False",
+        "s002,basics/affine,ungraded,,10.0,0.0,full,s002/affine.py,,False",
+        "s002,extras/vowels,missing,,10.0,0.0,,,,False",
+        "s003,basics/affine,missing,,10.0,0.0,,,,False",
+        "s003,extras/vowels,missing,,10.0,0.0,,,,False",
     ]
 
 
 def test_export_per_test(filled: Gradebook) -> None:
-    frame = table(filled, LATEST, "test")
-    assert list(frame["test"]) == ["test_a[1]", "test_b", "test_c"]
+    frame = table(filled, LATEST.of_unit("basics"), "test")
+    assert list(frame["test"]) == ["test_a[1]", "test_b", "test_c", "", ""]
+    assert list(frame["outcome"])[3:] == ["ungraded", "missing"]
     assert frame.loc[1, "diagnosis"] == "unscaled"
     assert "hint" not in frame.to_csv()
 
