@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,20 @@ def closed_on_failure(engine: sa.Engine) -> Iterator[None]:
     except BaseException:
         engine.dispose()
         raise
+
+
+def remove_unused(url: sa.URL, tables: Iterable[str]) -> None:
+    """Remove a SQLite file in whose `tables` there is nothing. One that somebody else has open stays."""
+    if url.drivername != "sqlite" or not url.database or not Path(url.database).is_file():
+        return
+    with (
+        contextlib.closing(sqlite3.connect(url.database, isolation_level=None, timeout=0)) as connection,
+        contextlib.suppress(sqlite3.OperationalError, OSError),
+    ):
+        connection.execute("PRAGMA journal_mode=DELETE")  # refused while there is another connection
+        connection.execute("BEGIN EXCLUSIVE")
+        if not any(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables):
+            Path(url.database).unlink()
 
 
 @contextlib.contextmanager

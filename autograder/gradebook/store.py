@@ -36,6 +36,7 @@ from autograder.gradebook.database import (
     closed_on_failure,
     open_engine,
     redacted_url,
+    remove_unused,
     translate_errors,
 )
 from autograder.gradebook.roster import Person, updated
@@ -55,6 +56,7 @@ from autograder.gradebook.schema import (
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility
 from autograder.text import Text
 
+RECORD = (attempts_table, adjustments_table, roster_table)  # what people would miss; the rest belongs to it
 PARAMETERS = 500  # of one statement: databases bound their number
 ROWS = 10_000  # read at a time, where everybody's are
 
@@ -78,6 +80,7 @@ class Gradebook:
         """
         self._engine = open_engine(place)
         self.name = redacted_url(place)
+        self._new = False  # whether this made it
         self._writer = self._engine.execution_options(writes=True)
         with closed_on_failure(self._engine), translate_errors(self.name):
             self._create()
@@ -85,8 +88,10 @@ class Gradebook:
     def __enter__(self) -> Gradebook:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_exception: object) -> None:
         self._engine.dispose()
+        if self._new and kind is not None:  # a command that was refused leaves no empty file behind
+            remove_unused(self._engine.url, [table.name for table in RECORD])
 
     def _create(self) -> None:
         """Make the tables where there are none; refuse a database that is not ours, without touching it."""
@@ -117,6 +122,7 @@ class Gradebook:
             if not settings:
                 rows = [{"name": "application", "value": APPLICATION}, {"name": "schema", "value": SCHEMA}]
                 connection.execute(sa.insert(gradebook_settings), rows)
+                self._new = True
             elif settings.get("application") != APPLICATION or settings.get("schema") != SCHEMA:
                 schema = settings.get("schema")
                 raise GradebookError(

@@ -215,3 +215,62 @@ def test_help_is_in_order_and_whole(cli: Cli) -> None:
         assert not line.endswith("...")
     # What its own page says stays whole.
     assert "nbgrader course's, or a folder of clones" in cli("grade", "--help").out.replace("\n ", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nowhere",),
+        ("--nbgrader", "nowhere"),
+        ("--github", "nowhere"),
+        ("submissions", "--scheduler", "tcp://127.0.0.1:9", "--unsafe"),
+    ],
+)
+def test_a_refused_run_leaves_no_gradebook(
+    cli: Cli, toy: Path, hand_in: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(hand_in("s001", {"vowels.py": "def vowels(text): return 3"}).parent)
+    monkeypatch.setattr("distributed.Client", _refuse)
+    before = sorted(Path().iterdir())
+    assert cli("grade", *arguments, "--course", toy).code == 2
+    assert sorted(Path().iterdir()) == before
+
+
+def _refuse(*_arguments: object) -> Any:
+    raise OSError("no scheduler")
+
+
+def test_a_machine_without_isolation_leaves_no_gradebook(
+    cli: Cli, toy: Path, hand_in: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autograder.sandbox.errors import SandboxUnavailable
+
+    def refuse(**_options: object) -> Any:
+        raise SandboxUnavailable("nothing protects here", "这里没有隔离")
+
+    monkeypatch.setattr("autograder.grading.worker.ModuleSandbox", refuse)
+    folder, place = hand_in("s001", {"vowels.py": "def vowels(text): return 3"}), tmp_path / "new.db"
+    grade = ("grade", folder, "--course", toy, "--gradebook", place)
+    assert cli(*grade).code == 2
+    assert not list(tmp_path.glob("new.db*"))
+    # What is recorded already stays, a roster, too.
+    roster = tmp_path / "roster.csv"
+    roster.write_text("student\ns001\n")
+    assert cli("gradebook", "roster", roster, "--gradebook", place).code == 0
+    assert cli(*grade).code == 2
+    with Gradebook(str(place)) as book:
+        assert book.students() == ["s001"]
+
+
+def test_a_new_gradebook_that_somebody_else_has_open_stays(tmp_path: Path) -> None:
+    place = str(tmp_path / "new.db")
+    with Gradebook(str(tmp_path / "other.db")):
+        pass
+    with pytest.raises(RuntimeError), Gradebook(place):
+        other = Gradebook(place)
+        other.students()
+        raise RuntimeError("refused")
+    other.add_students(["s001"])
+    other.__exit__()
+    with Gradebook(place) as book:
+        assert book.students() == ["s001"]
