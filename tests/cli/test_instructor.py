@@ -227,7 +227,11 @@ def test_help_is_in_order_and_whole(cli: Cli) -> None:
     ],
 )
 def test_a_refused_run_leaves_no_gradebook(
-    cli: Cli, toy: Path, hand_in: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+    cli: Cli,
+    toy: Path,
+    hand_in: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
 ) -> None:
     monkeypatch.chdir(hand_in("s001", {"vowels.py": "def vowels(text): return 3"}).parent)
     monkeypatch.setattr("distributed.Client", _refuse)
