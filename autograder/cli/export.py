@@ -24,7 +24,7 @@ from autograder.text import Text
 
 if TYPE_CHECKING:
     from autograder.course import Course
-    from autograder.gradebook import Gradebook, GradingScheme
+    from autograder.gradebook import Gradebook
     from autograder.gradebook.scores import Scores
     from autograder.platforms.columns import Column
     from autograder.platforms.lms.csv_template import Sheet
@@ -94,6 +94,7 @@ def export(
     """Write the gradebook for a spreadsheet, a learning platform or a machine."""
     from autograder.course.outputs import write_output
     from autograder.gradebook import Gradebook
+    from autograder.gradebook.ci_formats import ctrf, is_ctrf, is_junit, junit
     from autograder.gradebook.scores import counted_results, current_scores
     from autograder.gradebook.tables import is_table, table
     from autograder.grading.scheme import scheme_of
@@ -107,24 +108,21 @@ def export(
         )
     with Gradebook(gradebook) as book:
         root = open_course(course)
-        scheme = scheme_of(root)
+        scheme = scheme_of(book, root)
+        scores = current_scores(book, scheme, exercises=list(scheme.versions))
         if platform:
-            _export_sheet(path, format, template, only or [], root, scheme, book, say, force=force)
+            _export_sheet(path, format, template, only or [], root, scores, book, say, force=force)
             return
         if format is Format.CSV:
-            frame = table(book, scheme, per)
-            write_output(
-                path, frame.to_csv(index=False).encode(), lambda head: is_table(head, per), force=force
-            )
-            console(stderr=True).print(say(WRITTEN, rows=len(frame), path=path))
-            _tell_stale(current_scores(book, scheme), say)
-            return
-        from autograder.gradebook.ci_formats import ctrf, is_ctrf, is_junit, junit
-
-        results, scores = counted_results(book, scheme), current_scores(book, scheme)
-    written, recognise = (junit, is_junit) if format is Format.JUNIT else (ctrf, is_ctrf)
-    write_output(path, written(results, say.lang), recognise, force=force)
-    console(stderr=True).print(say(RESULTS, rows=len(results), path=path))
+            frame = table(book, scheme, per, scores)
+            content, rows, said = frame.to_csv(index=False).encode(), len(frame), WRITTEN
+        else:
+            results = counted_results(book, scheme, scores)
+            content = (junit if format is Format.JUNIT else ctrf)(results, say.lang)
+            rows, said = len(results), RESULTS
+    recognise = {Format.JUNIT: is_junit, Format.CTRF: is_ctrf}.get(format, lambda head: is_table(head, per))
+    write_output(path, content, recognise, force=force)
+    console(stderr=True).print(say(said, rows=rows, path=path))
     _tell_stale(scores, say)
 
 
@@ -134,7 +132,7 @@ def _export_sheet(
     template: Path | None,
     only: Sequence[str],
     course: Course,
-    scheme: GradingScheme,
+    scores: Scores,
     book: Gradebook,
     say: Speaker,
     *,
@@ -142,13 +140,11 @@ def _export_sheet(
 ) -> None:
     from autograder.course.outputs import write_output
     from autograder.gradebook.roster import Person, read_csv
-    from autograder.gradebook.scores import current_scores
     from autograder.platforms.columns import columns
     from autograder.platforms.lms.canvas import CANVAS, possible
     from autograder.platforms.lms.csv_template import fill_csv, new_csv, same_head
     from autograder.platforms.lms.moodle import MOODLE
 
-    scores = current_scores(book, scheme)
     items = columns(course, only)
     people = {name: Person(student=name) for name in book.students()} | book.roster()
 
@@ -173,7 +169,7 @@ def _export_sheet(
 
 
 def _tell_stale(scores: Scores, say: Speaker) -> None:
-    """Scores that the file can't tell from those of today's tests, or tells in a column that nobody looks at."""
+    """Say which points in the file are of another version of their exercise: a platform's sheet has no place for that."""
     from autograder.cli.tables import stale_line
 
     line = stale_line(scores, say)

@@ -240,7 +240,9 @@ def grade(
             print_json(result_json(results))
         else:
             everybody = sorted({*students, *book.roster()})
-            console().print(grade_table(book, scheme_of(root, _of_unit(exercises, unit)), everybody, say))
+            console().print(
+                grade_table(book, scheme_of(book, root, _of_unit(exercises, unit)), everybody, say)
+            )
             found = diagnosis_table(tally, say)
             if found is not None:
                 console().print(found)
@@ -294,7 +296,7 @@ def show(
     say = Speaker(lang)
     root = course_at_hand(course)
     with Gradebook(gradebook) as book:
-        scheme = recorded_scheme(book) if root is None else scheme_of(root)
+        scheme = recorded_scheme(book) if root is None else scheme_of(book, root, student=student)
         if json:
             results = last_results(book, scheme, student)
             scores = current_scores(book, scheme, student)
@@ -399,7 +401,7 @@ class _Standing:
 
         self.book, self.student, self.name = book, student, name
         known = [course.exercises[name]] if name in course.exercises else []
-        self.scheme: GradingScheme = scheme_of(course, known)
+        self.scheme: GradingScheme = scheme_of(book, course, known)
         self.before = self._now()
 
     def _now(self) -> Score | None:

@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 STUDENT = Text("student", "学生")
 TOTAL = Text("total", "总分")
 LEGEND = Text(
-    "– not handed in   · not begun   ! could not be read   ? not graded yet   * adjusted by hand   "
-    "~ of an older version   U unsafe",
-    "– 未提交   · 未动笔   ! 无法读取   ? 尚未评分   * 有人工调整   ~ 旧版得分   U 不安全模式",
+    "– not handed in   · not begun   ! could not be read   ? not graded yet   * adjusted by hand   U unsafe",
+    "– 未提交   · 未动笔   ! 无法读取   ? 尚未评分   * 有人工调整   U 不安全模式",
 )
 STALE = Text(
     "~ {n} scores were graded with another version of their exercise than the current one: {names}. Run "

@@ -51,9 +51,13 @@ def class_places(book: Gradebook, scheme: GradingScheme, student: str | None = N
     return [(student, name) for student in students for name in names]
 
 
-def counted_results(book: Gradebook, scheme: GradingScheme) -> list[Counted]:
-    """The result that counts of each student and exercise, in the course's order; where there is none, one that says so."""
-    scores = current_scores(book, scheme, exercises=list(scheme.versions))
+def counted_results(book: Gradebook, scheme: GradingScheme, scores: Scores | None = None) -> list[Counted]:
+    """The result that counts of each student and exercise, in the course's order; where there is none, one that says so.
+
+    Args:
+        scores: those of all exercises of the scheme, where they are at hand.
+    """
+    scores = current_scores(book, scheme, exercises=list(scheme.versions)) if scores is None else scores
     places = class_places(book, scheme)
     attempts = {place: score.attempt for place, score in scores.items() if score.attempt is not None}
     full = iter(book.in_full(attempts[place] for place in places if place in attempts))

@@ -249,9 +249,14 @@ class Gradebook:
         with translate_errors(self.name), self._engine.connect() as connection:
             return _everybody(connection)
 
-    def exercises(self) -> set[str]:
-        """The exercises on which anything is recorded."""
-        both = sa.union(sa.select(attempts_table.c.exercise), sa.select(adjustments_table.c.exercise))
+    def exercises(self, student: str | None = None, exercises: Sequence[str] | None = None) -> set[str]:
+        """The exercises on which anything is recorded: of one student, among some exercises, where named."""
+        both = sa.union(
+            *(
+                sa.select(table.c.exercise).where(*_about(table, student, exercises))
+                for table in (attempts_table, adjustments_table)
+            )
+        )
         with translate_errors(self.name), self._engine.connect() as connection:
             return set(connection.scalars(both))
 

@@ -32,11 +32,14 @@ PER_TEST = (
 )
 
 
-def table(book: Gradebook, scheme: GradingScheme, per: str) -> pd.DataFrame:
+def table(book: Gradebook, scheme: GradingScheme, per: str, scores: Scores | None = None) -> pd.DataFrame:
     """The export. `per` is "student", "exercise" or "test"; UserError for anything else.
 
     Everybody in the class is in it. `max_score` is what was graded on, else what the exercise is worth now; `stale` says
     what was graded with another version of the exercise than the current one.
+
+    Args:
+        scores: those of all exercises of the scheme, where they are at hand.
     """
     import pandas as pd
 
@@ -50,14 +53,13 @@ def table(book: Gradebook, scheme: GradingScheme, per: str) -> pd.DataFrame:
             f"--per {per!r}: choose student, exercise or test",
             f"--per {per!r}：请选择 student、exercise 或 test",
         )
+    scores = current_scores(book, scheme, exercises=list(scheme.versions)) if scores is None else scores
     if per == "test":
-        rows = [row for counted in counted_results(book, scheme) for row in _per_test(counted)]
+        rows = [row for counted in counted_results(book, scheme, scores) for row in _per_test(counted)]
+    elif per == "student":
+        rows = [_per_student(student, scores, scheme) for student in book.students()]
     else:
-        scores = current_scores(book, scheme, exercises=list(scheme.versions))
-        if per == "student":
-            rows = [_per_student(student, scores, scheme) for student in book.students()]
-        else:
-            rows = list(_per_exercise(class_places(book, scheme), scores, scheme))
+        rows = list(_per_exercise(class_places(book, scheme), scores, scheme))
     frame = pd.DataFrame(rows, columns=pd.Index(heads[per]))  # named, because no rows would leave no head
     text = frame.select_dtypes(include=["object", "str"]).columns
     frame[text] = frame[text].map(escape_formula)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from autograder.course import Course, CourseError, Exercise
 from autograder.gradebook import Gradebook, GradingScheme, Version
 from autograder.grading.bundle import bundle_of
 
 
-def scheme_of(course: Course, exercises: Iterable[Exercise] | None = None) -> GradingScheme:
-    """The scheme for some of the course's exercises, or for all. Files are read and hashed; none is run."""
-    chosen = course if exercises is None else exercises
+def scheme_of(
+    book: Gradebook, course: Course, exercises: Sequence[Exercise] | None = None, student: str | None = None
+) -> GradingScheme:
+    """The scheme for some of the course's exercises, or for all. Files are read and hashed; none is run.
+
+    Only those of which the gradebook holds something, of one student where named, are hashed: no score of another could
+    be out of date.
+    """
+    begun = book.exercises(student, None if exercises is None else [exercise.id for exercise in exercises])
+    versions = {
+        exercise.id: Version(_bundle(exercise) if exercise.id in begun else "", exercise.public.max_score)
+        for exercise in (course if exercises is None else exercises)
+    }
     titles = {unit.id: unit.title.text for unit in course.units}
-    return GradingScheme({e.id: version_of(e) for e in chosen}, course.policy, titles)
+    return GradingScheme(versions, course.policy, titles)
 
 
-def version_of(exercise: Exercise) -> Version:
-    """What an exercise is graded with now. Without a bundle where one of its files can't be read, or isn't at hand."""
+def _bundle(exercise: Exercise) -> str:
+    """What an exercise is graded with now; "" where one of its files can't be read, or is not at hand."""
     try:
-        fingerprint = bundle_of(exercise).fingerprint
+        return bundle_of(exercise).fingerprint
     except CourseError:
-        fingerprint = ""
-    return Version(fingerprint, exercise.public.max_score)
+        return ""
 
 
 def recorded_scheme(book: Gradebook) -> GradingScheme:

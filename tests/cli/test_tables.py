@@ -103,8 +103,8 @@ def test_no_number_is_cut(book: Gradebook, width: int) -> None:
 def test_a_mark_stays_with_its_meaning(book: Gradebook, width: int, say: Speaker) -> None:
     shown = printed(grade_table(book, GradingScheme(), [], say), width)
     meanings = {
-        EN: ("* adjusted by hand", "? not graded yet", "~ of an older version", "U unsafe"),
-        ZH: ("* 有人工调整", "? 尚未评分", "~ 旧版得分", "U 不安全模式"),
+        EN: ("* adjusted by hand", "? not graded yet", "U unsafe"),
+        ZH: ("* 有人工调整", "? 尚未评分", "U 不安全模式"),
     }
     assert all(meaning in shown for meaning in meanings[say])
 

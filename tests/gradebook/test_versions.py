@@ -199,17 +199,7 @@ def test_show_loads_no_torch(changed: Path, python: Callable[..., Any], toy: Pat
     assert "4/4~" in done.stdout and done.stdout.endswith("set()\n"), done.stderr
 
 
-def test_the_version_changes_with_what_grades(toy: Path, edited: Edit) -> None:
-    def bundle() -> str:
-        return scheme_of(Course.load(toy)).versions["extras/vowels"].bundle
-
-    before = bundle()
-    assert before == bundle() != ""
-    edited(toy / "solutions/extras/test_vowels.py", "points(3)", "points(2)")
-    assert bundle() != before
-
-
 def test_a_student_s_score_knows_its_version(changed: Path, toy: Path, place: Path) -> None:
     with Gradebook(str(place)) as book:
-        score = current_scores(book, scheme_of(Course.load(toy)))["s001", "extras/vowels"]
+        score = current_scores(book, scheme_of(book, Course.load(toy)))["s001", "extras/vowels"]
     assert (score.score, score.max_score, score.stale) == (4.0, 4.0, True)

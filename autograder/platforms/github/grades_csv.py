@@ -29,7 +29,7 @@ def grades_csv(
     course: Course, clones: Sequence[Clone], exercises: Sequence[Exercise], book: Gradebook, lang: str
 ) -> str:
     """The CSV text. The assignment's and the starter code's address are not in a clone: they stay empty."""
-    scheme, roster = scheme_of(course, exercises), book.roster()
+    scheme, roster = scheme_of(book, course, exercises), book.roster()
     scores = current_scores(book, scheme, exercises=list(scheme.versions))
     assignments = {a.id.replace("_", "-"): a for a in course.assignments}
     out = io.StringIO(newline="")
