@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import getpass
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
@@ -12,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from autograder.cli.adjust import TakesNegatives, adjust, adjustments, undo
 from autograder.cli.common import (
     DEFAULT_GRADEBOOK,
     INTERRUPTED,
@@ -43,8 +41,7 @@ from autograder.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from autograder.course import Course, Exercise
-    from autograder.gradebook import Gradebook, Score
+    from autograder.course import Exercise
     from autograder.results import ExerciseResult
 
 UNSAFE = Text(
@@ -69,30 +66,9 @@ STOPPED = Text(
     "Stopped. What is graded is recorded in {name}; run the same command to go on.",
     "已停止。已评分的结果记录在 {name} 中；再次运行同一命令即可继续。",
 )
-ADJUSTED = Text(
-    "{student}, {exercise}: {before} -> {after} of {most}",
-    "{student}，{exercise}：{before} -> {after}，满分 {most}",
-)
-ABOVE_MAXIMUM = Text(
-    "That is above the maximum. It counts as it stands; to take it back: autograder gradebook undo",
-    "已超过满分，并将照此计入。如需撤回：autograder gradebook undo",
-)
-BELOW_ZERO = Text(
-    "The sum is {points}, below 0, and counts as 0. To take it back: autograder gradebook undo",
-    "合计为 {points}，低于 0，按 0 分计。如需撤回：autograder gradebook undo",
-)
-WAITING = Text(
-    "{student}, {exercise}: {points:+g} recorded. What was handed in is not graded yet; the points count as soon as it is.",
-    "{student}，{exercise}：{points:+g} 分已记录。提交尚未评分，评分后计入。",
-)
-NO_ADJUSTMENTS = Text("Nobody's points were adjusted.", "没有任何人工调整。")
-
-WhoOption = Annotated[str | None, typer.Option(help="Who decided (the login name by default).")]
 UnitOption = Annotated[
     str | None, typer.Option("--unit", help="Show this unit's exercises in the grade table.")
 ]
-NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan).*", re.IGNORECASE)
-
 gradebook_app = typer.Typer(
     help="Show, export, adjust and synchronise what is recorded.", no_args_is_help=True
 )
@@ -116,14 +92,6 @@ def register(app: typer.Typer) -> None:
     )
     app.add_typer(gradebook_app, name="gradebook")
     app.command(short_help="Prove each layer of the isolation by attempting a violation.")(doctor)
-
-
-class TakesNegatives(TyperCommand):
-    """A command to which -1 is a number. A misspelt option beside it is still an error: one argument too many."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        ctx.ignore_unknown_options = any(map(NEGATIVE.fullmatch, args))
-        return super().parse_args(ctx, args)
 
 
 def _of_existing(command: Callable[..., None]) -> Callable[..., None]:
@@ -322,120 +290,6 @@ def _check_unit(exercises: Iterable[str], unit: str | None) -> None:
             f"--unit {unit!r}: choose one of {', '.join(units)}",
             f"--unit {unit!r}：请选择 {'、'.join(units)} 之一",
         )
-
-
-def adjust(
-    student: Annotated[str, typer.Argument(help="Whose points.")],
-    exercise: Annotated[str, typer.Argument(help="On which exercise.")],
-    points: Annotated[float, typer.Argument(help="How many to add; a negative number takes them.")],
-    reason: Annotated[str, typer.Option(help="Why; kept with the adjustment.")],
-    who: WhoOption = None,
-    new_student: Annotated[
-        bool, typer.Option("--new-student", help="Also for somebody whom the gradebook doesn't know yet.")
-    ] = False,
-    gradebook: GradebookOption = DEFAULT_GRADEBOOK,
-    course: CourseOption = None,
-    lang: LangOption = None,
-) -> None:
-    """Give or take points by hand, with or without a submission. The attempts stay as they are."""
-    from autograder.gradebook import Gradebook
-
-    root = open_course(course)
-    name = root.exercise(exercise).id
-    with Gradebook(gradebook) as book:
-        standing = _Standing(book, root, student, name)
-        decider = who or getpass.getuser()
-        book.adjust(student, name, points, reason=reason, who=decider, new_student=new_student)
-        standing.tell_change(points, Speaker(lang))
-
-
-def adjustments(
-    student: Annotated[str | None, typer.Option(help="One student's only.")] = None,
-    gradebook: GradebookOption = DEFAULT_GRADEBOOK,
-    json: JsonOption = False,
-    lang: LangOption = None,
-) -> None:
-    """List the points given or taken by hand, with their numbers."""
-    from autograder.cli.tables import adjustments_table
-    from autograder.gradebook import Gradebook
-    from autograder.gradebook.ci_formats import adjustment_json
-
-    say = Speaker(lang)
-    with Gradebook(gradebook) as book:
-        if student is not None:
-            book.check_student(student)
-        found = [one for given in book.adjustments(student).values() for one in given]
-    found.sort(key=lambda one: one.number)
-    if json:
-        rows = [{"student": a.student, "exercise": a.exercise, **adjustment_json(a)} for a in found]
-        print_json({"adjustments": rows})
-    else:
-        console().print(adjustments_table(found, say) if found else say(NO_ADJUSTMENTS))
-
-
-def undo(
-    number: Annotated[int, typer.Argument(help="The adjustment's number, as `adjustments` lists it.")],
-    reason: Annotated[str, typer.Option(help="Why (the adjustment's own reason by default).")] = "",
-    who: WhoOption = None,
-    gradebook: GradebookOption = DEFAULT_GRADEBOOK,
-    course: CourseOption = None,
-    lang: LangOption = None,
-) -> None:
-    """Take an adjustment back by a counter-entry. Both stay on record."""
-    from autograder.gradebook import Gradebook
-
-    root = open_course(course)
-    with Gradebook(gradebook) as book:
-        given = book.adjustment(number)
-        standing = _Standing(book, root, given.student, given.exercise)
-        book.undo(number, who=who or getpass.getuser(), reason=reason)
-        standing.tell_change(-given.points, Speaker(lang))
-
-
-class _Standing:
-    """One student's score on one exercise before points are given or taken, to tell what that changed."""
-
-    def __init__(self, book: Gradebook, course: Course, student: str, name: str) -> None:
-        from autograder.gradebook import GradingScheme
-        from autograder.grading.scheme import scheme_of
-
-        self.book, self.student, self.name = book, student, name
-        known = [course.exercises[name]] if name in course.exercises else []
-        self.scheme: GradingScheme = scheme_of(book, course, known)
-        self.before = self._now()
-
-    def _now(self) -> Score | None:
-        from autograder.gradebook.scores import current_scores
-
-        return current_scores(self.book, self.scheme, self.student, [self.name]).get(
-            (self.student, self.name)
-        )
-
-    def tell_change(self, points: float, say: Speaker) -> None:
-        """Say what the score is now, and what is odd about it."""
-        from autograder.text import number
-
-        after = self._now()
-        place = {"student": self.student, "exercise": self.name}
-        if after is not None and after.score is None:
-            console().print(say(WAITING, **place, points=points), style="yellow", markup=False)
-            return
-        scores = [(score.score or 0.0) if score else 0.0 for score in (self.before, after)]
-        counted = after or self.before
-        most = counted.max_score if counted else 0.0
-        numbers = dict(zip(("before", "after", "most"), map(number, (*scores, most)), strict=True))
-        console().print(say(ADJUSTED, **place, **numbers), markup=False)
-        warning = _out_of_range(after, say) if after else ""
-        if warning:
-            console(stderr=True).print(warning, style="yellow")
-
-
-def _out_of_range(score: Score, say: Speaker) -> str:
-    """What to say of points that no attempt alone could give; "" of all others."""
-    if score.score is not None and score.score > score.max_score + 1e-6:
-        return say(ABOVE_MAXIMUM)
-    whole = (score.result.score or 0.0 if score.result else 0.0) + score.adjusted
-    return say(BELOW_ZERO, points=f"{whole:g}") if whole < -1e-6 else ""
 
 
 def doctor(json: JsonOption = False, lang: LangOption = None) -> None:

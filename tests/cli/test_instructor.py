@@ -82,7 +82,7 @@ def test_the_new_standing(adjust: Cli) -> None:
     done = adjust("s002", "-1", "--reason", "x")
     assert (done.out, done.err.strip()) == (
         "s002, extras/vowels: 0 -> 0 of 4\n",
-        "The sum is -1, below 0, and counts as 0. To take it back: autograder gradebook undo",
+        "The sum is -1, below 0, and counts as 0. To take it back: autograder gradebook undo 5",
     )
 
 
