@@ -7,6 +7,7 @@ from typing import Any
 
 from autograder.course import Exercise
 from autograder.course.outputs import refuse_course, refuse_database, write_atomically
+from autograder.errors import UserError
 
 
 def notebook_of(exercise: Exercise, lang: str, skeleton: str | None = None) -> Any:
@@ -57,6 +58,12 @@ def write_notebook(exercise: Exercise, folder: Path, lang: str, *, force: bool =
             return None
         refuse_database(path)
         refuse_course(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, fresh.encode())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, fresh.encode())
+    except OSError as error:
+        raise UserError(
+            f"{path} can't be written ({error.strerror}); choose another place with --out",
+            f"{path} 无法写入（{error.strerror}）；请用 --out 另选位置",
+        ) from None
     return path

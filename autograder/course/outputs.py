@@ -83,11 +83,11 @@ def refuse_database(path: Path) -> None:
     """UserError if `path` is a database, as gradebooks are, or one of the files that SQLite keeps beside it."""
     place = path.resolve()
     for suffix in ("", *JOURNALS):
-        database = place.with_name(place.name.removesuffix(suffix))
-        if place.name.endswith(suffix) and is_database(database):
+        if place.name.endswith(suffix) and is_database(place.with_name(place.name.removesuffix(suffix))):
             raise UserError(
-                f"{path} belongs to the database {database.name}, and no database is written over; choose another name",
-                f"{path} 属于数据库 {database.name}，数据库不会被覆盖；请另取文件名",
+                f"{path} is a database or belongs to one, as a gradebook does, and is never written over; "
+                "choose another name",
+                f"{path} 是数据库（例如成绩册）或其附属文件，不会被覆盖；请另取文件名",
             )
 
 

@@ -278,3 +278,9 @@ def test_notebooks_leave_a_course_s_files(cli: Cli, toy: Path, place: Path) -> N
     other.write_bytes(place.read_bytes())
     refused(cli("notebooks", "--out", toy / "notebooks", "--force", "--course", toy), str(other), "database")
     assert other.read_bytes() == place.read_bytes()
+
+
+def test_notebooks_to_what_is_no_folder(cli: Cli, toy: Path, place: Path) -> None:
+    before = place.read_bytes()
+    refused(cli("notebooks", "--out", place, "--course", toy), str(place), "choose another place")
+    assert place.read_bytes() == before
