@@ -100,12 +100,24 @@ class ExerciseResult(Struct, frozen=True, kw_only=True):
     score: float | None
     max_score: float
     isolation: Isolation
-    key: str = ""  # hash of the submission, the exercise's bundle and the engine version
+    key: str = (
+        ""  # of its bundle and engine, a dash, of the submission; "" for what is not known by its content
+    )
     path: str = ""  # the file that was graded, relative to the submissions folder
     message: Text = Text()
     detail: str = ""  # why it is UNGRADED, for the instructor: the first line says it, a traceback follows
     output: str = ""  # the end of what the submission printed
     tests: tuple[TestResult, ...] = ()
+
+    @property
+    def bundle(self) -> str:
+        """The fingerprint of the exercise's files that it was graded with; "" where that is not known."""
+        return self.key.rpartition("-")[0]
+
+    @property
+    def content(self) -> str:
+        """The hash of what was handed in; "" where that is not known."""
+        return self.key.rpartition("-")[2]
 
 
 class AttemptPolicy(StrEnum):

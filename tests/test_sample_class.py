@@ -24,6 +24,7 @@ from autograder.cli.common import Speaker
 from autograder.cli.tables import grade_table
 from autograder.course import Course
 from autograder.gradebook import Gradebook
+from autograder.grading.scheme import scheme_of
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASS = ROOT / "examples" / "class"
@@ -156,7 +157,7 @@ def test_the_picture_in_the_readme(first: Run, gradebook: Path) -> None:
     drawn = {"".join("".join(text for _, text in sorted(line)).split()) for line in places.values()}
     course = Course.load(ROOT, authoring=True)
     with Gradebook(str(gradebook)) as book:
-        table = grade_table(book, course, list(course), STUDENTS, Speaker("en"))
+        table = grade_table(book, scheme_of(book, course), STUDENTS, Speaker("en"))
     console = Console(width=80, file=io.StringIO(), highlight=False)
     console.print(table)
     shown = console.file.getvalue().splitlines()  # type: ignore[attr-defined]

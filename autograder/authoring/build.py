@@ -28,6 +28,7 @@ from autograder.authoring.script import (
 from autograder.course import Course, Exercise, ExerciseSpec, PublicSpec
 from autograder.course.digests import code_digest, file_digest
 from autograder.course.glossary import CONVENTIONS, GLOSSARY_FILE, load_glossary, with_glossary
+from autograder.course.outputs import write_atomically
 from autograder.course.spec import BasicSpec, PristineDigests, QuestionPoints
 from autograder.course.toml import read_text, read_toml
 from autograder.results import Visibility, total
@@ -237,7 +238,7 @@ def _write(path: Path, text: str) -> Built:
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return Built(path, State.UNCHANGED)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_atomically(path, text.encode())
     return Built(path, State.WRITTEN)
 
 

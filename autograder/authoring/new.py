@@ -15,6 +15,7 @@ from autograder.authoring.script import BEGIN, END, split_cells
 from autograder.authoring.translation import translates_line
 from autograder.course import Course, CourseError, Exercise, sizes
 from autograder.course.catalogue import COURSE_FILE, unit_file
+from autograder.course.outputs import write_atomically
 from autograder.course.spec import Kind, Tier
 from autograder.course.toml import read_text
 
@@ -122,7 +123,7 @@ def write(files: dict[Path, str]) -> list[Path]:
     """Write each file, and the folders it lies in."""
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_atomically(path, text.encode())
     return list(files)
 
 

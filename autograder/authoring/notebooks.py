@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import Exercise
+from autograder.course.outputs import refuse_course, refuse_database, write_atomically
+from autograder.errors import UserError
 
 
 def notebook_of(exercise: Exercise, lang: str, skeleton: str | None = None) -> Any:
@@ -61,8 +63,17 @@ def write_notebook(exercise: Exercise, folder: Path, lang: str, *, force: bool =
 
     path = folder / exercise.unit / f"{exercise.topic}.ipynb"
     fresh = nbformat.writes(notebook_of(exercise, lang)) + "\n"
-    if path.exists() and path.read_bytes() != fresh.encode() and not force:
-        return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(fresh.encode())
+    if path.exists() and path.read_bytes() != fresh.encode():
+        if not force:
+            return None
+        refuse_database(path)
+        refuse_course(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, fresh.encode())
+    except OSError as error:
+        raise UserError(
+            f"{path} can't be written ({error.strerror}); choose another place with --out",
+            f"{path} 无法写入（{error.strerror}）；请用 --out 另选位置",
+        ) from None
     return path

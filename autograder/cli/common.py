@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autograder.errors import UserError
 from autograder.text import Text, language
 
 if TYPE_CHECKING:
@@ -48,6 +47,16 @@ def open_course(given: Path | None, *, authoring: bool = False) -> Course:
     return Course.load(find_course(given=given), authoring=authoring)
 
 
+def course_at_hand(given: Path | None) -> Course | None:
+    """The course that a command is about; None where it is run outside of any, and none is named."""
+    from autograder.course.catalogue import NoCourseHere
+
+    try:
+        return open_course(given)
+    except NoCourseHere:
+        return None
+
+
 def console(*, stderr: bool = False) -> Console:
     """A rich console. Progress and remarks go to standard error, results to standard output."""
     from rich.console import Console
@@ -65,18 +74,6 @@ class Speaker:
         """The text in the user's language, with its `{placeholders}` filled."""
         chosen = text.pick(self.lang)
         return chosen.format(**values) if values else chosen
-
-
-def write_file(path: Path, content: bytes, mode: str = "wb") -> None:
-    """Write what the user asked for, where they asked for it."""
-    try:
-        with path.open(mode) as file:
-            file.write(content)
-    except OSError as error:
-        raise UserError(
-            f"{path} can't be written ({error.strerror}); choose another place",
-            f"{path} 无法写入（{error.strerror}）；请另选位置",
-        ) from None
 
 
 def print_json(value: Any) -> None:

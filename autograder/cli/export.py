@@ -18,7 +18,6 @@ from autograder.cli.common import (
     Speaker,
     console,
     open_course,
-    write_file,
 )
 from autograder.errors import UserError
 from autograder.text import Text
@@ -26,6 +25,7 @@ from autograder.text import Text
 if TYPE_CHECKING:
     from autograder.course import Course
     from autograder.gradebook import Gradebook
+    from autograder.gradebook.scores import Scores
     from autograder.platforms.columns import Column
     from autograder.platforms.lms.csv_template import Sheet
 
@@ -85,12 +85,19 @@ def export(
             "each assignment, or each exercise where there are none)."
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option(help="Replace a file that is no earlier export of the same kind.")
+    ] = False,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
     """Write the gradebook for a spreadsheet, a learning platform or a machine."""
+    from autograder.course.outputs import write_output
     from autograder.gradebook import Gradebook
-    from autograder.gradebook.tables import table
+    from autograder.gradebook.ci_formats import ctrf, is_ctrf, is_junit, junit
+    from autograder.gradebook.scores import counted_results, current_scores
+    from autograder.gradebook.tables import is_table, table
+    from autograder.grading.scheme import scheme_of
 
     say = Speaker(lang)
     platform = format in (Format.CANVAS, Format.MOODLE)
@@ -101,20 +108,22 @@ def export(
         )
     with Gradebook(gradebook) as book:
         root = open_course(course)
+        scheme = scheme_of(book, root)
+        scores = current_scores(book, scheme, exercises=list(scheme.versions))
         if platform:
-            _export_sheet(path, format, template, only or [], root, book, say)
+            _export_sheet(path, format, template, only or [], root, scores, book, say, force=force)
             return
         if format is Format.CSV:
-            frame = table(book, [exercise.id for exercise in root], root.policy, per)
-            write_file(path, frame.to_csv(index=False).encode())
-            console(stderr=True).print(say(WRITTEN, rows=len(frame), path=path))
-            return
-        from autograder.gradebook.ci_formats import ctrf, junit
-        from autograder.gradebook.scores import counted_results
-
-        results = counted_results(book, root.policy, list(root.exercises))
-    write_file(path, (junit if format is Format.JUNIT else ctrf)(results, say.lang))
-    console(stderr=True).print(say(RESULTS, rows=len(results), path=path))
+            frame = table(book, scheme, per, scores)
+            content, rows, said = frame.to_csv(index=False).encode(), len(frame), WRITTEN
+        else:
+            results = counted_results(book, scheme, scores)
+            content = (junit if format is Format.JUNIT else ctrf)(results, say.lang)
+            rows, said = len(results), RESULTS
+    recognise = {Format.JUNIT: is_junit, Format.CTRF: is_ctrf}.get(format, lambda head: is_table(head, per))
+    write_output(path, content, recognise, force=force)
+    console(stderr=True).print(say(said, rows=rows, path=path))
+    _tell_stale(scores, say)
 
 
 def _export_sheet(
@@ -123,18 +132,20 @@ def _export_sheet(
     template: Path | None,
     only: Sequence[str],
     course: Course,
+    scores: Scores,
     book: Gradebook,
     say: Speaker,
+    *,
+    force: bool,
 ) -> None:
+    from autograder.course.outputs import write_output
     from autograder.gradebook.roster import Person, read_csv
-    from autograder.gradebook.scores import current_scores
     from autograder.platforms.columns import columns
     from autograder.platforms.lms.canvas import CANVAS, possible
-    from autograder.platforms.lms.csv_template import fill_csv, new_csv
+    from autograder.platforms.lms.csv_template import fill_csv, new_csv, same_head
     from autograder.platforms.lms.moodle import MOODLE
 
-    scores = current_scores(book, course.policy)
-    items = columns(course, only, scores)
+    items = columns(course, only)
     people = {name: Person(student=name) for name in book.students()} | book.roster()
 
     def points(student: str, item: Column) -> float | None:
@@ -148,8 +159,22 @@ def _export_sheet(
     else:
         rows, separator = read_csv(template)
         sheet = fill_csv(dialect, rows, people, items, points)
-    write_file(path, sheet.text(separator).encode())
+    content = sheet.text(separator).encode()
+    # A template is what the platform gave, not what we wrote, whatever its columns are.
+    given = template is not None and path.exists() and path.samefile(template)
+    write_output(path, content, lambda head: not given and same_head(head, content), force=force)
     _tell(sheet, path, say)
+    named = {name for item in items for name in item.points}
+    _tell_stale({place: score for place, score in scores.items() if place[1] in named}, say)
+
+
+def _tell_stale(scores: Scores, say: Speaker) -> None:
+    """Say which points in the file are of another version of their exercise: a platform's sheet has no place for that."""
+    from autograder.cli.tables import stale_line
+
+    line = stale_line(scores, say)
+    if line:
+        console(stderr=True).print(line, style="yellow", markup=False)
 
 
 def _tell(sheet: Sheet, path: Path, say: Speaker) -> None:

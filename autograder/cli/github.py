@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.cli.common import WRITTEN, Speaker, write_file
+from autograder.cli.common import WRITTEN, Speaker
 from autograder.errors import UserError
 from autograder.text import Text
 
@@ -105,12 +105,22 @@ def _meant(clones: Sequence[Clone], course: Course, exercises: Sequence[Exercise
     return course.select(chosen) if chosen else exercises
 
 
+def check_grades(path: Path, folder: Path) -> None:
+    """UserError where `grades.csv` may not be written to `path`: before anything is graded."""
+    from autograder.course.outputs import check_output, refuse_among
+    from autograder.platforms.github.grades_csv import is_grades_csv
+
+    refuse_among(path, folder)
+    check_output(path, is_grades_csv)
+
+
 def write_grades(
     path: Path, course: Course, done: Class, book: Gradebook, remarks: Console, say: Speaker
 ) -> None:
     """Write GitHub Classroom's `grades.csv`."""
-    from autograder.platforms.github.grades_csv import grades_csv
+    from autograder.course.outputs import write_output
+    from autograder.platforms.github.grades_csv import grades_csv, is_grades_csv
 
     text = grades_csv(course, done.clones, done.batch.exercises, book, say.lang)
-    write_file(path, text.encode())
+    write_output(path, text.encode(), is_grades_csv)
     remarks.print(say(WRITTEN, rows=len(done.clones), path=path))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-import getpass
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from autograder.cli.adjust import TakesNegatives, adjust, adjustments, undo
 from autograder.cli.common import (
     DEFAULT_GRADEBOOK,
     INTERRUPTED,
@@ -23,11 +21,19 @@ from autograder.cli.common import (
     LangOption,
     Speaker,
     console,
+    course_at_hand,
     open_course,
     print_json,
 )
 from autograder.cli.export import export, roster
-from autograder.cli.github import DeadlineOption, GithubOption, GradesOption, opened_class, write_grades
+from autograder.cli.github import (
+    DeadlineOption,
+    GithubOption,
+    GradesOption,
+    check_grades,
+    opened_class,
+    write_grades,
+)
 from autograder.cli.nbgrader import NbgraderOption, opened, sync, write_out
 from autograder.errors import UserError
 from autograder.text import Text
@@ -36,7 +42,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from autograder.course import Exercise
-    from autograder.gradebook import Score
     from autograder.results import ExerciseResult
 
 UNSAFE = Text(
@@ -61,28 +66,9 @@ STOPPED = Text(
     "Stopped. What is graded is recorded in {name}; run the same command to go on.",
     "已停止。已评分的结果记录在 {name} 中；再次运行同一命令即可继续。",
 )
-ADJUSTED = Text(
-    "{student}, {exercise}: {before} -> {after} of {most}",
-    "{student}，{exercise}：{before} -> {after}，满分 {most}",
-)
-ABOVE_MAXIMUM = Text(
-    "That is above the maximum. It counts as it stands; to take it back, adjust by as much the other way.",
-    "已超过满分，并将照此计入。如需撤回，请反向调整同样的分数。",
-)
-BELOW_ZERO = Text(
-    "The sum is {points}, below 0, and counts as 0. To take it back, adjust by as much the other way.",
-    "合计为 {points}，低于 0，按 0 分计。如需撤回，请反向调整同样的分数。",
-)
-WAITING = Text(
-    "{student}, {exercise}: {points:+g} recorded. Nothing of it is graded yet; the points count as soon as something is.",
-    "{student}，{exercise}：{points:+g} 分已记录。该练习尚无评分结果，评分后计入。",
-)
-
 UnitOption = Annotated[
     str | None, typer.Option("--unit", help="Show this unit's exercises in the grade table.")
 ]
-NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan).*", re.IGNORECASE)
-
 gradebook_app = typer.Typer(
     help="Show, export, adjust and synchronise what is recorded.", no_args_is_help=True
 )
@@ -97,6 +83,8 @@ def register(app: typer.Typer) -> None:
         _of_existing(export)
     )
     of_gradebook(cls=TakesNegatives)(_of_existing(adjust))
+    of_gradebook()(_of_existing(adjustments))
+    of_gradebook()(_of_existing(undo))
     # A roster may come first: grading clones looks up in it whose they are.
     of_gradebook(short_help="Take over what Canvas, Moodle and GitHub call our students.")(roster)
     of_gradebook(short_help="Take people's scores from nbgrader, and write new results to it.")(
@@ -104,14 +92,6 @@ def register(app: typer.Typer) -> None:
     )
     app.add_typer(gradebook_app, name="gradebook")
     app.command(short_help="Prove each layer of the isolation by attempting a violation.")(doctor)
-
-
-class TakesNegatives(TyperCommand):
-    """A command to which -1 is a number. A misspelt option beside it is still an error: one argument too many."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        ctx.ignore_unknown_options = any(map(NEGATIVE.fullmatch, args))
-        return super().parse_args(ctx, args)
 
 
 def _of_existing(command: Callable[..., None]) -> Callable[..., None]:
@@ -156,6 +136,7 @@ def grade(
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import result_json
     from autograder.grading.scheduler import Batch, Grader
+    from autograder.grading.scheme import scheme_of
     from autograder.grading.submissions import students_of
     from autograder.grading.worker import Mode
     from autograder.platforms.nbgrader.course_dir import batches
@@ -171,6 +152,8 @@ def grade(
             "--deadline and --grades-csv go with --github CLONES_DIR",
             "--deadline 和 --grades-csv 须与 --github CLONES_DIR 同用",
         )
+    if github is not None and grades_csv is not None:
+        check_grades(grades_csv, github)
     root = open_course(course, authoring=True)
     exercises = root.select(only or [])
     root.check_files(exercises)
@@ -224,7 +207,10 @@ def grade(
             results.sort(key=lambda result: (result.student, places[result.exercise]))
             print_json(result_json(results))
         else:
-            console().print(grade_table(book, root, _of_unit(exercises, unit), students, say))
+            everybody = sorted({*students, *book.roster()})
+            console().print(
+                grade_table(book, scheme_of(book, root, _of_unit(exercises, unit)), everybody, say)
+            )
             found = diagnosis_table(tally, say)
             if found is not None:
                 console().print(found)
@@ -268,77 +254,42 @@ def show(
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
-    """Show the grade table, or one student's results test by test."""
+    """Show the grade table, or one student's results test by test. Where no course is at hand, as they were recorded."""
     from autograder.cli.tables import grade_table, student_table
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import recorded_json
-    from autograder.gradebook.scores import current_scores
+    from autograder.gradebook.scores import current_scores, last_results
+    from autograder.grading.scheme import recorded_scheme, scheme_of
 
     say = Speaker(lang)
-    root = open_course(course)
+    root = course_at_hand(course)
     with Gradebook(gradebook) as book:
+        scheme = recorded_scheme(book) if root is None else scheme_of(book, root, student=student)
         if json:
-            results = book.in_full(history[-1] for history in book.attempts(student).values())
-            scores = current_scores(book, root.policy, student)
+            results = last_results(book, scheme, student)
+            scores = current_scores(book, scheme, student)
             print_json(recorded_json(results, scores, book.adjustments(student)))
         elif student is not None:
-            console().print(student_table(book, root, student, say))
+            console().print(student_table(book, scheme, student, say))
         else:
-            console().print(grade_table(book, root, _of_unit(list(root), unit), book.students(), say))
+            _check_unit(scheme.versions, unit)
+            console().print(grade_table(book, scheme.of_unit(unit), book.students(), say))
 
 
 def _of_unit(exercises: list[Exercise], unit: str | None) -> list[Exercise]:
     """The exercises that a table is about: all, or one unit's."""
-    chosen = [exercise for exercise in exercises if unit in (None, exercise.unit)]
-    if not chosen:
-        units = list(dict.fromkeys(exercise.unit for exercise in exercises))
+    _check_unit([exercise.id for exercise in exercises], unit)
+    return [exercise for exercise in exercises if unit in (None, exercise.unit)]
+
+
+def _check_unit(exercises: Iterable[str], unit: str | None) -> None:
+    """UserError where none of these exercises is of the unit."""
+    units = list(dict.fromkeys(name.partition("/")[0] for name in exercises))
+    if unit is not None and unit not in units:
         raise UserError(
             f"--unit {unit!r}: choose one of {', '.join(units)}",
             f"--unit {unit!r}：请选择 {'、'.join(units)} 之一",
         )
-    return chosen
-
-
-def adjust(
-    student: Annotated[str, typer.Argument(help="Whose points.")],
-    exercise: Annotated[str, typer.Argument(help="On which exercise.")],
-    points: Annotated[float, typer.Argument(help="How many to add; a negative number takes them.")],
-    reason: Annotated[str, typer.Option(help="Why; kept with the adjustment.")],
-    who: Annotated[str | None, typer.Option(help="Who decided (the login name by default).")] = None,
-    gradebook: GradebookOption = DEFAULT_GRADEBOOK,
-    course: CourseOption = None,
-    lang: LangOption = None,
-) -> None:
-    """Give or take points by hand. The attempts stay as they are."""
-    from autograder.gradebook import Gradebook
-    from autograder.gradebook.scores import current_scores
-    from autograder.text import number
-
-    say = Speaker(lang)
-    root = open_course(course)
-    name = root.exercise(exercise).id
-    with Gradebook(gradebook) as book:
-        before = current_scores(book, root.policy, student, [name]).get((student, name))
-        book.adjust(student, name, points, reason=reason, who=who or getpass.getuser())
-        after = current_scores(book, root.policy, student, [name]).get((student, name))
-    if before is None or after is None or before.score is None or after.score is None:
-        said = say(WAITING, student=student, exercise=name, points=points)
-        console().print(said, style="yellow", markup=False)
-        return
-    numbers = {"before": before.score, "after": after.score, "most": after.max_score}
-    said = say(ADJUSTED, student=student, exercise=name, **{key: number(n) for key, n in numbers.items()})
-    console().print(said, markup=False)
-    warning = _out_of_range(after, say)
-    if warning:
-        console(stderr=True).print(warning, style="yellow")
-
-
-def _out_of_range(score: Score, say: Speaker) -> str:
-    """What to say of points that no attempt alone could give; "" of all others."""
-    if score.score is not None and score.score > score.max_score + 1e-6:
-        return say(ABOVE_MAXIMUM)
-    whole = (score.result.score or 0.0) + score.adjusted
-    return say(BELOW_ZERO, points=f"{whole:g}") if whole < -1e-6 else ""
 
 
 def doctor(json: JsonOption = False, lang: LangOption = None) -> None:

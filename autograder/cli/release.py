@@ -24,18 +24,18 @@ def register(app: typer.Typer) -> None:
     app.command()(release)
 
 
-OURS = ("course", "exercises", "solutions", "tests", "autograder")
-
-
 def _refuse_inside(root: Path, out: Path) -> None:
-    """UserError where a release would mix with what it is made from."""
+    """UserError where a release would mix with what it is made from, or with another instructor's course."""
+    from autograder.course.outputs import course_around
+
     place = out.resolve()
-    for tree in (root / name for name in OURS):
-        if place.is_relative_to(tree) or root.is_relative_to(place):
-            raise UserError(
-                f"{out} belongs to the course itself; give a folder of its own, as release/week1",
-                f"{out} 属于课程本身；请给出单独的文件夹，例如 release/week1",
-            )
+    around = course_around(place / "course")
+    instructors = around is not None and (around == root or (around / "solutions").is_dir())
+    if instructors or root.is_relative_to(place):
+        raise UserError(
+            f"{out} belongs to the course itself; give a folder of its own, as release/week1",
+            f"{out} 属于课程本身；请给出单独的文件夹，例如 release/week1",
+        )
 
 
 def release(

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from autograder.cli.common import CourseOption, LangOption, open_course, write_file
+from autograder.cli.common import CourseOption, LangOption, open_course
 from autograder.errors import UserError
 from autograder.text import language
 
@@ -34,6 +34,7 @@ def report(
     lang: LangOption = None,
 ) -> None:
     """Run the public tests on your files and report the points. Advice: the grade comes from the instructor's run."""
+    from autograder.course.outputs import check_output, write_output
     from autograder.platforms.github import actions as classroom
     from autograder.platforms.github import public_run as apart
 
@@ -42,6 +43,8 @@ def report(
             "say for whom: --github, or --classroom50 result.json (for yourself: autograder check)",
             "请说明给谁看：--github，或 --classroom50 result.json（给自己看：autograder check）",
         )
+    if classroom50 is not None:
+        check_output(classroom50, classroom.is_classroom50_result)
     spoken = language(lang)
     root = open_course(course, authoring=True)
     found = apart.reports(root, root.select(names or []), spoken)
@@ -50,17 +53,30 @@ def report(
     if classroom50 is not None:
         scale = classroom.scale_of(row for one in found for row in classroom.functions_of(one))
         result = msgspec.json.encode(classroom.classroom50_result(found, os.environ))
-        write_file(classroom50, msgspec.json.format(result, indent=2) + b"\n")
+        content = msgspec.json.format(result, indent=2) + b"\n"
+        write_output(classroom50, content, classroom.is_classroom50_result)
     if github:
         _print(classroom.notice(found))
         outputs, shown = os.environ.get("GITHUB_OUTPUT"), os.environ.get("GITHUB_STEP_SUMMARY")
         if outputs:
             output = classroom.encoded(classroom.classroom_result(found))
-            write_file(Path(outputs), f"result={output}\n".encode(), "ab")
+            _append(Path(outputs), f"result={output}\n")
         if shown:
-            write_file(Path(shown), classroom.summary(found, spoken, scale).encode(), "ab")
+            _append(Path(shown), classroom.summary(found, spoken, scale))
     if not classroom.complete(found):
         raise typer.Exit(1)
+
+
+def _append(path: Path, text: str) -> None:
+    """To a file that the runner reads after this step."""
+    try:
+        with path.open("ab") as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise UserError(
+            f"{path} can't be written ({error.strerror}); GITHUB_OUTPUT and GITHUB_STEP_SUMMARY are set by the runner",
+            f"{path} 无法写入（{error.strerror}）；GITHUB_OUTPUT 和 GITHUB_STEP_SUMMARY 由 runner 设置",
+        ) from None
 
 
 def _print(text: str) -> None:

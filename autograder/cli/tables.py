@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, date
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -15,10 +15,9 @@ from rich.markup import escape, render
 from rich.table import Table
 
 from autograder.audit.report import TITLES
-from autograder.errors import UserError
 from autograder.feedback.report import ABOVE
+from autograder.gradebook.policy import unit_of
 from autograder.gradebook.scores import current_scores
-from autograder.platforms.columns import full_points, recorded_points
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, by_function, total
 from autograder.text import Text, number
 
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
     from autograder.audit import Ended, ExerciseAudit
     from autograder.audit.tries import Try
     from autograder.cli.common import Speaker
-    from autograder.course import Course, Exercise
-    from autograder.gradebook import Adjustment, Gradebook, Score
+    from autograder.gradebook import Adjustment, Attempt, Gradebook, GradingScheme, Score
+    from autograder.gradebook.scores import Scores
     from autograder.sandbox.doctor import DoctorReport
 
 STUDENT = Text("student", "学生")
@@ -37,6 +36,21 @@ TOTAL = Text("total", "总分")
 LEGEND = Text(
     "– not handed in   · not begun   ! could not be read   ? not graded yet   * adjusted by hand   U unsafe",
     "– 未提交   · 未动笔   ! 无法读取   ? 尚未评分   * 有人工调整   U 不安全模式",
+)
+STALE = Text(
+    "~ {n} scores were graded with another version of their exercise than the current one: {names}. Run "
+    "`autograder grade SUBMISSIONS` again: it grades exactly what is out of date.",
+    "~ 有 {n} 个得分不是用练习的当前版本评出的：{names}。请再次运行 `autograder grade 提交目录`，只会重评过期的部分。",
+)
+GRADED_WITH = Text("graded {day} with version {bundle}", "{day} 用版本 {bundle} 评分")
+NOT_CURRENT = Text(
+    "~ That is not the exercise's current version: run `autograder grade SUBMISSIONS` again, and it is graded anew.",
+    "~ 这不是练习的当前版本：请再次运行 `autograder grade 提交目录`，将会重新评分。",
+)
+LEFT_OUT = Text(
+    "~ {file} of {day} earned {score}/{most} with another version of the exercise and is not compared; grade that file "
+    "again to let it count.",
+    "~ {day} 的 {file} 用练习的另一版本得到 {score}/{most}，未参与比较；要让它计入，请重新评这个文件。",
 )
 FOUND = Text("What went wrong, most frequent first", "常见错误（按人数从多到少）")
 EXERCISE, MISTAKE, STUDENTS = (
@@ -72,20 +86,20 @@ TRIED, PUBLIC, LOST = (
     Text("public", "公开测试"),
     Text("tests lost", "失分的测试"),
 )
+NUMBER, WHO, DAY = Text("number", "编号"), Text("who", "决定者"), Text("day", "日期")
+REASON, UNDONE_BY = Text("reason", "理由"), Text("undone by {number}", "已由 {number} 撤销")
 MORE = Text("  and {n} more", "  另有 {n} 条")
 MORE_FOUND = Text(
     "and {n} more: autograder gradebook export FILE --per test has them all",
     "另有 {n} 条，全部见：autograder gradebook export 文件 --per test",
 )
 NOTHING = Text("{student} has handed in nothing.", "{student} 没有提交任何练习。")
-NOT_HANDED_IN = Text(
-    "not handed in; points given by hand count beside an attempt only",
-    "未提交；人工给分只在有提交时计入",
-)
+NOT_HANDED_IN = Text("not handed in; points given by hand", "未提交；由人工给分")
 FOUND_SHOWN = 50  # misconceptions after a run: all that a class of ordinary size makes
 SHOWN, STUDENTS_SHOWN = 10, 5  # of the lists after a run; `gradebook show` has them all
 BY_EXERCISE = 12  # exercises: more are shown by unit
 NAME_WIDTH = 10  # longer names are folded to it before the exercises are spread over several tables
+BUNDLE_SHOWN = 8  # characters of a version's fingerprint
 GAP = "   "  # between the items of the legend
 SHARE = Text(" ({n} of {all})", "（{all} 个中 {n} 个）")
 CHINESE: dict[Outcome | Status | Isolation, str] = {
@@ -134,6 +148,7 @@ class GradeTable:
     columns: Sequence[Column]
     names: Sequence[str]
     legend: str
+    remark: str = ""
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Table | str]:
         for part in self._parts(options.max_width):
@@ -147,6 +162,8 @@ class GradeTable:
         yield from self.names
         for line in _flowed(self.legend.split(GAP), options.max_width):
             yield f"[dim]{line}[/]"
+        if self.remark:
+            yield f"[yellow]{escape(self.remark)}[/]"
 
     def _parts(self, width: int) -> list[list[Column]]:
         """The columns, as many side by side as fit beside the students."""
@@ -176,49 +193,71 @@ def _flowed(items: Sequence[str], width: int) -> list[str]:
     return lines
 
 
-def grade_table(
-    book: Gradebook, course: Course, exercises: Sequence[Exercise], students: Sequence[str], say: Speaker
-) -> GradeTable:
+def grade_table(book: Gradebook, scheme: GradingScheme, students: Sequence[str], say: Speaker) -> GradeTable:
     """Students x exercises, with totals; x units, where there are more than BY_EXERCISE exercises of several units.
 
-    Columns are numbered, and named below: the names are long.
+    Columns are numbered, and named below: the names are long. A head says what an exercise is worth now, and a cell what
+    it was graded on where that is something else.
     """
-    names = [exercise.id for exercise in exercises]
-    scores = current_scores(book, course.policy, exercises=names)
-    points = full_points(exercises, recorded_points(scores))
+    names = list(scheme.versions)
+    scores = current_scores(book, scheme, exercises=names)
     grouped = {name: [name] for name in names}
-    units = dict.fromkeys(name.split("/")[0] for name in names)
+    units = dict.fromkeys(map(unit_of, names))
     if len(names) > BY_EXERCISE and len(units) > 1:
-        titles = {unit.id: unit.title.text.pick(say.lang) for unit in course.units}
+        titles = {unit: scheme.titles[unit].pick(say.lang) if unit in scheme.titles else "" for unit in units}
         grouped = {
-            f"{unit}  {titles[unit]}": [name for name in names if name.split("/")[0] == unit]
+            f"{unit}  {titles[unit]}".rstrip(): [name for name in names if unit_of(name) == unit]
             for unit in units
         }
+    points = {name: version.max_score for name, version in scheme.versions.items()}
     columns = []
     for column, members in enumerate(grouped.values(), 1):
-        head = f"{column}\n/{number(total(points[name] for name in members))}"
-        cells = [_cell([scores.get((student, name)) for name in members]) for student in students]
-        columns.append(Column(head, cells))
-    totals = dict.fromkeys(students, 0.0)
-    for (student, _), score in scores.items():
-        if student in totals:
-            totals[student] = total((totals[student], score.score or 0.0))
-    head = f"{say(TOTAL)}\n/{number(total(points.values()))}"
-    columns.append(Column(head, [number(own) for own in totals.values()], style="bold"))
+        worth = {name: points[name] for name in members}
+        cells = [_cell(_of(student, worth, scores), worth) for student in students]
+        columns.append(Column(f"{column}\n/{number(total(worth.values()))}", cells))
+    cells = [_total(_of(student, points, scores), points) for student in students]
+    columns.append(Column(f"{say(TOTAL)}\n/{number(total(points.values()))}", cells, style="bold"))
     below = [f"{column:>3}  {name}" for column, name in enumerate(grouped, 1)]
-    return GradeTable(say(STUDENT), students, columns, below, say(LEGEND))
+    shown = set(students)
+    remark = stale_line({place: score for place, score in scores.items() if place[0] in shown}, say)
+    return GradeTable(say(STUDENT), students, columns, below, say(LEGEND), remark)
 
 
-def _cell(scores: Sequence[Score | None]) -> str:
+def stale_line(scores: Scores, say: Speaker) -> str:
+    """How many of these scores are of another version of their exercise, whose they are, and how they are graded again."""
+    places = [place for place, score in scores.items() if score.outdated]
+    return (
+        say(STALE, n=len(places), names=_some(sorted({student for student, _ in places}))) if places else ""
+    )
+
+
+def _of(student: str, names: Iterable[str], scores: Scores) -> dict[str, Score | None]:
+    return {name: scores.get((student, name)) for name in names}
+
+
+def _total(scores: Mapping[str, Score | None], worth: Mapping[str, float]) -> str:
+    """A student's points on all exercises."""
+    points = total(score.score or 0.0 for score in scores.values() if score is not None)
+    return f"{number(points)}{_own_maximum(scores, worth)}"
+
+
+def _own_maximum(scores: Mapping[str, Score | None], worth: Mapping[str, float]) -> str:
+    """`/20` where a student's work was not graded on what it is worth now; else ""."""
+    own = total(score.max_score if score else worth[name] for name, score in scores.items())
+    return f"/{number(own)}" if abs(own - total(worth.values())) > 1e-9 else ""
+
+
+def _cell(scores: Mapping[str, Score | None], worth: Mapping[str, float]) -> str:
     """What one student has on an exercise, or on several together."""
-    known = [score for score in scores if score is not None]
+    known = [score for score in scores.values() if score is not None]
     points = [score.score for score in known if score.score is not None]
     marks = "*" if any(score.adjusted for score in known) else ""
-    marks += "U" if any(score.result.isolation is Isolation.UNSAFE for score in known) else ""
-    statuses = {score.result.status for score in known}
+    marks += "~" if any(score.outdated for score in known) else ""
+    marks += "U" if any(score.isolation is Isolation.UNSAFE for score in known) else ""
+    statuses = {score.status for score in known}
     if not known:
         return "[dim]–[/]"
-    shown = number(total(points)) if points else ""
+    shown = f"{number(total(points))}{_own_maximum(scores, worth)}" if points else ""
     if len(points) < len(known):
         return f"[yellow]{shown}?{marks}[/]"
     if Status.INVALID in statuses:
@@ -281,39 +320,60 @@ def fault_lines(tally: Tally, say: Speaker) -> list[str]:
     ordered = sorted(tally.faults.items(), key=lambda entry: -len(entry[1]))
     lines = []
     for (exercise, why), students in ordered[:SHOWN]:
-        more = f" +{len(students) - STUDENTS_SHOWN}" if len(students) > STUDENTS_SHOWN else ""
-        lines.append(f"  {exercise}  {', '.join(students[:STUDENTS_SHOWN])}{more}: {why}")
+        lines.append(f"  {exercise}  {_some(students)}: {why}")
     return lines + _more(len(ordered), say)
+
+
+def _some(students: Sequence[str]) -> str:
+    """The first of these students, and how many more there are."""
+    more = f" +{len(students) - STUDENTS_SHOWN}" if len(students) > STUDENTS_SHOWN else ""
+    return f"{', '.join(students[:STUDENTS_SHOWN])}{more}"
 
 
 def _more(n: int, say: Speaker) -> list[str]:
     return [say(MORE, n=n - SHOWN)] if n > SHOWN else []
 
 
-def student_table(book: Gradebook, course: Course, student: str, say: Speaker) -> Group:
+def student_table(book: Gradebook, scheme: GradingScheme, student: str, say: Speaker) -> Group:
     """One student's results, test by test."""
-    if student not in book.students():
-        raise UserError(
-            f"{book.name} has no student {student!r}; `autograder gradebook show` lists them",
-            f"{book.name} 中没有学生 {student!r}；`autograder gradebook show` 会列出所有学生",
-        )
-    scores, attempts = current_scores(book, course.policy, student), book.attempts(student)
+    book.check_student(student)
+    scores, attempts = current_scores(book, scheme, student), book.attempts(student)
     adjustments = book.adjustments(student)
-    places = [(student, exercise.id) for exercise in course if (student, exercise.id) in attempts]
+    places = [(student, name) for name in scheme.versions if (student, name) in attempts]
+    counted = [attempt for place in places if (attempt := scores[place].attempt) is not None]
     # Also the last one, where an earlier attempt counts until that can be graded.
-    full = iter(book.in_full(a for place in places for a in (scores[place].attempt, attempts[place][-1])))
+    full = iter(book.in_full([*counted, *(attempts[place][-1] for place in places)]))
+    results = dict(zip(places, zip([next(full) for _ in places], full, strict=True), strict=True))
     parts: list[Table | str] = []
-    for exercise in course:
-        given = [_adjustment(one) for one in adjustments.get((student, exercise.id), ())]
-        if (student, exercise.id) in attempts:
-            counted, last = next(full), next(full)
-            parts += _exercise_parts(scores[student, exercise.id], counted, say)
+    for name in scheme.versions:
+        given = [_adjustment(one) for one in adjustments.get((student, name), ())]
+        score = scores.get((student, name))
+        if score is not None and (student, name) in results:
+            result, last = results[student, name]
+            parts += _exercise_parts(score, result, say)
+            parts += _version_parts(score, say)
             if last.detail:
                 parts.append(f"[yellow]{_word(last.status, say)}: {escape(last.detail)}[/]")
         elif given:
-            parts.append(f"[bold]{exercise.id}[/]  {say(NOT_HANDED_IN)}")
+            points = f"{number(score.score or 0.0)}/{number(score.max_score)}  " if score else ""
+            parts.append(f"[bold]{name}[/]  {points}{say(NOT_HANDED_IN)}")
         parts += given
     return Group(*(parts or [escape(say(NOTHING, student=student))]))
+
+
+def _version_parts(score: Score, say: Speaker) -> list[str]:
+    """Which version of the exercise a score is of, and what is to be done where it is not the current one."""
+    parts = []
+    if score.attempt is not None and score.attempt.result.bundle:
+        bundle = score.attempt.result.bundle[:BUNDLE_SHOWN]
+        parts.append(f"[dim]  {say(GRADED_WITH, day=_day(score.attempt), bundle=bundle)}[/]")
+    if score.stale:
+        parts.append(f"[yellow]  {say(NOT_CURRENT)}[/]")
+    for attempt in score.left_out:
+        earned, most = attempt.result.score or 0.0, attempt.result.max_score
+        values = {"score": number(earned), "most": number(most), "day": _day(attempt)}
+        parts.append(f"[yellow]  {escape(say(LEFT_OUT, file=attempt.result.path, **values))}[/]")
+    return parts
 
 
 def _exercise_parts(score: Score, result: ExerciseResult, say: Speaker) -> list[Table | str]:
@@ -350,8 +410,27 @@ def _word(value: Outcome | Status | Isolation, say: Speaker) -> str:
 
 
 def _adjustment(given: Adjustment) -> str:
-    day = given.recorded_at.replace(tzinfo=UTC).astimezone().date()
-    return escape(f'  {given.points:+g}  {given.who}  {day}  "{given.reason}"')
+    said = f'{given.points:+g}  {given.who}  {_day(given)}  "{given.reason}"'
+    return escape(f"  #{given.number}  {said}")
+
+
+def _day(recorded: Attempt | Adjustment) -> date:
+    """The day on which something was recorded, here."""
+    return recorded.recorded_at.replace(tzinfo=UTC).astimezone().date()
+
+
+def adjustments_table(adjustments: Sequence[Adjustment], say: Speaker) -> Table:
+    """The adjustments of a class, with the numbers that `undo` takes."""
+    table = Table()
+    for column in (NUMBER, STUDENT, EXERCISE, POINTS, WHO, DAY, REASON):
+        table.add_column(
+            say(column), overflow="fold", justify="right" if column in (NUMBER, POINTS) else "left"
+        )
+    for one in adjustments:
+        undone = f" ({say(UNDONE_BY, number=one.undone_by)})" if one.undone_by is not None else ""
+        cells = (one.student, one.exercise, f"{one.points:+g}", one.who, str(_day(one)), one.reason + undone)
+        table.add_row(str(one.number), *map(escape, cells), style="dim" if undone or one.undoes else "")
+    return table
 
 
 def audit_table(reports: Sequence[ExerciseAudit], end: Ended, say: Speaker) -> Group:

@@ -40,6 +40,10 @@ BUILD, WRITE, TAKE_BACK = (
 )
 
 
+class NoCourseHere(CourseError):
+    """No folder at or above the current one holds a course."""
+
+
 class _UnitFile(Struct, frozen=True, forbid_unknown_fields=True):
     title: BothLanguages
     exercises: Annotated[tuple[Name, ...], Meta(min_length=1)]
@@ -352,7 +356,7 @@ def find_course(start: Path | None = None, given: Path | None = None) -> Path:
     for folder in (here, *here.parents):
         if (folder / COURSE_FILE).is_file():
             return folder
-    raise CourseError(
+    raise NoCourseHere(
         f"no {COURSE_FILE} at or above {here}; go to the course's folder or give it with --course DIR",
         f"{here} 及其上级目录里没有 {COURSE_FILE}；请进入课程的文件夹，或用 --course DIR 指明",
     )

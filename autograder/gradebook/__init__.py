@@ -1,7 +1,17 @@
 """The gradebook: an append-only record of attempts and adjustments, and the scores that follow from it."""
 
+from autograder.gradebook.adjustments import Adjustment
 from autograder.gradebook.database import GradebookError
-from autograder.gradebook.policy import Score, score_of
-from autograder.gradebook.store import Adjustment, Attempt, Gradebook
+from autograder.gradebook.policy import GradingScheme, Score, Version, score_of
+from autograder.gradebook.store import Attempt, Gradebook
 
-__all__ = ["Adjustment", "Attempt", "Gradebook", "GradebookError", "Score", "score_of"]
+__all__ = [
+    "Adjustment",
+    "Attempt",
+    "Gradebook",
+    "GradebookError",
+    "GradingScheme",
+    "Score",
+    "Version",
+    "score_of",
+]

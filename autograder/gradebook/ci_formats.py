@@ -14,9 +14,8 @@ from typing import Any
 import msgspec
 
 from autograder import __version__
-from autograder.gradebook.policy import Score
-from autograder.gradebook.scores import Graded
-from autograder.gradebook.store import Adjustment
+from autograder.gradebook.adjustments import Adjustment
+from autograder.gradebook.scores import Counted, Scores
 from autograder.results import ExerciseResult, Outcome, Status, TestResult, Visibility
 from autograder.text import machine_number
 
@@ -33,19 +32,40 @@ def result_json(results: Sequence[ExerciseResult]) -> dict[str, Any]:
 
 def recorded_json(
     results: Sequence[ExerciseResult],
-    scores: Mapping[tuple[str, str], Score],
+    scores: Scores,
     adjustments: Mapping[tuple[str, str], Sequence[Adjustment]],
 ) -> dict[str, Any]:
-    """The document that `gradebook show --json` prints: the same, with what people added and what it comes to."""
+    """The document that `gradebook show --json` prints: the same, with what people added and what it comes to.
+
+    `standing` is the score that counts, `standing_max_score` and `standing_bundle` what it was graded on; `stale`: the
+    exercise has changed since.
+    """
     rows = []
     for result in results:
         place = result.student, result.exercise
-        given = [
-            {"points": a.points, "who": a.who, "when": a.recorded_at.replace(tzinfo=UTC), "reason": a.reason}
-            for a in adjustments.get(place, ())
-        ]
-        rows.append({**_result_json(result), "standing": scores[place].score, "adjustments": given})
+        score = scores.get(place)
+        standing = {
+            "standing": score.score if score else None,
+            "standing_max_score": score.max_score if score else result.max_score,
+            "standing_bundle": score.result.bundle if score and score.result else "",
+            "stale": score is not None and score.outdated,
+        }
+        given = [adjustment_json(adjustment) for adjustment in adjustments.get(place, ())]
+        rows.append({**_result_json(result), **standing, "adjustments": given})
     return {"results": rows, "summary": _summary(results)}
+
+
+def adjustment_json(adjustment: Adjustment) -> dict[str, Any]:
+    """An adjustment, without whose points on what it changes."""
+    return {
+        "number": adjustment.number,
+        "points": adjustment.points,
+        "who": adjustment.who,
+        "when": adjustment.recorded_at.replace(tzinfo=UTC),
+        "reason": adjustment.reason,
+        "undoes": adjustment.undoes,
+        "undone_by": adjustment.undone_by,
+    }
 
 
 def _result_json(result: ExerciseResult) -> dict[str, Any]:
@@ -57,6 +77,7 @@ def _result_json(result: ExerciseResult) -> dict[str, Any]:
         "max_score": result.max_score,
         "isolation": result.isolation.value,
         "file": result.path,
+        "bundle": result.bundle,
         "message": result.message,
         "detail": result.detail,
         "tests": [
@@ -82,14 +103,15 @@ def _summary(results: Sequence[ExerciseResult]) -> dict[str, int]:
     }
 
 
-def junit(results: Sequence[Graded], lang: str = "en") -> bytes:
+def junit(results: Sequence[Counted], lang: str = "en") -> bytes:
     """JUnit XML as Jenkins, GitLab and others read it.
 
     failure: the test says no. error: the student's program broke, or a fault of ours left the test ungraded.
-    skipped: a question that is not begun.
+    skipped: a question that is not begun, or an exercise that was not handed in. The property `stale` of a suite: the
+    exercise has changed since it was graded.
     """
     root = ET.Element("testsuites", name="autograder")
-    for result, when in results:
+    for result, when, stale in results:
         cases = _cases(result)
         suite = ET.SubElement(
             root,
@@ -100,8 +122,11 @@ def junit(results: Sequence[Graded], lang: str = "en") -> bytes:
             errors=str(sum(_kind(case) == "error" for case in cases)),
             skipped=str(sum(_kind(case) == "skipped" for case in cases)),
             time=NO_SECONDS,
-            timestamp=when.replace(microsecond=0, tzinfo=None).isoformat(),
         )
+        if when:
+            suite.set("timestamp", when.replace(microsecond=0, tzinfo=None).isoformat())
+        if stale:
+            ET.SubElement(ET.SubElement(suite, "properties"), "property", name="stale", value="true")
         place = f"{result.student}.{result.exercise.replace('/', '.')}"
         for case in cases:
             entry = ET.SubElement(
@@ -119,10 +144,20 @@ def junit(results: Sequence[Graded], lang: str = "en") -> bytes:
     return document + b"\n"
 
 
-def ctrf(results: Sequence[Graded], lang: str = "en") -> bytes:
+def is_junit(head: bytes) -> bool:
+    """Whether a file that begins so is an earlier `junit`."""
+    return b'<testsuites name="autograder">' in head
+
+
+def is_ctrf(head: bytes) -> bool:
+    """Whether a file that begins so is an earlier `ctrf`."""
+    return b'"reportFormat": "CTRF"' in head and b'"name": "autograder"' in head
+
+
+def ctrf(results: Sequence[Counted], lang: str = "en") -> bytes:
     """Common Test Report Format (ctrf.io)."""
     tests: list[dict[str, Any]] = []
-    for result, _ in results:
+    for result, _, stale in results:
         for case in _cases(result):
             tests.append(
                 {
@@ -140,10 +175,11 @@ def ctrf(results: Sequence[Graded], lang: str = "en") -> bytes:
                         "max_score": case.max_score,
                         "diagnosis": case.diagnosis,
                         "isolation": result.isolation.value,
+                        "stale": stale,
                     },
                 }
             )
-    times = [int(when.replace(tzinfo=UTC).timestamp() * 1000) for _, when in results] or [0]
+    times = [int(when.replace(tzinfo=UTC).timestamp() * 1000) for _, when, _ in results if when] or [0]
     counts = {
         name: sum(test["status"] == name for test in tests)
         for name in ("passed", "failed", "pending", "skipped", "other")
@@ -164,12 +200,12 @@ def _cases(result: ExerciseResult) -> Sequence[TestResult]:
     """The tests; where none was run, one entry that says why."""
     if result.tests:
         return result.tests
-    unknown = result.status is Status.UNGRADED
+    outcomes = {Status.UNGRADED: Outcome.UNGRADED, Status.MISSING: Outcome.NOT_IMPLEMENTED}
     return [
         TestResult(
             name=result.exercise,
             visibility=Visibility.PUBLIC,
-            outcome=Outcome.UNGRADED if unknown else Outcome.ERROR,
+            outcome=outcomes.get(result.status, Outcome.ERROR),
             score=0.0,
             max_score=result.max_score,
             message=result.message,

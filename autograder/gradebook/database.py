@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
+from autograder.course.outputs import is_database, refuse_course, refuse_work
 from autograder.errors import UserError
 from autograder.text import Text
 
@@ -80,6 +82,8 @@ def open_engine(place: str) -> sa.Engine:
     """
     url, name = database_url(place), redacted_url(place)
     try:
+        if url.drivername == "sqlite" and url.database:
+            _check_file(Path(url.database))
         options = {"connect_args": {"timeout": BUSY_SECONDS}} if url.drivername == "sqlite" else {}
         engine = sa.create_engine(url, **options)
     except NoSuchModuleError:
@@ -99,6 +103,18 @@ def open_engine(place: str) -> sa.Engine:
     return engine
 
 
+def _check_file(path: Path) -> None:
+    """UserError for a file that is no database. SQLite would make one of it where it is empty, or a single byte."""
+    if path.is_file() and not is_database(path):
+        refuse_course(path)
+        refuse_work(path)
+        if path.stat().st_size:
+            raise GradebookError(
+                f"{path} is not a database; choose another file or URL for the gradebook",
+                f"{path} 不是数据库；请为成绩册另选文件或 URL",
+            )
+
+
 @contextlib.contextmanager
 def closed_on_failure(engine: sa.Engine) -> Iterator[None]:
     """Close the engine's connections if the block raises: whoever wanted to open it has nothing to close."""
@@ -107,6 +123,20 @@ def closed_on_failure(engine: sa.Engine) -> Iterator[None]:
     except BaseException:
         engine.dispose()
         raise
+
+
+def remove_unused(url: sa.URL, tables: Iterable[str]) -> None:
+    """Remove a SQLite file in whose `tables` there is nothing. One that somebody else has open stays."""
+    if url.drivername != "sqlite" or not url.database or not Path(url.database).is_file():
+        return
+    with (
+        contextlib.closing(sqlite3.connect(url.database, isolation_level=None, timeout=0)) as connection,
+        contextlib.suppress(sqlite3.OperationalError, OSError),
+    ):
+        connection.execute("PRAGMA journal_mode=DELETE")  # refused while there is another connection
+        connection.execute("BEGIN EXCLUSIVE")
+        if not any(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables):
+            Path(url.database).unlink()
 
 
 @contextlib.contextmanager

@@ -76,6 +76,13 @@ adjustments_table = sa.Table(
     sa.Column("who", sa.String, nullable=False),
     sa.Column("recorded_at", sa.DateTime, nullable=False),
 )
+# The adjustments that undo others: one is undone once.
+counter_entries_table = sa.Table(
+    "counter_entries",
+    metadata,
+    sa.Column("adjustment_id", sa.ForeignKey("adjustments.id"), primary_key=True),
+    sa.Column("undoes", sa.ForeignKey("adjustments.id"), nullable=False, unique=True),
+)
 # Rows are added here, too: the last one of each student holds.
 roster_table = sa.Table(
     "roster",

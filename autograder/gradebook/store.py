@@ -7,7 +7,6 @@ transaction, so a grader that is killed leaves whole results only.
 from __future__ import annotations
 
 import contextlib
-import math
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -22,11 +21,22 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
+from autograder.gradebook.adjustments import (
+    NEW_STUDENT,
+    Adjustment,
+    add_adjustments,
+    add_counter_entry,
+    check_adjustment,
+    one_adjustment,
+    read_adjustments,
+    unknown_student,
+)
 from autograder.gradebook.database import (
     GradebookError,
     closed_on_failure,
     open_engine,
     redacted_url,
+    remove_unused,
     translate_errors,
 )
 from autograder.gradebook.roster import Person, updated
@@ -46,6 +56,7 @@ from autograder.gradebook.schema import (
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility
 from autograder.text import Text
 
+RECORD = (attempts_table, adjustments_table, roster_table)  # what people would miss; the rest belongs to it
 PARAMETERS = 500  # of one statement: databases bound their number
 ROWS = 10_000  # read at a time, where everybody's are
 
@@ -56,17 +67,6 @@ class Attempt(Struct, frozen=True):
     result: ExerciseResult
     recorded_at: datetime
     result_id: int  # what `Gradebook.in_full` finds the rest by
-
-
-class Adjustment(Struct, frozen=True):
-    """Points given or taken by a person, and why."""
-
-    student: str
-    exercise: str
-    points: float
-    reason: str
-    who: str
-    recorded_at: datetime
 
 
 class Gradebook:
@@ -80,6 +80,7 @@ class Gradebook:
         """
         self._engine = open_engine(place)
         self.name = redacted_url(place)
+        self._new = False  # whether this made it
         self._writer = self._engine.execution_options(writes=True)
         with closed_on_failure(self._engine), translate_errors(self.name):
             self._create()
@@ -87,8 +88,10 @@ class Gradebook:
     def __enter__(self) -> Gradebook:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_exception: object) -> None:
         self._engine.dispose()
+        if self._new and kind is not None:  # a command that was refused leaves no empty file behind
+            remove_unused(self._engine.url, [table.name for table in RECORD])
 
     def _create(self) -> None:
         """Make the tables where there are none; refuse a database that is not ours, without touching it."""
@@ -119,6 +122,7 @@ class Gradebook:
             if not settings:
                 rows = [{"name": "application", "value": APPLICATION}, {"name": "schema", "value": SCHEMA}]
                 connection.execute(sa.insert(gradebook_settings), rows)
+                self._new = True
             elif settings.get("application") != APPLICATION or settings.get("schema") != SCHEMA:
                 schema = settings.get("schema")
                 raise GradebookError(
@@ -173,27 +177,44 @@ class Gradebook:
                 )
             )
 
-    def adjust(self, student: str, exercise: str, points: float, *, reason: str, who: str) -> None:
+    def adjust(
+        self, student: str, exercise: str, points: float, *, reason: str, who: str, new_student: bool = False
+    ) -> None:
         """Give or take points by hand. Kept beside the attempts, never in place of them."""
-        self.adjust_all([(student, exercise, points, reason)], who=who)
+        self.adjust_all([(student, exercise, points, reason)], who=who, new_students=new_student)
 
-    def adjust_all(self, given: Sequence[tuple[str, str, float, str]], *, who: str) -> None:
-        """(student, exercise, points, reason) of many adjustments by one person; all of them are made, or none."""
+    def adjust_all(
+        self, given: Sequence[tuple[str, str, float, str]], *, who: str, new_students: bool = False
+    ) -> None:
+        """(student, exercise, points, reason) of many adjustments by one person; all of them are made, or none.
+
+        Raises:
+            GradebookError: a number of points or a reason is none, or a student is unknown and `new_students` is off.
+        """
         for row in given:
-            _check_adjustment(*row)
-        now = datetime.now(UTC).replace(tzinfo=None)
-        columns = ("student", "exercise", "points", "reason")
-        rows = [{**dict(zip(columns, row, strict=True)), "who": who, "recorded_at": now} for row in given]
+            check_adjustment(*row)
+        names = sorted({student for student, *_ in given})
         with translate_errors(self.name), self._writer.begin() as connection:
-            known = set(connection.scalars(sa.select(students_table.c.name)))
-            unknown = next((row["student"] for row in rows if row["student"] not in known), None)
-            if unknown is not None:
-                raise GradebookError(
-                    f"{self.name} has no student {unknown!r}; `autograder gradebook show` lists them",
-                    f"{self.name} 中没有学生 {unknown!r}；`autograder gradebook show` 会列出所有学生",
-                )
-            if rows:
-                connection.execute(sa.insert(adjustments_table), rows)
+            known = _everybody(connection)
+            unknown = next((name for name in names if name not in known), None)
+            if unknown is not None and not new_students:
+                raise unknown_student(self.name, unknown, known, _people(connection), NEW_STUDENT)
+            _add_students(connection, names)
+            add_adjustments(connection, given, who)
+
+    def adjustment(self, number: int) -> Adjustment:
+        """The adjustment of this number; GradebookError where there is none."""
+        with translate_errors(self.name), self._engine.connect() as connection:
+            return one_adjustment(connection, self.name, number)
+
+    def undo(self, number: int, *, who: str, reason: str = "") -> Adjustment:
+        """Take an adjustment back by a counter-entry; which one that was. Both stay on record.
+
+        Raises:
+            GradebookError: there is no such adjustment, or it is undone already, or is a counter-entry itself.
+        """
+        with translate_errors(self.name), self._writer.begin() as connection:
+            return add_counter_entry(connection, self.name, number, who, reason)
 
     def import_roster(self, people: list[Person]) -> int:
         """Keep a roster, completing what is known already; how many of them are new or have changed."""
@@ -224,8 +245,27 @@ class Gradebook:
             return replace(_in_brief(row), output=row.output, tests=_tests_of(connection, [row.id])[row.id])
 
     def students(self) -> list[str]:
+        """The class: everybody who handed something in, has a folder or is on the roster."""
         with translate_errors(self.name), self._engine.connect() as connection:
-            return list(connection.scalars(sa.select(students_table.c.name).order_by(students_table.c.name)))
+            return _everybody(connection)
+
+    def exercises(self, student: str | None = None, exercises: Sequence[str] | None = None) -> set[str]:
+        """The exercises on which anything is recorded: of one student, among some exercises, where named."""
+        both = sa.union(
+            *(
+                sa.select(table.c.exercise).where(*_about(table, student, exercises))
+                for table in (attempts_table, adjustments_table)
+            )
+        )
+        with translate_errors(self.name), self._engine.connect() as connection:
+            return set(connection.scalars(both))
+
+    def check_student(self, name: str) -> None:
+        """GradebookError, with those who may be meant, where nobody in the class is called so."""
+        with translate_errors(self.name), self._engine.connect() as connection:
+            known = _everybody(connection)
+            if name not in known:
+                raise unknown_student(self.name, name, known, _people(connection))
 
     def attempts(
         self, student: str | None = None, exercises: Sequence[str] | None = None
@@ -280,15 +320,11 @@ class Gradebook:
         self, student: str | None = None, exercises: Sequence[str] | None = None
     ) -> dict[tuple[str, str], list[Adjustment]]:
         """(student, exercise) -> adjustments, oldest first; of one student, or on some exercises, where named."""
-        query = sa.select(adjustments_table).where(*_about(adjustments_table, student, exercises))
         with translate_errors(self.name), self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(adjustments_table.c.id)).all()
+            rows = read_adjustments(connection, _about(adjustments_table, student, exercises))
         found: dict[tuple[str, str], list[Adjustment]] = {}
-        for row in rows:
-            adjustment = Adjustment(
-                row.student, row.exercise, row.points, row.reason, row.who, row.recorded_at
-            )
-            found.setdefault((row.student, row.exercise), []).append(adjustment)
+        for adjustment in rows:
+            found.setdefault((adjustment.student, adjustment.exercise), []).append(adjustment)
         return found
 
 
@@ -304,25 +340,16 @@ def _about(
     return conditions
 
 
-def _check_adjustment(student: str, exercise: str, points: float, reason: str) -> None:
-    """What is recorded here stays: nothing that no score can be made of, and nothing that nobody can explain."""
-    if not math.isfinite(points):
-        raise GradebookError(
-            f"{student}, {exercise}: {points} is no number of points; give one, as 1.5 or -1",
-            f"{student}，{exercise}：{points} 不是分数；请给出数字，例如 1.5 或 -1",
-        )
-    if not reason.strip():
-        raise GradebookError(
-            f"{student}, {exercise}: the reason is blank; say in a few words why points are given or taken",
-            f"{student}，{exercise}：没有写理由；请用几个字说明为什么加分或扣分",
-        )
-
-
 def _add_students(connection: sa.Connection, names: list[str]) -> None:
     known = set(connection.scalars(sa.select(students_table.c.name).where(students_table.c.name.in_(names))))
     missing = [{"name": name} for name in dict.fromkeys(names) if name not in known]
     if missing:
         connection.execute(sa.insert(students_table), missing)
+
+
+def _everybody(connection: sa.Connection) -> list[str]:
+    both = sa.union(sa.select(students_table.c.name), sa.select(roster_table.c.student)).subquery()
+    return list(connection.scalars(sa.select(both.c.name).order_by(both.c.name)))
 
 
 def _people(connection: sa.Connection) -> dict[str, Person]:

@@ -56,11 +56,13 @@ def bundle_of(exercise: Exercise) -> Bundle:
 
 
 def result_key(bundle: Bundle, main: str, files: Mapping[str, bytes], isolation: Isolation) -> str:
-    """The hash of everything a result depends on. Unsafe results never stand in for isolated ones."""
-    digest = hashlib.sha256(bundle.fingerprint.encode())
-    digest.update(b"unsafe" if isolation is Isolation.UNSAFE else b"isolated")
+    """What everything that a result depends on hashes to: the bundle's fingerprint, a dash, and the submission's hash.
+
+    Unsafe results never stand in for isolated ones.
+    """
+    digest = hashlib.sha256(b"unsafe" if isolation is Isolation.UNSAFE else b"isolated")
     digest.update(main.rsplit("/", 1)[-1].encode("utf-8", "backslashreplace"))
     for name in sorted(files):
         content = hashlib.sha256(files[name]).hexdigest()
         digest.update(f"\0{name}\0{content}".encode("utf-8", "backslashreplace"))
-    return digest.hexdigest()
+    return f"{bundle.fingerprint}-{digest.hexdigest()}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from autograder.course import Course, Exercise
-from autograder.gradebook.policy import Score
+from autograder.gradebook.scores import Scores
 from autograder.results import total
 from autograder.text import Text
 
@@ -28,36 +28,32 @@ class Column:
     def max_score(self) -> float:
         return total(self.points.values())
 
-    def score(self, student: str, scores: Mapping[tuple[str, str], Score]) -> float | None:
+    def score(self, student: str, scores: Scores) -> float | None:
         """The student's points: None where nothing was handed in, or while a fault of ours hides a part of it."""
         known = [scores[student, name] for name in self.points if (student, name) in scores]
         if not known or any(score.score is None for score in known):
             return None
         return total(score.score or 0.0 for score in known)
 
+    def out_of(self, student: str, scores: Scores) -> float:
+        """The points that the student could have: on what was graded those of its tests, else those of now."""
+        places = {name: scores.get((student, name)) for name in self.points}
+        return total(score.max_score if score else self.points[name] for name, score in places.items())
 
-def columns(course: Course, only: Sequence[str], scores: Mapping[tuple[str, str], Score]) -> list[Column]:
+
+def columns(course: Course, only: Sequence[str]) -> list[Column]:
     """What is named, as one item each; else the course's assignments, else its exercises."""
     titles = {unit.id: unit.title.text for unit in course.units}
     titles |= {assignment.id: assignment.title.text for assignment in course.assignments}
-    recorded = recorded_points(scores)
     names = list(only) or [assignment.id for assignment in course.assignments] or list(course.exercises)
     found = []
     for name in names:
         exercises = course.select([name])
         title = titles.get(name.rstrip("/")) or exercises[0].public.title.text
-        found.append(Column(name, title, full_points(exercises, recorded)))
+        found.append(Column(name, title, full_points(exercises)))
     return found
 
 
-def recorded_points(scores: Mapping[tuple[str, str], Score]) -> dict[str, float]:
-    """Exercise -> the points that could be had when it was graded."""
-    recorded: dict[str, float] = {}
-    for (_, name), score in scores.items():
-        recorded[name] = max(recorded.get(name, 0.0), score.max_score)
-    return recorded
-
-
-def full_points(exercises: Iterable[Exercise], recorded: Mapping[str, float]) -> dict[str, float]:
-    """Exercise -> the points that can be had: as recorded, else as its file says."""
-    return {e.id: recorded.get(e.id) or e.public.max_score for e in exercises}
+def full_points(exercises: Iterable[Exercise]) -> dict[str, float]:
+    """Exercise -> the points that can be had now."""
+    return {exercise.id: exercise.public.max_score for exercise in exercises}

@@ -9,11 +9,14 @@ from __future__ import annotations
 import importlib
 import shutil
 import tempfile
+from collections.abc import Container
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.errors import UserError
+from autograder.text import Text
 
 if TYPE_CHECKING:
     from autograder.platforms.selection import Selection
@@ -40,6 +43,13 @@ WRITERS = {
 }
 
 
+WORK = Text(
+    "holds somebody's work and is not replaced, with --force neither",
+    "里有写过的内容，即使用 --force 也不会覆盖",
+)
+FOLDER = Text("is a folder, and a file of that name is to be written", "是文件夹，而这里要写入同名文件")
+
+
 class ReleaseError(UserError):
     """The release can't be written. Nothing was."""
 
@@ -48,21 +58,49 @@ def release(selection: Selection, target: Target | str, out: Path, *, force: boo
     """Write `selection` for one of the targets into `out`; the files that are new or changed there.
 
     Raises:
-        ReleaseError: a file in `out` differs from the one to be written, and `force` is off.
+        ReleaseError: a file in `out` differs from the one to be written, and `force` is off; or it holds somebody's work.
+        UserError: a file in `out` is a database.
     """
     writer = importlib.import_module(WRITERS[Target(target)])
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReleaseError(
+            f"{out.parent} can't be made a folder ({error.strerror}); choose another place",
+            f"{out.parent} 无法建成文件夹（{error.strerror}）；请另选位置",
+        ) from None
+    if out.exists() and not out.is_dir():
+        raise ReleaseError(
+            f"{out} is a file; name a folder, new or of an earlier release",
+            f"{out} 是文件；请给出文件夹名，新的或以前发布过的都可以",
+        )
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".release-") as staging:
         staged = Path(staging) / "out"
         staged.mkdir()
         writer.write(selection, staged)
         if hasattr(writer, "carry_over"):
             writer.carry_over(staged, out)
-        return _merge(staged, out, force=force)
+        return _merge(staged, out, _filled_in(selection, out), force=force)
 
 
-def _merge(staged: Path, out: Path, *, force: bool) -> list[Path]:
+def _filled_in(selection: Selection, out: Path) -> set[Path]:
+    """The files of an earlier release in `out` that a student has worked in: it is somebody's folder, not a release."""
+    from autograder.grading.pristine import is_pristine
+
+    found = set()
+    for exercise in selection.exercises:
+        there = replace(exercise, root=out)
+        notebook = out / "notebooks" / there.unit / f"{there.topic}.ipynb"
+        for path in (there.skeleton, notebook) if there.public_spec_file.is_file() else ():
+            if path.is_file() and not is_pristine(there, path.name, path.read_bytes()):
+                found.add(path)
+    return found
+
+
+def _merge(staged: Path, out: Path, filled_in: Container[Path], *, force: bool) -> list[Path]:
     """Move what is new from one tree into the other."""
+    from autograder.course.outputs import refuse_database
+
     files = sorted(path.relative_to(staged) for path in staged.rglob("*") if path.is_file())
     fresh = [name for name in files if not _same(staged / name, out / name)]
     taken = [name for name in fresh if (out / name).exists()]
@@ -72,6 +110,14 @@ def _merge(staged: Path, out: Path, *, force: bool) -> list[Path]:
             "choose another folder, or replace them with --force",
             f"{out / taken[0]} 已存在且内容不同（这样的文件共 {len(taken)} 个）；请另选文件夹，或用 --force 覆盖",
         )
+    for path in (out / name for name in taken):
+        refuse_database(path)
+        if path in filled_in or path.is_dir():
+            what = WORK if path in filled_in else FOLDER
+            raise ReleaseError(
+                f"{path} {what.en}; move it away, or choose another folder",
+                f"{path} {what.zh}；请把它移走，或另选文件夹",
+            )
     for name in fresh:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(staged / name, out / name)

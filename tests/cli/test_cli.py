@@ -204,7 +204,7 @@ def test_adjust_and_export(graded: tuple[Any, Path], cli: Cli, toy: Path, tmp_pa
     with (tmp_path / "grades.csv").open(newline="", encoding="utf-8") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
     assert [rows[name]["extras/vowels"] for name in ("s001", "s002", "s003")] == ["3.0", "2.5", "0.0"]
-    for per, count in (("exercise", 3), ("test", 4)):
+    for per, count in (("exercise", 3), ("test", 5)):
         assert cli("gradebook", "export", tmp_path / f"{per}.csv", "--per", per, *options).code == 0
         assert len((tmp_path / f"{per}.csv").read_text().splitlines()) == count + 1
     unwritable = cli("gradebook", "export", tmp_path / "no" / "grades.csv", *options)

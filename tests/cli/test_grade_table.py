@@ -13,31 +13,23 @@ from rich.console import Console
 
 from autograder.cli.common import Lang, Speaker
 from autograder.cli.tables import BY_EXERCISE, grade_table
-from autograder.course import Course, Exercise, Unit
-from autograder.course.spec import BothLanguages, PublicSpec
-from autograder.gradebook import Gradebook
-from autograder.results import ExerciseResult, Isolation, Policy, Status
-from autograder.text import number
+from autograder.course import Course
+from autograder.gradebook import Gradebook, GradingScheme, Version
+from autograder.results import ExerciseResult, Isolation, Status
+from autograder.text import Text, number
 
 EN, ZH = Speaker(Lang.EN), Speaker(Lang.ZH)
 
 
-def course_of(units: int, each: int) -> Course:
+def scheme_of(units: int, each: int) -> GradingScheme:
     """Every exercise is out of ten points."""
-    listed = tuple(
-        Unit(f"unit{n}", BothLanguages(f"Title {n}", f"标题{n}"), tuple(f"topic{k}" for k in range(each)))
-        for n in range(units)
-    )
-    exercises = {
-        f"{u.id}/{topic}": Exercise(Path("/c"), u.id, topic) for u in listed for topic in u.exercises
-    }
-    return Course(Path("/c"), BothLanguages("A", "甲"), listed, exercises, (), Policy())
+    names = [f"unit{n}/topic{k}" for n in range(units) for k in range(each)]
+    titles = {f"unit{n}": Text(f"Title {n}", f"标题{n}") for n in range(units)}
+    return GradingScheme({name: Version("now", 10.0) for name in names}, titles=titles)
 
 
 @pytest.fixture
-def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gradebook]:
-    monkeypatch.setattr(PublicSpec, "max_score", 10.0)
-    monkeypatch.setattr("autograder.course.catalogue.read_toml", lambda path, kind: kind)
+def book(tmp_path: Path) -> Iterator[Gradebook]:
     with Gradebook(str(tmp_path / "book.db")) as opened:
         yield opened
 
@@ -49,15 +41,13 @@ def record(book: Gradebook, student: str, exercise: str, score: float | None = 1
 
 def rows(
     book: Gradebook,
-    course: Course,
-    exercises: list[Exercise] | None = None,
+    scheme: GradingScheme,
     say: Speaker = EN,
     width: int = 300,
 ) -> tuple[list[str], dict[str, list[str]], str]:
     """The maxima in the heads, each student's cells, and all that is printed."""
     out = io.StringIO()
-    shown = list(course) if exercises is None else exercises
-    table = grade_table(book, course, shown, book.students(), say)
+    table = grade_table(book, scheme, book.students(), say)
     Console(file=out, width=width, highlight=False).print(table)
     lines = [
         [cell.strip() for cell in line.split("│")] for line in out.getvalue().splitlines() if "│" in line
@@ -66,32 +56,31 @@ def rows(
 
 
 def test_many_exercises_are_shown_by_unit(book: Gradebook) -> None:
-    course = course_of(3, 5)
+    scheme = scheme_of(3, 5)
     record(book, "s001", "unit0/topic0", 10.0)
     record(book, "s001", "unit0/topic1", 2.5)
     record(book, "s001", "unit2/topic4", 4.0)
     record(book, "s002", "unit1/topic0", 1.0)
-    heads, cells, shown = rows(book, course)
+    heads, cells, shown = rows(book, scheme)
     assert heads == ["50", "50", "50", "150"]
     assert cells == {"s001": ["12.5", "–", "4", "16.5"], "s002": ["–", "1", "–", "1"]}
     assert "  1  unit0  Title 0\n  2  unit1  Title 1\n" in shown and "topic" not in shown
-    assert "  3  unit2  标题2\n" in rows(book, course, say=ZH)[2]
+    assert "  3  unit2  标题2\n" in rows(book, scheme, say=ZH)[2]
 
 
 def test_few_exercises_and_one_unit_s_are_shown_each(book: Gradebook) -> None:
     record(book, "s001", "unit0/topic0")
-    few = course_of(2, BY_EXERCISE // 2)
+    few = scheme_of(2, BY_EXERCISE // 2)
     heads, cells, shown = rows(book, few)
     assert len(heads) == BY_EXERCISE + 1 and " 12  unit1/topic5\n" in shown
-    many = course_of(2, 20)
-    of_one = [exercise for exercise in many if exercise.unit == "unit0"]
-    heads, cells, shown = rows(book, many, of_one)
+    many = scheme_of(2, 20)
+    heads, cells, shown = rows(book, many.of_unit("unit0"))
     assert len(heads) == 21 and " 20  unit0/topic19\n" in shown
     assert cells["s001"][0] == "10"
 
 
 def test_a_unit_s_cell_tells_what_a_number_alone_would_not(book: Gradebook) -> None:
-    course = course_of(7, 2)
+    scheme = scheme_of(7, 2)
     kinds: list[dict[str, Any]] = [
         {"score": None, "status": Status.UNGRADED},
         {"score": 0.0, "status": Status.INVALID},
@@ -105,14 +94,14 @@ def test_a_unit_s_cell_tells_what_a_number_alone_would_not(book: Gradebook) -> N
             record(book, "s001", f"unit{unit}/topic1", 3.0)
     book.adjust("s001", "unit4/topic0", -1.0, reason="late", who="ta")
     record(book, "s001", "unit5/topic0", None, status=Status.UNGRADED)
-    assert rows(book, course)[1]["s001"] == ["3?", "3!", "0·", "10U", "9*", "?", "–", "25"]
+    assert rows(book, scheme)[1]["s001"] == ["3?", "3!", "0·", "10U", "9*", "?", "–", "25"]
 
 
 def test_no_number_is_cut_by_unit(book: Gradebook) -> None:
-    course = course_of(22, 8)
+    scheme = scheme_of(22, 8)
     for unit in range(22):
         record(book, "s001", f"unit{unit}/topic0", 5.01 + unit / 100)
-    _, _, shown = rows(book, course, width=80)
+    _, _, shown = rows(book, scheme, width=80)
     assert all(number(5.01 + unit / 100) in shown for unit in range(22))
     assert "112.53" in shown and "…" not in shown and max(map(len, shown.splitlines())) <= 80
 

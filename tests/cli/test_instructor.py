@@ -80,9 +80,9 @@ def test_the_new_standing(adjust: Cli) -> None:
     assert done.out == "s001，extras/vowels：21.75 -> 0，满分 20\n"
     assert "合计为 -3.25，低于 0" in done.err
     done = adjust("s002", "-1", "--reason", "x")
-    assert (
-        done.out.strip()
-        == "s002, extras/vowels: -1 recorded. Nothing of it is graded yet; the points count as soon as something is."
+    assert (done.out, done.err.strip()) == (
+        "s002, extras/vowels: 0 -> 0 of 4\n",
+        "The sum is -1, below 0, and counts as 0. To take it back: autograder gradebook undo 5",
     )
 
 
@@ -92,14 +92,17 @@ def test_adjustments_are_seen(adjust: Cli, cli: Cli, toy: Path, place: Path) -> 
     show = ("gradebook", "show", "--gradebook", place, "--course", toy)
     one = cli(*show, "--student", "s001").out
     assert "extras/vowels  13.25/20" in one
-    assert re.search(r'^  \+1  ann  20\d\d-\d\d-\d\d  "the \[bold\] test was wrong"$', one, re.MULTILINE)
+    assert re.search(r'^  #1  \+1  ann  20\d\d-\d\d-\d\d  "the \[bold\] test was wrong"$', one, re.MULTILINE)
     other = cli(*show, "--student", "s002").out
-    assert "extras/vowels  not handed in" in other and '"early"' in other
-    (row,) = json.loads(cli(*show, "--json").out)["results"]
-    assert (row["score"], row["standing"]) == (12.25, 13.25)
+    assert "extras/vowels  2/4  not handed in" in other and '"early"' in other
+    row, none = json.loads(cli(*show, "--json").out)["results"]
+    assert (row["score"], row["standing"], none["score"], none["standing"]) == (12.25, 13.25, None, 2.0)
     (given,) = row["adjustments"]
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT[\d:.]+Z", given.pop("when"))
-    assert given == {"points": 1.0, "who": "ann", "reason": "the [bold] test was wrong"}
+    assert given == {
+        "number": 1, "points": 1.0, "who": "ann", "reason": "the [bold] test was wrong",
+        "undoes": None, "undone_by": None,
+    }  # fmt: skip
 
 
 def test_a_student_who_has_handed_in_nothing(cli: Cli, toy: Path, place: Path) -> None:
@@ -144,12 +147,12 @@ def test_an_empty_gradebook_s_export_has_a_head(cli: Cli, toy: Path, tmp_path: P
     Gradebook(str(tmp_path / "book.db")).__exit__()
     where = ("--gradebook", tmp_path / "book.db", "--course", toy)
     heads = {
-        "student": "student,basics/affine,extras/vowels,total",
+        "student": "student,basics/affine,extras/vowels,total,max_score,stale",
         "exercise": "student,exercise,status,score,",
     }
     for per, head in {**heads, "test": "student,exercise,test,visibility,"}.items():
-        assert cli("gradebook", "export", tmp_path / "g.csv", "--per", per, *where).code == 0
-        (line,) = (tmp_path / "g.csv").read_text().splitlines()
+        assert cli("gradebook", "export", tmp_path / f"{per}.csv", "--per", per, *where).code == 0
+        (line,) = (tmp_path / f"{per}.csv").read_text().splitlines()
         assert line.startswith(head)
 
 
@@ -203,10 +206,75 @@ def test_a_terminal_without_our_characters(
 
 def test_help_is_in_order_and_whole(cli: Cli) -> None:
     said = cli("gradebook", "--help").out.partition("Commands:")[2]
-    assert re.findall(r"^  (\w+)", said, re.MULTILINE) == ["show", "export", "adjust", "roster", "sync"]
+    assert re.findall(r"^  (\w+)", said, re.MULTILINE) == [
+        "show", "export", "adjust", "adjustments", "undo", "roster", "sync",
+    ]  # fmt: skip
     assert "..." not in said
     for command in ("grade", "doctor"):
         (line,) = re.findall(rf"^  {command} .*", cli("--help").out, re.MULTILINE)
         assert not line.endswith("...")
     # What its own page says stays whole.
     assert "nbgrader course's, or a folder of clones" in cli("grade", "--help").out.replace("\n ", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nowhere",),
+        ("--nbgrader", "nowhere"),
+        ("--github", "nowhere"),
+        ("submissions", "--scheduler", "tcp://127.0.0.1:9", "--unsafe"),
+    ],
+)
+def test_a_refused_run_leaves_no_gradebook(
+    cli: Cli,
+    toy: Path,
+    hand_in: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(hand_in("s001", {"vowels.py": "def vowels(text): return 3"}).parent)
+    monkeypatch.setattr("distributed.Client", _refuse)
+    before = sorted(Path().iterdir())
+    assert cli("grade", *arguments, "--course", toy).code == 2
+    assert sorted(Path().iterdir()) == before
+
+
+def _refuse(*_arguments: object) -> Any:
+    raise OSError("no scheduler")
+
+
+def test_a_machine_without_isolation_leaves_no_gradebook(
+    cli: Cli, toy: Path, hand_in: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autograder.sandbox.errors import SandboxUnavailable
+
+    def refuse(**_options: object) -> Any:
+        raise SandboxUnavailable("nothing protects here", "这里没有隔离")
+
+    monkeypatch.setattr("autograder.grading.worker.ModuleSandbox", refuse)
+    folder, place = hand_in("s001", {"vowels.py": "def vowels(text): return 3"}), tmp_path / "new.db"
+    grade = ("grade", folder, "--course", toy, "--gradebook", place)
+    assert cli(*grade).code == 2
+    assert not list(tmp_path.glob("new.db*"))
+    # What is recorded already stays, a roster, too.
+    roster = tmp_path / "roster.csv"
+    roster.write_text("student\ns001\n")
+    assert cli("gradebook", "roster", roster, "--gradebook", place).code == 0
+    assert cli(*grade).code == 2
+    with Gradebook(str(place)) as book:
+        assert book.students() == ["s001"]
+
+
+def test_a_new_gradebook_that_somebody_else_has_open_stays(tmp_path: Path) -> None:
+    place = str(tmp_path / "new.db")
+    with Gradebook(str(tmp_path / "other.db")):
+        pass
+    with pytest.raises(RuntimeError), Gradebook(place):
+        other = Gradebook(place)
+        other.students()
+        raise RuntimeError("refused")
+    other.add_students(["s001"])
+    other.__exit__()
+    with Gradebook(place) as book:
+        assert book.students() == ["s001"]

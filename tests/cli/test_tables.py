@@ -28,15 +28,15 @@ from autograder.cli.tables import (
     student_table,
     unreadable_lines,
 )
-from autograder.gradebook import Gradebook
-from autograder.results import ExerciseResult, Isolation, Outcome, Policy, Status, TestResult, Visibility
+from autograder.gradebook import Gradebook, GradingScheme, Version
+from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility
 from autograder.text import Text
 
 EN, ZH = Speaker(Lang.EN), Speaker(Lang.ZH)
 LONG, CHINESE = "a-name-of-fifty-characters-" + "x" * 23, "欧阳娜娜司马相如诸葛孔明"
 NAMES = ["s001", LONG, CHINESE]
-EXERCISES = [SimpleNamespace(id=f"unit/topic_{n}") for n in range(1, 8)]
-COURSE: Any = SimpleNamespace(policy=Policy())
+EXERCISES = [f"unit/topic_{n}" for n in range(1, 8)]
+SCHEME = GradingScheme({name: Version("", 20.0) for name in EXERCISES})
 HINT = (
     "你把注意力的分数除以了整个模型的宽度而不是每个头的宽度所以分数太小注意力太平均请想一想点积里到底有几项"
 )
@@ -77,8 +77,8 @@ def book(tmp_path: Path) -> Iterator[Gradebook]:
 def test_no_number_is_cut(book: Gradebook, width: int) -> None:
     for row, student in enumerate(NAMES):
         for column, exercise in enumerate(EXERCISES, 1):
-            book.record(result(student, exercise.id, score=11.21 + row + column / 100))
-    shown = printed(grade_table(book, COURSE, EXERCISES, NAMES, EN), width)  # type: ignore[arg-type]
+            book.record(result(student, exercise, score=11.21 + row + column / 100))
+    shown = printed(grade_table(book, SCHEME, NAMES, EN), width)
     assert "…" not in shown
     assert all(cell_len(line) <= width for line in shown.splitlines())
     numbers = re.findall(r"\d\d\.\d\d", shown)
@@ -101,7 +101,7 @@ def test_no_number_is_cut(book: Gradebook, width: int) -> None:
 @pytest.mark.parametrize("width", [40, 80, 120])
 @pytest.mark.parametrize("say", [EN, ZH])
 def test_a_mark_stays_with_its_meaning(book: Gradebook, width: int, say: Speaker) -> None:
-    shown = printed(grade_table(book, COURSE, [], [], say), width)
+    shown = printed(grade_table(book, GradingScheme(), [], say), width)
     meanings = {
         EN: ("* adjusted by hand", "? not graded yet", "U unsafe"),
         ZH: ("* 有人工调整", "? 尚未评分", "U 不安全模式"),
@@ -119,15 +119,10 @@ def test_the_maximum_of_what_nobody_handed_in(
 
 def test_a_chinese_hint_is_whole(book: Gradebook) -> None:
     book.record(result("s001", tests=(diagnosed("scale_of_the_whole_model"),)))
-    course: Any = [EXERCISES[0]]
-    shown = printed(student_table(book, _Course(course), "s001", ZH), 80)
+    shown = printed(student_table(book, SCHEME, "s001", ZH), 80)
     assert "…" not in shown
     told = [line.split("│")[4] for line in shown.splitlines() if line.startswith("│")]
     assert HINT in "".join(told).replace(" ", "")
-
-
-class _Course(list[Any]):
-    policy = Policy()
 
 
 def test_doctor_s_table_is_whole() -> None:
@@ -178,7 +173,7 @@ def test_audits_are_one_table_and_then_what_is_red() -> None:
 def test_what_could_not_be_read_has_no_empty_table(book: Gradebook) -> None:
     message = Text("Two files answer this exercise.", "有两个文件对应这道题。")
     book.record(result("s001", status=Status.INVALID, score=0.0, message=message))
-    shown = printed(student_table(book, _Course([EXERCISES[0]]), "s001", EN), 80)
+    shown = printed(student_table(book, SCHEME, "s001", EN), 80)
     assert shown == "unit/topic_1  0/20  invalid  (full)\nTwo files answer this exercise.\n"
 
 

@@ -44,10 +44,11 @@ def result(
     more.setdefault("status", Status.GRADED if score is not None else Status.UNGRADED)
     return ExerciseResult(
         student=student, exercise=exercise, score=score, max_score=maximum, isolation=Isolation.FULL,
-        key=f"{student} {exercise}", tests=tests, **more,
+        key="old-1" if (student, exercise) == STALE else "", tests=tests, **more,
     )  # fmt: skip
 
 
+STALE = ("s001", "basics/affine")  # graded with another version of the exercise than the course has
 RESULTS = [
     result(
         "s001",
@@ -151,6 +152,7 @@ def test_canvas_columns(export: Export, tmp_path: Path) -> None:
     assert rows(text)[2][6:] == ["16", "(read only)", "4"]
     assert rows(text)[4][6:] == ["1", "", "1"]
     assert "added as new columns: Vowels" in said
+    (tmp_path / "out").unlink()
     template.write_text(TEMPLATE.replace("5,16,", "5,100,"), encoding="utf-8")
     _, said = export("--format", "canvas", "--template", template)
     assert "other points" in said and "week1: 100 / 16" in said
@@ -233,6 +235,8 @@ JUNIT = {
         {"name", "classname", "time", "status", "assertions"},
         {"skipped", "error", "failure", "system-out", "system-err"},
     ),
+    "properties": (set(), set(), {"property"}),
+    "property": ({"name", "value"}, {"name", "value"}, set()),
     "failure": (set(), {"type", "message"}, set()),
     "error": (set(), {"type", "message"}, set()),
     "skipped": (set(), {"message"}, set()),
@@ -249,12 +253,21 @@ def test_junit(export: Export) -> None:
         assert {child.tag for child in element} <= children
     suites = {suite.get("name"): suite for suite in root}
     assert list(suites) == [
+        "=s004 basics/affine",
         "=s004 extras/vowels",
         "s001 basics/affine",
         "s001 extras/vowels",
+        "s002 basics/affine",
         "s002 extras/vowels",
+        "s003 basics/affine",
         "s003 extras/vowels",
     ]
+    assert [name for name in suites if suites[name].find("properties/property") is not None] == [
+        " ".join(STALE)
+    ]
+    nothing = suites["s002 basics/affine"]
+    assert nothing.get("skipped") == "1" and nothing.get("timestamp") is None
+    assert nothing.find("testcase/skipped[@message='Nothing was handed in.']") is not None
     suite = suites["s001 basics/affine"]
     assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["4", "1", "1", "1"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp") or "")
@@ -322,9 +335,13 @@ def test_ctrf(export: Export) -> None:
     jsonschema.validate(document, CTRF)
     summary = document["results"]["summary"]
     assert {k: v for k, v in summary.items() if k not in ("start", "stop")} == {
-        "tests": 8, "passed": 1, "failed": 5, "pending": 0, "skipped": 1, "other": 1,
+        "tests": 11, "passed": 1, "failed": 5, "pending": 0, "skipped": 4, "other": 1,
     }  # fmt: skip
     assert summary["stop"] >= summary["start"] > 1_700_000_000_000
     first = next(test for test in document["results"]["tests"] if test["name"] == "test_c")
     assert first["message"] == "尚未"
+    assert first["extra"]["stale"] is True
+    assert [t["suite"][0] for t in document["results"]["tests"] if t.get("message") == "没有提交。"] == [
+        "=s004", "s002", "s003",
+    ]  # fmt: skip
     assert first["suite"] == ["s001", "basics/affine"]

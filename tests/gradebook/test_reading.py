@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from autograder.course import Course
-from autograder.gradebook import Gradebook
+from autograder.gradebook import Gradebook, GradingScheme, Version
 from autograder.gradebook.scores import counted_results, current_scores
 from autograder.gradebook.tables import table
 from autograder.results import (
@@ -28,6 +28,8 @@ from autograder.results import (
 
 Statements = Callable[[], AbstractContextManager[list[str]]]
 EXERCISES = ["basics/affine", "extras/vowels"]
+VERSIONS = {name: Version("", 10.0) for name in EXERCISES}
+LATEST, BEST = GradingScheme(VERSIONS), GradingScheme(VERSIONS, Policy(AttemptPolicy.BEST))
 STUDENTS = [f"s{number:03}" for number in range(1, 21)]
 
 
@@ -56,7 +58,7 @@ def naming(seen: list[str], name: str) -> list[str]:
 def test_scores_need_no_tests_and_no_output(book: Gradebook, statements: Statements) -> None:
     fill(book)
     with statements() as seen:
-        scores = current_scores(book, Policy())
+        scores = current_scores(book, LATEST)
     assert len(scores) == len(STUDENTS) * len(EXERCISES)
     assert {score.score for score in scores.values()} == {5.0}
     assert naming(seen, "attempts") and not naming(seen, "tests") and not naming(seen, "output")
@@ -74,7 +76,7 @@ def test_one_student_s_attempts(book: Gradebook) -> None:
     assert book.attempts("nobody") == {} and book.attempts(exercises=[]) == {}
     assert list(book.adjustments("s007")) == [("s007", "basics/affine")]
     assert book.adjustments(exercises=["extras/vowels"]) == {}
-    scores = current_scores(book, Policy(), "s007")
+    scores = current_scores(book, LATEST, "s007")
     assert {place: score.score for place, score in scores.items()} == {
         ("s007", "basics/affine"): 6.0,
         ("s007", "extras/vowels"): 5.0,
@@ -100,26 +102,26 @@ def test_in_full_asks_in_bulk(
 ) -> None:
     fill(book)
     with statements() as seen:
-        counted = counted_results(book, Policy(AttemptPolicy.BEST), EXERCISES)
-    assert [(one.student, one.exercise, one.score) for one, _ in counted[:3]] == [
+        counted = counted_results(book, BEST)
+    assert [(one.student, one.exercise, one.score) for one, _, _ in counted[:3]] == [
         ("s001", "basics/affine", 7.0),
         ("s001", "extras/vowels", 7.0),
         ("s002", "basics/affine", 7.0),
     ]
-    assert all(one.tests[0].name == f"test_of_{one.student}" for one, _ in counted)
-    assert len(seen) == 5  # attempts, adjustments, students; output and reasons, tests
+    assert all(one.tests[0].name == f"test_of_{one.student}" for one, _, _ in counted)
+    assert len(seen) == 6  # attempts, adjustments, students, exercises; output and reasons, tests
     monkeypatch.setattr("autograder.gradebook.store.PARAMETERS", 7)
-    assert counted_results(book, Policy(AttemptPolicy.BEST), EXERCISES) == counted
+    assert counted_results(book, BEST) == counted
 
 
 def test_the_export_by_test_has_the_counted_results_only(book: Gradebook, statements: Statements) -> None:
     fill(book)
-    frame = table(book, EXERCISES, Policy(), "test")
+    frame = table(book, LATEST, "test")
     assert len(frame) == len(STUDENTS) * len(EXERCISES)
     assert set(frame["score"]) == {5.0}
     with statements() as seen:
-        assert len(table(book, EXERCISES, Policy(), "exercise")) == len(frame)
-        assert len(table(book, EXERCISES, Policy(), "student")) == len(STUDENTS)
+        assert len(table(book, LATEST, "exercise")) == len(frame)
+        assert len(table(book, LATEST, "student")) == len(STUDENTS)
     assert not naming(seen, "tests")
 
 

@@ -76,7 +76,8 @@ def test_rosters_complete_each_other(book: Gradebook, reopen: Callable[[], Grade
             "s001": Person(student="s001", sis_id="u1", github="jane"),
             "s002": Person(student="s002", sis_id="u2"),
         }
-        assert again.students() == []  # a roster is no hand-in
+        assert again.students() == ["s001", "s002"]
+        assert again.attempts() == {}  # a roster is no hand-in
 
 
 def test_a_gradebook_from_before_there_were_rosters(book: Gradebook, reopen: Callable[[], Gradebook]) -> None:

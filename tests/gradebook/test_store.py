@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from autograder.errors import UserError
-from autograder.gradebook import Gradebook, GradebookError, score_of
+from autograder.gradebook import Gradebook, GradebookError, GradingScheme, Version, score_of
 from autograder.gradebook.database import database_url
 from autograder.gradebook.scores import current_scores
 from autograder.gradebook.tables import table
@@ -30,7 +30,10 @@ from autograder.results import (
 )
 from autograder.text import Text, escape_formula
 
-LATEST, BEST = Policy(AttemptPolicy.LATEST), Policy(AttemptPolicy.BEST)
+IDS = ["basics/affine", "extras/vowels"]
+VERSIONS = {name: Version("", 10.0) for name in IDS}
+LATEST = GradingScheme(VERSIONS, Policy(AttemptPolicy.LATEST))
+BEST = GradingScheme(VERSIONS, Policy(AttemptPolicy.BEST))
 TESTS = (
     TestResult(name="test_a[1]", visibility=Visibility.PUBLIC, outcome=Outcome.PASSED, score=1 / 3, max_score=1 / 3),
     TestResult(
@@ -145,15 +148,15 @@ def test_ungraded_is_never_known(book: Gradebook) -> None:
 def test_a_fault_of_ours_takes_nothing_away(book: Gradebook) -> None:
     book.record(result(score=7.0))
     book.record(ungraded())
-    for policy in (LATEST, BEST):
-        assert current_scores(book, policy)["s001", "basics/affine"].score == 7.0
+    for scheme in (LATEST, BEST):
+        assert current_scores(book, scheme)["s001", "basics/affine"].score == 7.0
 
 
-@pytest.mark.parametrize(("policy", "score"), [(LATEST, 4.0), (BEST, 9.0)])
-def test_policy(book: Gradebook, policy: Policy, score: float) -> None:
+@pytest.mark.parametrize(("scheme", "score"), [(LATEST, 4.0), (BEST, 9.0)])
+def test_policy(book: Gradebook, scheme: GradingScheme, score: float) -> None:
     for key, points in (("k1", 5.0), ("k2", 9.0), ("k3", 4.0)):
         book.record(result(key=key, score=points))
-    assert current_scores(book, policy)["s001", "basics/affine"].score == score
+    assert current_scores(book, scheme)["s001", "basics/affine"].score == score
 
 
 def test_adjustments(book: Gradebook) -> None:
@@ -167,7 +170,7 @@ def test_adjustments(book: Gradebook) -> None:
     ]
     score = current_scores(book, LATEST)["s001", "basics/affine"]
     assert (score.score, score.adjusted, score.max_score) == (6.0, 1.0, 10.0)
-    assert score.result.score == 5.0  # the attempt stays as it was
+    assert score.result is not None and score.result.score == 5.0  # the attempt stays as it was
 
 
 @pytest.mark.parametrize(("points", "score"), [(-20.0, 0.0), (20.0, 25.0)])
@@ -178,7 +181,9 @@ def test_floor_and_no_ceiling(book: Gradebook, points: float, score: float) -> N
 
 
 def test_adjusting_a_stranger(book: Gradebook) -> None:
-    with pytest.raises(GradebookError, match=r"no student 's404'; `autograder gradebook show` lists them"):
+    with pytest.raises(
+        GradebookError, match=r"no student 's404'; `autograder gradebook show` lists them.*--new-student"
+    ):
         book.adjust("s404", "basics/affine", 1, reason="r", who="w")
 
 
@@ -199,7 +204,7 @@ def test_what_is_no_adjustment(book: Gradebook, points: float, reason: str, prob
 
 
 def test_no_attempts_no_score() -> None:
-    assert score_of([], [], LATEST) is None
+    assert score_of([], [], Policy()) is None
 
 
 def test_hostile_text(book: Gradebook) -> None:
@@ -292,44 +297,45 @@ def filled(book: Gradebook) -> Gradebook:
     return book
 
 
-IDS = ["basics/affine", "extras/vowels"]
-
-
 def test_export_per_student(filled: Gradebook) -> None:
-    frame = table(filled, IDS, LATEST, "student")
-    assert list(frame.columns) == ["student", *IDS, "total"]
+    frame = table(filled, LATEST, "student")
+    assert list(frame.columns) == ["student", *IDS, "total", "max_score", "stale"]
     assert frame.to_csv(index=False).splitlines() == [
-        "student,basics/affine,extras/vowels,total",
-        "s001,5.0,0.3,5.3",
-        "s002,,,0.0",
-        "s003,,,0.0",
+        "student,basics/affine,extras/vowels,total,max_score,stale",
+        "s001,5.0,0.3,5.3,20.0,",
+        "s002,,,0.0,20.0,",
+        "s003,,,0.0,20.0,",
     ]
 
 
 def test_export_per_exercise(filled: Gradebook) -> None:
-    frame = table(filled, IDS, LATEST, "exercise")
+    frame = table(filled, LATEST, "exercise")
     rows = frame.to_csv(index=False).splitlines()
     assert rows == [
-        "student,exercise,status,score,max_score,adjusted,isolation,file",
-        "s001,basics/affine,graded,5.0,10.0,0.0,full,s001/affine.py",
-        "s001,extras/vowels,graded,0.3,10.0,0.2,full,s001/affine.py",
-        "s002,basics/affine,ungraded,,10.0,0.0,full,s002/affine.py",
+        "student,exercise,status,score,max_score,adjusted,isolation,file,bundle,stale",
+        "s001,basics/affine,graded,5.0,10.0,0.0,full,s001/affine.py,,False",
+        "s001,extras/vowels,graded,0.3,10.0,0.2,full,s001/affine.py,,False",
+        "s002,basics/affine,ungraded,,10.0,0.0,full,s002/affine.py,,False",
+        "s002,extras/vowels,missing,,10.0,0.0,,,,False",
+        "s003,basics/affine,missing,,10.0,0.0,,,,False",
+        "s003,extras/vowels,missing,,10.0,0.0,,,,False",
     ]
 
 
 def test_export_per_test(filled: Gradebook) -> None:
-    frame = table(filled, ["basics/affine"], LATEST, "test")
-    assert list(frame["test"]) == ["test_a[1]", "test_b", "test_c"]
+    frame = table(filled, LATEST.of_unit("basics"), "test")
+    assert list(frame["test"]) == ["test_a[1]", "test_b", "test_c", "", ""]
+    assert list(frame["outcome"])[3:] == ["ungraded", "missing"]
     assert frame.loc[1, "diagnosis"] == "unscaled"
     assert "hint" not in frame.to_csv()
 
 
 def test_export_of_nothing(book: Gradebook) -> None:
     for per in ("student", "exercise", "test"):
-        assert table(book, IDS, LATEST, per).to_csv(index=False).startswith("student,")
-        assert len(table(book, IDS, LATEST, per)) == 0
+        assert table(book, LATEST, per).to_csv(index=False).startswith("student,")
+        assert len(table(book, LATEST, per)) == 0
     with pytest.raises(UserError, match="choose student, exercise or test"):
-        table(book, IDS, LATEST, "week")
+        table(book, LATEST, "week")
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
@@ -338,8 +344,8 @@ def test_formulas_are_inert(book: Gradebook, start: str) -> None:
     assert escape_formula(name) == f"'{name}"
     book.record(result(name, key=f"key {start}", path=name))
     for per in ("student", "exercise", "test"):
-        assert set(table(book, IDS, LATEST, per)["student"]) == {f"'{name}"}
-    assert list(table(book, IDS, LATEST, "exercise")["file"]) == [f"'{name}"]
+        assert set(table(book, LATEST, per)["student"]) == {f"'{name}"}
+    assert list(table(book, LATEST, "exercise")["file"]) == [f"'{name}"]
 
 
 def test_numbers_stay_numbers() -> None:

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from autograder.course import Course, CourseError
-from autograder.gradebook import Gradebook
+from autograder.gradebook import Gradebook, GradingScheme
 from autograder.gradebook.scores import current_scores
 from autograder.platforms.publish import release
 from autograder.platforms.selection import select
-from autograder.results import ExerciseResult, Isolation, Policy, Status
+from autograder.results import ExerciseResult, Isolation, Status
 
 ROOT = Path(__file__).resolve().parents[2]
 Autograder = Callable[..., tuple[int, str]]
@@ -75,7 +75,7 @@ def by_hand(course: Path, student: str, cell: str, **values: object) -> None:
 
 def scores(made: Any) -> dict[tuple[str, str], float | None]:
     with Gradebook(str(made.book)) as book:
-        return {place: score.score for place, score in current_scores(book, Policy()).items()}
+        return {place: score.score for place, score in current_scores(book, GradingScheme()).items()}
 
 
 def notebook(made: Any, student: str, name: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from autograder.results import Outcome, by_function, total
 from autograder.text import Text, number
 
 LARGEST_SCALE = 1000
+CLASSROOM50 = "classroom50/result/v1"
 NOT_BEGUN = Text("not begun", "尚未开始")
 ADVICE = Text(
     "Public tests only. This is advice; the grade of record comes from the instructor's own run, hidden tests included.",
@@ -145,7 +146,7 @@ def classroom50_result(found: Sequence[Report], environment: Mapping[str, str]) 
         for row in rows
     ]
     return {
-        "schema": "classroom50/result/v1",
+        "schema": CLASSROOM50,
         "classroom": environment.get("CLASSROOM") or repository.partition("/")[0],
         "assignment": environment.get("ASSIGNMENT") or repository.rpartition("/")[2],
         "submission": submission,
@@ -157,6 +158,11 @@ def classroom50_result(found: Sequence[Report], environment: Mapping[str, str]) 
         "max-score": sum(test["max-score"] for test in tests),
         "tests": tests,
     }
+
+
+def is_classroom50_result(head: bytes) -> bool:
+    """Whether a file that begins so is an earlier `classroom50_result`."""
+    return f'"schema": "{CLASSROOM50}"'.encode() in head
 
 
 def log(found: Sequence[Report], lang: str) -> str:

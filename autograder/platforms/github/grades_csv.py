@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from autograder.course import Course, Exercise
 from autograder.gradebook import Gradebook
 from autograder.gradebook.scores import current_scores
-from autograder.platforms.columns import Column, full_points, recorded_points
+from autograder.grading.scheme import scheme_of
+from autograder.platforms.columns import Column, full_points
 from autograder.platforms.github.clones import Clone
 from autograder.text import Text, escape_formula, machine_number
 
@@ -19,12 +20,17 @@ COLUMNS = (
 )  # fmt: skip
 
 
+def is_grades_csv(head: bytes) -> bool:
+    """Whether a file that begins so is an earlier `grades.csv`."""
+    return head.startswith(",".join(COLUMNS).encode())
+
+
 def grades_csv(
     course: Course, clones: Sequence[Clone], exercises: Sequence[Exercise], book: Gradebook, lang: str
 ) -> str:
     """The CSV text. The assignment's and the starter code's address are not in a clone: they stay empty."""
-    scores = current_scores(book, course.policy, exercises=[exercise.id for exercise in exercises])
-    recorded, roster = recorded_points(scores), book.roster()
+    scheme, roster = scheme_of(book, course, exercises), book.roster()
+    scores = current_scores(book, scheme, exercises=list(scheme.versions))
     assignments = {a.id.replace("_", "-"): a for a in course.assignments}
     out = io.StringIO(newline="")
     sheet = csv.writer(out)
@@ -32,7 +38,7 @@ def grades_csv(
     for clone in clones:
         chosen = assignments.get(clone.assignment.replace("_", "-"))
         wanted = set(course.select(chosen.exercises)) if chosen else set(course)
-        item = Column("", Text(), full_points([e for e in exercises if e in wanted], recorded))
+        item = Column("", Text(), full_points(e for e in exercises if e in wanted))
         handed_in = any((clone.student, name) in scores for name in item.points)
         points = item.score(clone.student, scores) if handed_in else 0.0
         person = roster.get(clone.student)
@@ -46,7 +52,7 @@ def grades_csv(
             clone.url,
             clone.committed.strftime("%Y-%m-%dT%H:%M:%SZ") if clone.committed else "",
             "" if points is None else machine_number(points),
-            machine_number(item.max_score),
+            machine_number(item.out_of(clone.student, scores)),
         )
         sheet.writerow(map(escape_formula, row))
     return out.getvalue()

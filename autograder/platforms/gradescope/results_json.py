@@ -7,13 +7,13 @@ stayed ungraded is printed for the instructor instead.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from autograder.course.outputs import write_atomically
 from autograder.grading.bundle import ENGINE
 from autograder.results import ExerciseResult, Outcome, Status, TestResult, Visibility, function_of, total
 from autograder.text import Text
@@ -59,9 +59,7 @@ class GradescopeReport:
 
     def write(self, path: Path) -> None:
         """Replace the file at once: whoever reads it finds a whole one, whenever this process is ended."""
-        fresh = path.with_name(f".{path.name}")
-        fresh.write_bytes(self.json())
-        os.replace(fresh, path)
+        write_atomically(path, self.json())
 
     def json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self.data()))

@@ -106,6 +106,14 @@ def fill_csv(
     return sheet
 
 
+def same_head(one: bytes, other: bytes) -> bool:
+    """Whether two sheets have the same columns, by their first lines."""
+    first, second = (
+        text.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].rstrip(b"\r") for text in (one, other)
+    )
+    return first == second
+
+
 def _owners(people: Iterable[Person]) -> dict[str, str]:
     """Id -> the one student whom it stands for. An id of several stands for nobody."""
     found: dict[str, set[str]] = {}
