@@ -15,6 +15,7 @@ from rich.markup import escape, render
 from rich.table import Table
 
 from autograder.audit.report import TITLES
+from autograder.cli.unrecognised import noted_table
 from autograder.errors import UserError
 from autograder.feedback.report import ABOVE
 from autograder.gradebook.scores import current_scores
@@ -313,7 +314,8 @@ def student_table(book: Gradebook, course: Course, student: str, say: Speaker) -
         elif given:
             parts.append(f"[bold]{exercise.id}[/]  {say(NOT_HANDED_IN)}")
         parts += given
-    return Group(*(parts or [escape(say(NOTHING, student=student))]))
+    parts = parts or [escape(say(NOTHING, student=student))]
+    return Group(*parts, *noted_table(book.unrecognised(student).get(student, ()), say))
 
 
 def _exercise_parts(score: Score, result: ExerciseResult, say: Speaker) -> list[Table | str]:

@@ -110,7 +110,16 @@ def project(environment: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-OTHERS = [".venv", "venv", ".git", "__pycache__", ".ipynb_checkpoints", "node_modules", "__MACOSX", "env/site-packages"]
+OTHERS = [
+    ".venv",
+    "venv",
+    ".git",
+    "__pycache__",
+    ".ipynb_checkpoints",
+    "node_modules",
+    "__MACOSX",
+    "env/site-packages",
+]
 
 
 @pytest.mark.parametrize("place", OTHERS)

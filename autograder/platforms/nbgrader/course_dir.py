@@ -16,8 +16,8 @@ from typing import Any
 
 from autograder.course import Course, CourseError, Exercise
 from autograder.errors import UserError
+from autograder.grading.collector import visible
 from autograder.grading.scheduler import Batch
-from autograder.grading.submissions import visible
 
 POINTS_SUFFIX = "-points"  # a question's grade cell has the name of its solution cell, and this
 MAX_TIMESTAMP = 100  # characters
