@@ -21,8 +21,9 @@ TITLE = Text("Not recognised, and not graded", "未识别、未评分的文件")
 STUDENT, FILE = Text("student", "学生"), Text("file", "文件")
 LOOKS, ADVICE = Text("looks like", "像是"), Text("what to do", "怎么办")
 MORE = Text("and {n} more", "另有 {n} 个")
-MORE_OF = Text("and {n} more of {students} students", "另有 {students} 名学生的 {n} 个文件")
-EACH, ROWS = 3, 40  # rows of one student, and in all; --json and `gradebook show --student` have more
+MORE_OF = Text("and {n} more files of {students}", "另有 {students} 的 {n} 个文件")
+# Rows of one student, and in all; --json and `gradebook show --student` have more. Names below the table.
+EACH, ROWS, STUDENTS_SHOWN = 3, 40, 5
 
 
 def unrecognised_table(found: Mapping[str, Sequence[Unrecognised]], say: Speaker) -> Group | None:
@@ -37,7 +38,9 @@ def unrecognised_table(found: Mapping[str, Sequence[Unrecognised]], say: Speaker
             left[student] = len(files) - len(shown)
     if not table.row_count:
         return None
-    more = say(MORE_OF, n=sum(left.values()), students=len(left))
+    names = ", ".join(list(left)[:STUDENTS_SHOWN])
+    names += f" +{len(left) - STUDENTS_SHOWN}" if len(left) > STUDENTS_SHOWN else ""
+    more = escape(say(MORE_OF, n=sum(left.values()), students=names))
     return Group(table, *([more] if left else []))
 
 

@@ -121,7 +121,7 @@ def submissions_of(
         # An archive or folder that can't be read stands where the first thing that it may have held would.
         path, problem = collector.problems[0]
         yield Submission(student, missing[0], path, problem=problem)
-    for file in hand_in.unrecognised():
+    for file in sorted(hand_in.unrecognised(), key=lambda file: not file.looks_like):
         tell(file)
 
 
