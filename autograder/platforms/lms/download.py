@@ -111,21 +111,26 @@ def read_download(folder: Path, people: Mapping[str, Person], names: Names) -> D
     """Whose is what lies in a folder."""
     uploads: dict[Sender, list[Upload]] = defaultdict(list)
     loose: list[Path] = []
+    doubtful: list[Path] = []  # zip files that two people may have sent
     for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
         if passed_over([entry.name]):
             continue
         sent = moodle.sent(entry.name) or (None if entry.is_dir() else canvas.sent(entry.name))
         if sent is not None:
             uploads[sent[0]].append(Upload(entry, sent[1]))
-        elif not entry.is_dir() and (entry.suffix.lower() != ".zip" or canvas.FILE.fullmatch(entry.name)):
+        elif entry.is_dir():
+            continue
+        elif entry.suffix.lower() != ".zip":
             loose.append(entry)
+        elif canvas.FILE.fullmatch(entry.name):
+            doubtful.append(entry)
     theirs = [upload.path for given in uploads.values() for upload in given]
-    plain = students_of(folder, [*theirs, *loose] if theirs else [])
+    plain = students_of(folder, {*theirs, *doubtful})
     found = Download(folder, {student: list(entries) for student, entries in plain.items()})
     for sender, student in _students(list(uploads), people, set(plain), found.remarks).items():
         found.students.setdefault(student, []).extend(uploads[sender])
     found.students = dict(sorted(found.students.items()))
-    for entry in loose:
+    for entry in sorted(loose + doubtful):
         suffix = PurePosixPath(entry.name).suffix.lower()
         if suffix in (*SUFFIXES, ".zip") or names.may_hold_work(entry.name):
             resembled = tuple(exercise.id for exercise in names.resembling(entry.name))
