@@ -114,6 +114,7 @@ class Why(StrEnum):
     NEAR = "near"  # its name resembles an exercise's
     EXTRA = "extra"  # another file was taken for the exercise that it names
     UNKNOWN = "unknown"  # its name says nothing
+    CLOSED = "closed"  # an archive or a folder that can't be looked into
     LOOSE = "loose"  # it lies beside the students' folders
     BRANCH = "branch"  # of a repository: it lies on a branch that does not count
 

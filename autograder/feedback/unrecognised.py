@@ -19,6 +19,10 @@ LOOSE = Text(
     "it lies beside the students' folders: put it into a folder named after its student",
     "位于学生文件夹之外：请放进以学生命名的文件夹",
 )
+CLOSED = Text(
+    "it can't be looked into: hand in a plain zip file of your own work only",
+    "无法查看其内容：请提交只含自己作业的普通 zip 文件",
+)
 BRANCH = Text(
     "work was found on this branch; the default branch has none: merge it",
     "该分支上有作业，而默认分支上没有：请合并",
@@ -31,7 +35,7 @@ def advice(file: Unrecognised) -> Text:
     exercises = [name.split("/") for name in file.looks_like]
     suffix = PurePosixPath(file.path).suffix.lower()
     if file.why is not Why.NEAR:
-        fixed = {Why.EXTRA: EXTRA, Why.LOOSE: LOOSE, Why.BRANCH: BRANCH}
+        fixed = {Why.EXTRA: EXTRA, Why.LOOSE: LOOSE, Why.CLOSED: CLOSED, Why.BRANCH: BRANCH}
         return fixed.get(file.why, UNKNOWN)
     if suffix not in (".py", ".ipynb"):
         topics = dict.fromkeys(topic for _, topic in exercises)

@@ -79,10 +79,12 @@ class File:
     path: PurePosixPath  # from the submissions folder: s001/week1/multi_head.py, s002.zip/multi_head.py
     disk: Path | None = None
     content: bytes = b""
-    name: str = ""  # what the student called it; by default what it is called
+    called: str = ""  # by the student, where a platform has renamed it
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name", self.name or self.path.name)
+    @property
+    def name(self) -> str:
+        """What the student called it."""
+        return self.called or self.path.name
 
     @property
     def suffix(self) -> str:
@@ -142,13 +144,13 @@ class Collector:
         What lies deeper comes later, so that a limit which it meets costs nothing that lies nearer.
         """
         upload = entry if isinstance(entry, Upload) else Upload(entry)
-        name = upload.name or upload.path.name
-        waiting = deque([(upload.path, PurePosixPath(upload.path.relative_to(self.folder)), name)])
+        relative = PurePosixPath(upload.path.relative_to(self.folder))
+        waiting = deque([(upload.path, File(relative, upload.path, called=upload.name))])
         while waiting:
-            path, relative, name = waiting.popleft()
-            suffix = PurePosixPath(name).suffix.lower()
-            if suffix in SUFFIXES:
-                self._add(File(relative, path, name=name))
+            path, file = waiting.popleft()
+            relative = file.path
+            if file.suffix in SUFFIXES:
+                self._add(file)
                 continue
             try:
                 mode = path.lstat().st_mode
@@ -156,14 +158,15 @@ class Collector:
                 self._refuse(relative, UNREADABLE, reason=error.strerror)
                 continue
             if stat.S_ISLNK(mode):
-                if suffix == ".zip" or os.path.isdir(path):
+                if file.suffix == ".zip" or os.path.isdir(path):
                     self._refuse(relative, LINK)
             elif stat.S_ISDIR(mode):
-                waiting.extend((path / n, relative / n, n) for n in self._names(path, relative))
-            elif suffix == ".zip":
+                for name in self._names(path, relative):
+                    waiting.append((path / name, File(relative / name, path / name)))
+            elif file.suffix == ".zip":
                 self._unpack(path, relative)
             else:
-                self._add(File(relative, path, name=name))
+                self._add(file)
 
     def _add(self, file: File) -> None:
         if file.suffix in SUFFIXES:

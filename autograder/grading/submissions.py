@@ -8,8 +8,7 @@ changes nothing for anybody else.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -18,18 +17,15 @@ from autograder.course import Exercise
 from autograder.course.catalogue import part_name
 from autograder.errors import UserError
 from autograder.grading.collector import LARGE, LINK, UNREADABLE, Collector, File, Unpacker, Upload, visible
-from autograder.grading.names import Names, is_exact, stems, uncopied
+from autograder.grading.hand_in import MAX_FILE, HandIn
+from autograder.grading.names import Names, uncopied
 from autograder.grading.pristine import is_pristine
 from autograder.remote.archive import passed_over
 from autograder.results import Unrecognised, Why
 from autograder.text import Text
 
-MAX_FILE = 16 << 20  # bytes; a notebook this large is full of outputs
 MAX_BESIDE = 4 << 20  # bytes of files beside a submission, together, names included
 MAX_BESIDE_FILES = 1000
-MAX_STRANGE = 200  # files of one student whose names are compared with the exercises'
-MAX_COPIES = 20  # files named after one exercise: to tell whether one holds work takes a moment each
-IMPORT = re.compile(rb"\b(?:import|from)\s+([^\n\"\\#;]*)")
 
 TWO = Text(
     "Two files answer this exercise: {first} and {second}. Keep one and hand in again.",
@@ -107,13 +103,13 @@ def submissions_of(
     collector = Collector(folder or first.parent, unpack, names)
     for entry in entries:
         collector.take(entry)
-    hand_in = _HandIn(collector, exercises)
+    hand_in = HandIn(collector, exercises)
     missing: list[str] = []
     for exercise in exercises:
         candidates = hand_in.candidates(exercise)
         if candidates:
             submission = _submission(student, exercise, candidates, collector)
-            hand_in.took(exercise, candidates, submission)
+            hand_in.took(exercise, candidates, submission.main, submission.files)
             yield replace(submission, files={**submission.files, **_own_parts(exercise, hand_in)})
         else:
             missing.append(exercise.id)
@@ -121,133 +117,10 @@ def submissions_of(
         # An archive or folder that can't be read stands where the first thing that it may have held would.
         path, problem = collector.problems[0]
         yield Submission(student, missing[0], path, problem=problem)
-    for file in sorted(hand_in.unrecognised(), key=lambda file: not file.looks_like):
+    told = collector.problems[1:] if missing else collector.problems
+    closed = [Unrecognised(path, Why.CLOSED) for path, _ in told]
+    for file in sorted([*hand_in.unrecognised(), *closed], key=lambda file: not file.looks_like):
         tell(file)
-
-
-class _HandIn:
-    """Everything that one student handed in, and what became of it."""
-
-    def __init__(self, collector: Collector, exercises: Sequence[Exercise]) -> None:
-        self.collector = collector
-        self.exercises = exercises
-        self._answered: dict[str, tuple[list[File], Submission]] = {}  # exercise -> what stands for it
-        strange = [
-            file for stem, files in collector.named.items() for file in files if self._is_strange(stem, file)
-        ]
-        self._strange = {
-            file.path: (file, collector.names.resembling(file.name)) for file in strange[:MAX_STRANGE]
-        }
-        self._strange |= {file.path: (file, []) for file in strange[MAX_STRANGE:]}
-
-    def _is_strange(self, stem: str, file: File) -> bool:
-        """Whether a file's name is no exercise's: neither of those that are graded, nor of another in the course."""
-        named = [exercise for exercise in self.exercises if stem in stems(exercise)]
-        if any(_is_meant(exercise, self.exercises, stem, file) for exercise in named):
-            return False
-        if named:
-            return True  # its units share the topic, and nothing says which of them is meant
-        return stem not in self.collector.names.by_stem and not self.collector.names.is_given(file.name)
-
-    def candidates(self, exercise: Exercise) -> list[File]:
-        """The files that answer an exercise: none, one, or several among which nothing decides."""
-        folder = self.collector.folder
-        files = _with_work(exercise, self._named(exercise), folder)
-        if self.collector.names.accept and not any(_holds_work(exercise, file, folder) for file in files):
-            near = [file for file, resembled in self._strange.values() if resembled == [exercise]]
-            files = _with_work(exercise, near, folder) or files
-        return [file for file in files if is_exact(exercise, file.name)] or files
-
-    def _named(self, exercise: Exercise) -> list[File]:
-        """Files named after the exercise, however that is spelled."""
-        return [
-            file
-            for stem in stems(exercise)
-            for file in self.collector.named.get(stem, ())
-            if _is_meant(exercise, self.exercises, stem, file)
-        ]
-
-    def took(self, exercise: Exercise, candidates: Sequence[File], submission: Submission) -> None:
-        """Note what became of an exercise."""
-        self._answered[exercise.id] = list(candidates), submission
-
-    def unrecognised(self) -> Iterator[Unrecognised]:
-        """What no exercise took, and no submission imports."""
-        for exercise in self.exercises:
-            taken, _ = self._answered.get(exercise.id, ([], None))
-            for file in self._named(exercise):
-                if file not in taken and _holds_work(exercise, file, self.collector.folder):
-                    yield Unrecognised(file.shown, Why.EXTRA, (exercise.id,))
-        if self._strange:
-            used = {file.path for files, _ in self._answered.values() for file in files} | self._imported()
-            for path, (file, resembled) in self._strange.items():
-                if path not in used and not _is_blank(file):
-                    yield self._told(file, resembled)
-        for file in self.collector.others:
-            yield self._told(file, self.collector.names.resembling(file.name))
-
-    def _imported(self) -> set[PurePosixPath]:
-        """The files beside submissions that these import, or that what they import imports."""
-        found: set[PurePosixPath] = set()
-        for (first, *_), submission in self._answered.values():
-            beside = {
-                uncopied(PurePosixPath(file.name).stem): file
-                for file in self.collector.modules[first.path.parent]
-            }
-            waiting = [submission.main]
-            while waiting:
-                for words in IMPORT.findall(submission.files.get(waiting.pop(), b"")):
-                    for module in re.findall(rb"\w+", words):
-                        name = module.decode("utf-8", "replace")
-                        if name in beside and beside[name].path not in found:
-                            found.add(beside[name].path)
-                            waiting.append(f"{name}.py")
-        return found
-
-    def _told(self, file: File, resembled: Sequence[Exercise]) -> Unrecognised:
-        answered = len(resembled) == 1 and any(
-            _holds_work(resembled[0], taken, self.collector.folder)
-            for taken in self._answered.get(resembled[0].id, ([], None))[0]
-        )
-        why = Why.EXTRA if answered else Why.NEAR if resembled else Why.UNKNOWN
-        prefix = visible(file.path.name.removesuffix(file.name))
-        return Unrecognised(file.shown, why, tuple(exercise.id for exercise in resembled), prefix)
-
-
-def _is_meant(exercise: Exercise, exercises: Iterable[Exercise], stem: str, file: File) -> bool:
-    """Whether a file of this stem means this exercise. Where two units share a topic, its folder or name says the unit."""
-    shared = sum(other.topic == exercise.topic for other in exercises) > 1
-    return not shared or stem != exercise.topic or exercise.unit in file.path.parts
-
-
-def _with_work(exercise: Exercise, files: Sequence[File], folder: Path) -> list[File]:
-    """Those that are not as they were given out; where all are, one of them, a `.py` of the very name first.
-
-    Of more than a few it is not looked at.
-    """
-    if not 1 < len(files) <= MAX_COPIES:
-        return list(files)
-    return [file for file in files if _holds_work(exercise, file, folder)] or sorted(
-        files, key=lambda file: (not is_exact(exercise, file.name), file.suffix != ".py")
-    )[:1]
-
-
-def _holds_work(exercise: Exercise, file: File, folder: Path) -> bool:
-    """Whether it is not as it was given out. What is wrong with a file is told where it is taken."""
-    try:
-        readable = file.is_regular and not file.leads_outside(folder / file.path.parts[0])
-        if not readable or file.size() > MAX_FILE:
-            return True
-        return not is_pristine(exercise, f"{exercise.topic}{file.suffix}", file.read())
-    except OSError:
-        return True
-
-
-def _is_blank(file: File) -> bool:
-    """Whether nothing is in it."""
-    with suppress(OSError):
-        return file.is_regular and (file.size() == 0 or (file.size() < 100 and not file.read().strip()))
-    return False
 
 
 def _submission(student: str, exercise: Exercise, candidates: list[File], collector: Collector) -> Submission:
@@ -277,7 +150,7 @@ def _submission(student: str, exercise: Exercise, candidates: list[File], collec
     return Submission(student, exercise.id, first.shown, main, {**beside, main: content})
 
 
-def _own_parts(exercise: Exercise, hand_in: _HandIn) -> dict[str, bytes]:
+def _own_parts(exercise: Exercise, hand_in: HandIn) -> dict[str, bytes]:
     """For a capstone: the student's own answers to the exercises that are its parts, where there is one of each."""
     parts = {}
     for name in exercise.public.parts:

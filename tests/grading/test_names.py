@@ -103,8 +103,8 @@ def test_accept_names(graded: Callable[..., Any], hand_in: HandIn, vowels: Exerc
     assert rows["s004", "extras/vowels"]["status"] == "invalid"
     assert "Two files" in rows["s004", "extras/vowels"]["message"]["en"]
     assert files["s005"] == [
-        ("s005/ppo.py", "unknown", []),
         ("s005/vowels.py.txt", "near", ["extras/vowels"]),
+        ("s005/ppo.py", "unknown", []),
     ]
 
 
@@ -148,6 +148,15 @@ def test_what_is_handed_in_beside_exercises(graded: Callable[..., Any], hand_in:
     assert rows["s001", "extras/vowels"]["score"] == FULL  # more-1.py is what a platform made of more.py
     got = {file.removeprefix("s001/"): why for file, why, _ in files["s001"]}
     assert got == {name: "extra" if why == "near" else why for name, why in told.items()}
+
+
+def test_an_archive_that_cannot_be_opened_is_told(graded: Callable[..., Any], hand_in: HandIn) -> None:
+    """The first stands on an exercise that is missing; the others, and all where none is missing, are told."""
+    hand_in("s001", {"vowels.py": VOWELS, "1.zip": "no zip", "2.zip": "no zip"})
+    folder = hand_in("s002", {"vowels.py": VOWELS, "affine.py": "x = 1", "1.zip": "no zip"})
+    rows, files = graded(folder)
+    assert rows["s001", "basics/affine"]["file"] == "s001/1.zip"
+    assert files == {"s001": [("s001/2.zip", "closed", [])], "s002": [("s002/1.zip", "closed", [])]}
 
 
 def test_a_part_of_the_course_is_graded(graded: Callable[..., Any], hand_in: HandIn) -> None:

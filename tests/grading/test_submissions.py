@@ -321,7 +321,7 @@ def test_archives_share_their_limits(
 def test_copies_without_end_are_not_read(
     hand_in: HandIn, toy_course: Course, vowels: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autograder.grading.submissions.MAX_COPIES", 3)
+    monkeypatch.setattr("autograder.grading.hand_in.MAX_COPIES", 3)
     released = script(vowels)
     folder = hand_in("s001", {f"{number}/vowels.py": released for number in range(4)})
     (submission,) = found(folder, "s001", toy_course)

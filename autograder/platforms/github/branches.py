@@ -7,9 +7,9 @@ from contextlib import suppress
 from itertools import accumulate
 from pathlib import PurePosixPath
 
+from autograder.grading.hand_in import MAX_FILE
 from autograder.grading.names import SUFFIXES, Names, plain
 from autograder.grading.pristine import is_pristine
-from autograder.grading.submissions import MAX_FILE
 from autograder.platforms.github.repository import (
     Blob,
     Commit,

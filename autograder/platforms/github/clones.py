@@ -17,8 +17,8 @@ from pathlib import Path
 from autograder.course import Assignment, Course
 from autograder.errors import UserError
 from autograder.grading.collector import MAX_ARCHIVE, visible
+from autograder.grading.hand_in import MAX_FILE
 from autograder.grading.names import SUFFIXES, Names, plain
-from autograder.grading.submissions import MAX_FILE
 from autograder.platforms.github.branches import work_elsewhere
 from autograder.platforms.github.repository import (
     NO_CLONE,

@@ -19,7 +19,7 @@ from autograder.errors import UserError
 from autograder.gradebook.roster import Person
 from autograder.grading.collector import Upload, visible
 from autograder.grading.names import SUFFIXES, Names
-from autograder.grading.submissions import students_of
+from autograder.grading.submissions import SubmissionsError, students_of
 from autograder.platforms.lms import canvas, moodle
 from autograder.platforms.lms.sender import Sender, letters, spellings
 from autograder.remote.archive import passed_over
@@ -75,7 +75,7 @@ def opened_download(
         yield read_download(place, people, names)
         return
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
-        folder = Path(scratch) / place.stem
+        folder = Path(scratch) / "class"
         folder.mkdir()
         for name, content in _members(place, unpack).items():
             target = folder / name
@@ -87,7 +87,14 @@ def opened_download(
                 raise _unusable(place, f"{name!r}: {error.strerror}") from None
         inside = folder / place.stem  # whoever packs a folder often packs the folder itself
         whole = [entry.name for entry in folder.iterdir()] == [place.stem] and inside.is_dir()
-        yield read_download(inside if whole else folder, people, names)
+        try:
+            found = read_download(inside if whole else folder, people, names)
+        except SubmissionsError:
+            raise SubmissionsError(
+                f"{place} holds no student's folder or zip file; give a zip file with s001/... and so on in it",
+                f"{place} 里没有学生的文件夹或 zip 文件；请给出含有 s001/... 这样内容的 zip 文件",
+            ) from None
+        yield found
 
 
 def _members(place: Path, unpack: Unpack) -> dict[str, bytes]:
