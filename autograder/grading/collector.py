@@ -87,8 +87,12 @@ class File:
         return self.called or self.path.name
 
     @property
+    def stem(self) -> str:
+        return os.path.splitext(self.name)[0]
+
+    @property
     def suffix(self) -> str:
-        return PurePosixPath(self.name).suffix.lower()
+        return os.path.splitext(self.name)[1].lower()
 
     @property
     def shown(self) -> str:
@@ -170,7 +174,7 @@ class Collector:
 
     def _add(self, file: File) -> None:
         if file.suffix in SUFFIXES:
-            self.named[plain(PurePosixPath(file.name).stem)].append(file)
+            self.named[plain(file.stem)].append(file)
         elif self.names.may_hold_work(file.name):
             self.others.append(file)
         if file.suffix == ".py":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -90,18 +90,19 @@ class HandIn:
             yield self._told(file, self.collector.names.resembling(file.name))
 
     def _imported(self) -> set[PurePosixPath]:
-        """The files beside submissions that these import, or that what they import imports."""
+        """The strange files beside submissions that these import, or that what they import imports."""
         found: set[PurePosixPath] = set()
         for folder, main, contents in self._loaded:
-            beside = {uncopied(PurePosixPath(f.name).stem): f for f in self.collector.modules[folder]}
+            modules = {uncopied(file.stem): file.path for file in self.collector.modules[folder]}
+            strange = [_bytes(name) for name, path in modules.items() if path in self._strange]
+            if not any(name in content for name in strange for content in contents.values()):
+                continue  # the usual case, told fast
             waiting = [main]
             while waiting:
-                for words in IMPORT.findall(contents.get(waiting.pop(), b"")):
-                    for module in re.findall(rb"\w+", words):
-                        name = module.decode("utf-8", "replace")
-                        if name in beside and beside[name].path not in found:
-                            found.add(beside[name].path)
-                            waiting.append(f"{name}.py")
+                for name in _imports(contents.get(waiting.pop(), b""), modules):
+                    if modules[name] not in found:
+                        found.add(modules[name])
+                        waiting.append(f"{name}.py")
         return found
 
     def _told(self, file: File, resembled: Sequence[Exercise]) -> Unrecognised:
@@ -112,6 +113,16 @@ class HandIn:
         why = Why.EXTRA if answered else Why.NEAR if resembled else Why.UNKNOWN
         prefix = visible(file.path.name.removesuffix(file.name))
         return Unrecognised(file.shown, why, tuple(exercise.id for exercise in resembled), prefix)
+
+
+def _imports(source: bytes, modules: Collection[str]) -> list[str]:
+    """Which of these modules a source (a notebook's too) names in an import."""
+    words = b" ".join(IMPORT.findall(source)).decode("utf-8", "replace")
+    return [name for name in dict.fromkeys(re.findall(r"\w+", words)) if name in modules]
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _is_meant(exercise: Exercise, exercises: Iterable[Exercise], stem: str, file: File) -> bool:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
 from autograder.course import Exercise
@@ -28,11 +28,14 @@ COPY = re.compile(
     re.IGNORECASE,
 )
 COPY_OF = re.compile(r"^copy of\s+", re.IGNORECASE)
+KEPT = 4096  # names whose comparison is remembered
 MAX_STEM = 120  # characters: a longer name resembles nothing
 
 
 def uncopied(stem: str) -> str:
     """A stem without what marks a copy."""
+    if stem.isascii() and stem.isidentifier():  # nearly all are, and this is asked of every file
+        return stem
     stem = COPY_OF.sub("", unicodedata.normalize("NFC", stem).strip())
     while (shorter := COPY.sub("", stem)) not in ("", stem):
         stem = shorter
@@ -62,6 +65,14 @@ class Names:
 
     def resembling(self, name: str) -> list[Exercise]:
         """The exercises that a file with another name most likely answers; empty where none is near."""
+        return self._resembling(name)
+
+    @cached_property
+    def _resembling(self) -> Callable[[str], list[Exercise]]:
+        """A class has the same names again and again."""
+        return lru_cache(KEPT)(self._compared)
+
+    def _compared(self, name: str) -> list[Exercise]:
         stem = plain(_without_suffixes(name))[:MAX_STEM]
         if stem in self.by_stem:
             return self.by_stem[stem]

@@ -185,5 +185,5 @@ def _beside(main: File, modules: Sequence[File], top: Path) -> dict[str, bytes]:
         with suppress(OSError):
             beside[file.name] = file.read()
     for name in list(beside):  # what a platform renamed can be imported by its own name
-        beside.setdefault(f"{uncopied(PurePosixPath(name).stem)}.py", beside[name])
+        beside.setdefault(f"{uncopied(name[:-3])}.py", beside[name])
     return beside

@@ -131,12 +131,12 @@ def test_of_two_files_the_very_name_counts_and_the_other_is_told(
 
 def test_what_is_handed_in_beside_exercises(graded: Callable[..., Any], hand_in: HandIn) -> None:
     """What a submission imports, data, pages and empty files are in order; documents, archives and strange code are told."""
-    work = "from tools import count\n\n\ndef vowels(text):\n    return count(text)\n"
+    work = "import 工具\nfrom tools import count\n\n\ndef vowels(text):\n    return count(text)\n"
     silent = {
         "vowels.py": work,
         "tools.py": "import more\n\n\ndef count(text):\n    return more.count(text)\n",
         "more-1.py": "def count(text):\n    return len([c for c in text if c in 'aeiouAEIOU'])\n",
-        "README.md": "r", "README": "r", "settings.toml": "t", "vowels.csv": "1", "plot.png": "p", "notes.txt": "n",
+        "工具.py": "x = 1", "README.md": "r", "README": "r", "settings.toml": "t", "vowels.csv": "1", "plot.png": "p", "notes.txt": "n",
         "pkg/__init__.py": "", "empty.py": "\n", "test_vowels.py": "t", ".vscode/x.py": "x", "__pycache__/y.py": "y",
     }  # fmt: skip
     told = {

@@ -191,7 +191,7 @@ def _write(repository: Repository, commit: Commit, out: Path, names: Names) -> l
     out.mkdir()
     chosen: list[tuple[Blob, Path]] = []
     left_out: list[str] = []
-    made = size = 0
+    holes = size = 0
     # Answers come first, so that no limit cuts them off for the sake of other files.
     blobs = repository.files(commit.hash)
     for blob in sorted(blobs, key=lambda blob: plain(path_of(blob).stem) not in names.by_stem):
@@ -203,11 +203,11 @@ def _write(repository: Repository, commit: Commit, out: Path, names: Names) -> l
         # Of what is no code, its name is all that matters; a file too large to be taken shows its size.
         hollow = not archive and (not code or blob.size > MAX_FILE)
         room = size + blob.size <= MAX_BYTES and blob.size <= MAX_ARCHIVE
-        fits = made < MAX_FILES and (hollow or room)
+        fits = holes < MAX_FILES if hollow else len(chosen) < MAX_FILES and room
         if not (fits and _is_plain(blob) and _make(out / path, min(blob.size, MAX_HOLE) if hollow else 0)):
             left_out.append(visible(str(path)))
             continue
-        made += 1
+        holes += hollow
         if not hollow:
             chosen.append((blob, out / path))
             size += blob.size
