@@ -120,6 +120,26 @@ class ExerciseResult(Struct, frozen=True, kw_only=True):
         return self.key.rpartition("-")[2]
 
 
+class Why(StrEnum):
+    """Why a file that a student handed in answers nothing."""
+
+    NEAR = "near"  # its name resembles an exercise's
+    EXTRA = "extra"  # another file was taken for the exercise that it names
+    UNKNOWN = "unknown"  # its name says nothing
+    CLOSED = "closed"  # an archive or a folder that can't be looked into
+    LOOSE = "loose"  # it lies beside the students' folders
+    BRANCH = "branch"  # of a repository: it lies on a branch that does not count
+
+
+class Unrecognised(Struct, frozen=True):
+    """A file that may have been meant as an answer and was not graded."""
+
+    path: str  # relative to the submissions folder
+    why: Why
+    looks_like: tuple[str, ...] = ()  # exercises
+    prefix: str = ""  # what a platform has put before its name
+
+
 class AttemptPolicy(StrEnum):
     """Which attempt counts."""
 

@@ -35,6 +35,7 @@ from autograder.cli.github import (
     write_grades,
 )
 from autograder.cli.nbgrader import NbgraderOption, opened, sync, write_out
+from autograder.cli.submissions import opened_submissions
 from autograder.errors import UserError
 from autograder.text import Text
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from autograder.course import Exercise
-    from autograder.results import ExerciseResult
+    from autograder.results import ExerciseResult, Unrecognised
 
 UNSAFE = Text(
     "UNSAFE: submissions run inside this process, with your rights, next to the answers. Every result is marked unsafe.",
@@ -109,7 +110,11 @@ def _of_existing(command: Callable[..., None]) -> Callable[..., None]:
 
 def grade(
     submissions: Annotated[
-        Path | None, typer.Argument(help="A folder with one folder (or zip file) for each student.")
+        Path | None,
+        typer.Argument(
+            help="A folder with one folder (or zip file) for each student, or what Canvas or Moodle gave for download, "
+            "unpacked or not."
+        ),
     ] = None,
     nbgrader: NbgraderOption = None,
     github: GithubOption = None,
@@ -122,6 +127,12 @@ def grade(
         list[str] | None,
         typer.Option(help="Grade these exercises, units or assignments only; may be repeated."),
     ] = None,
+    accept_names: Annotated[
+        bool,
+        typer.Option(
+            "--accept-names", help="Also grade files whose names only resemble an exercise's (dpo_v2.py)."
+        ),
+    ] = False,
     unit: UnitOption = None,
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Run without isolation. For trusted code only.")
@@ -133,11 +144,12 @@ def grade(
     """Grade a folder of submissions, an nbgrader course's, or a folder of clones, into the gradebook."""
     from autograder.cli.progress_bar import GradingProgress
     from autograder.cli.tables import Tally, diagnosis_table, fault_lines, grade_table, unreadable_lines
+    from autograder.cli.unrecognised import run_json, unrecognised_table
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import result_json
+    from autograder.grading.names import Names
     from autograder.grading.scheduler import Batch, Grader
     from autograder.grading.scheme import scheme_of
-    from autograder.grading.submissions import students_of
     from autograder.grading.worker import Mode
     from autograder.platforms.nbgrader.course_dir import batches
 
@@ -163,6 +175,8 @@ def grade(
     with ExitStack() as stack:
         book = stack.enter_context(Gradebook(gradebook))
         stack.enter_context(_resumable(book.name, remarks, say))
+        names = Names(list(root), accept_names)
+        unrecognised: dict[str, list[Unrecognised]] = {}
         synchroniser, classroom = None, None
         if nbgrader is not None:
             synchroniser = stack.enter_context(opened(nbgrader, root, exercises, book))
@@ -173,9 +187,16 @@ def grade(
             )
             work = [classroom.batch]
             exercises = list(classroom.batch.exercises)
+            for clone in classroom.clones:
+                unrecognised.setdefault(clone.student, []).extend(clone.elsewhere)
         else:
             assert submissions is not None  # one of the three is given
-            work = [Batch(exercises, students_of(submissions))]
+            download = stack.enter_context(
+                opened_submissions(submissions, book.roster(), names, unsafe, remarks, say)
+            )
+            for file in download.loose:
+                unrecognised.setdefault("", []).append(file)
+            work = [Batch(exercises, download.students, download.folder)]
         hidden = (root.root,) if synchroniser is None else (root.root, synchroniser.place.root)
         students = sorted({student for part in work for student in part.students})
         book.add_students(students)
@@ -191,6 +212,8 @@ def grade(
                 workers=workers,
                 scheduler=scheduler,
                 collected=progress.collected,
+                names=names,
+                unrecognised=lambda student, file: unrecognised.setdefault(student, []).append(file),
             )
             # Under --unsafe submissions print where we do; standard output is kept for the answer.
             with progress, redirect_stdout(sys.stderr) if unsafe else nullcontext():
@@ -198,6 +221,11 @@ def grade(
                     tally.add(item.result, item.cached)
                     if json:
                         results.append(item.result)
+        book.note_unrecognised(
+            (submissions or github or nbgrader or Path()).resolve().name,
+            {student: unrecognised.get(student, []) for student in students},
+        )
+        unrecognised = {student: files for student, files in unrecognised.items() if files}
         if synchroniser is not None:
             write_out(synchroniser, remarks, say)
         if classroom is not None and grades_csv is not None:
@@ -205,7 +233,7 @@ def grade(
         if json:
             places = {exercise.id: place for place, exercise in enumerate(root)}
             results.sort(key=lambda result: (result.student, places[result.exercise]))
-            print_json(result_json(results))
+            print_json({**result_json(results), "unrecognised": run_json(unrecognised)})
         else:
             everybody = sorted({*students, *book.roster()})
             console().print(
@@ -214,6 +242,9 @@ def grade(
             found = diagnosis_table(tally, say)
             if found is not None:
                 console().print(found)
+            left_over = unrecognised_table(unrecognised, say)
+            if left_over is not None:
+                console().print(left_over)
         remarks.print(
             say(
                 DONE,
@@ -256,6 +287,7 @@ def show(
 ) -> None:
     """Show the grade table, or one student's results test by test. Where no course is at hand, as they were recorded."""
     from autograder.cli.tables import grade_table, student_table
+    from autograder.cli.unrecognised import noted_json
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import recorded_json
     from autograder.gradebook.scores import current_scores, last_results
@@ -268,7 +300,8 @@ def show(
         if json:
             results = last_results(book, scheme, student)
             scores = current_scores(book, scheme, student)
-            print_json(recorded_json(results, scores, book.adjustments(student)))
+            found = recorded_json(results, scores, book.adjustments(student))
+            print_json({**found, "unrecognised": noted_json(book.unrecognised(student))})
         elif student is not None:
             console().print(student_table(book, scheme, student, say))
         else:

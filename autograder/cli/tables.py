@@ -15,6 +15,7 @@ from rich.markup import escape, render
 from rich.table import Table
 
 from autograder.audit.report import TITLES
+from autograder.cli.unrecognised import noted_table
 from autograder.feedback.report import ABOVE
 from autograder.gradebook.policy import unit_of
 from autograder.gradebook.scores import current_scores
@@ -358,7 +359,8 @@ def student_table(book: Gradebook, scheme: GradingScheme, student: str, say: Spe
             points = f"{number(score.score or 0.0)}/{number(score.max_score)}  " if score else ""
             parts.append(f"[bold]{name}[/]  {points}{say(NOT_HANDED_IN)}")
         parts += given
-    return Group(*(parts or [escape(say(NOTHING, student=student))]))
+    parts = parts or [escape(say(NOTHING, student=student))]
+    return Group(*parts, *noted_table(book.unrecognised(student).get(student, ()), say))
 
 
 def _version_parts(score: Score, say: Speaker) -> list[str]:

@@ -21,10 +21,11 @@ HEADS = {
     "email": ("email", "email address", "e-mail"),
     "github": ("github", "github_username", "github login", "github username"),
     "section": ("section", "group", "groups"),
+    "lms_id": ("id", "lms_id", "canvas id", "canvas user id"),
 }
 FIRST, LAST = ("first name", "first_name"), ("last name", "surname", "last_name")
 KEY = "student"
-UNIQUE = ("sis_id", "login", "email", "github")
+UNIQUE = ("sis_id", "login", "email", "github", "lms_id")
 
 
 class Person(Struct, frozen=True, kw_only=True):
@@ -37,6 +38,7 @@ class Person(Struct, frozen=True, kw_only=True):
     email: str = ""
     github: str = ""
     section: str = ""
+    lms_id: str = ""  # the platform's own number: Canvas's ID, which stands in the names of downloaded files
 
     @property
     def ids(self) -> list[str]:

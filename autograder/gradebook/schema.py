@@ -8,6 +8,8 @@ from autograder.gradebook.roster import Person
 
 APPLICATION, SCHEMA = "llm-autograder", "1"
 
+ROSTER_FIELDS = [name for name in Person.__struct_fields__ if name != "lms_id"]
+
 metadata = sa.MetaData()
 gradebook_settings = sa.Table(
     "gradebook",
@@ -88,6 +90,25 @@ roster_table = sa.Table(
     "roster",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    *(sa.Column(name, sa.String, nullable=False) for name in Person.__struct_fields__),
+    *(sa.Column(name, sa.String, nullable=False) for name in ROSTER_FIELDS),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)
+# Two tables of their own, as `faults` is one, so that older gradebooks get them. The last row of each student holds.
+lms_ids_table = sa.Table(
+    "lms_ids",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("student", sa.String, nullable=False),
+    sa.Column("lms_id", sa.String, nullable=False),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)
+# The last row of each student and source holds.
+unrecognised_table = sa.Table(
+    "unrecognised",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("student", sa.ForeignKey("students.name"), nullable=False, index=True),
+    sa.Column("source", sa.String, nullable=False),  # the folder that was graded
+    sa.Column("files", sa.String, nullable=False),  # JSON: `autograder.gradebook.unrecognised.Kept`
     sa.Column("recorded_at", sa.DateTime, nullable=False),
 )

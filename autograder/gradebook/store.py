@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
+from autograder.gradebook import unrecognised
 from autograder.gradebook.adjustments import (
     NEW_STUDENT,
     Adjustment,
@@ -42,18 +43,29 @@ from autograder.gradebook.database import (
 from autograder.gradebook.roster import Person, updated
 from autograder.gradebook.schema import (
     APPLICATION,
+    ROSTER_FIELDS,
     SCHEMA,
     adjustments_table,
     attempts_table,
     faults_table,
     gradebook_settings,
+    lms_ids_table,
     metadata,
     results_table,
     roster_table,
     students_table,
     tests_table,
 )
-from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility
+from autograder.gradebook.unrecognised import Noted
+from autograder.results import (
+    ExerciseResult,
+    Isolation,
+    Outcome,
+    Status,
+    TestResult,
+    Unrecognised,
+    Visibility,
+)
 from autograder.text import Text
 
 RECORD = (attempts_table, adjustments_table, roster_table)  # what people would miss; the rest belongs to it
@@ -223,13 +235,32 @@ class Gradebook:
             known = _people(connection)
             rows = [updated(known.get(person.student), person) for person in people]
             fresh = [person for person in rows if known.get(person.student) != person]
-            if fresh:
+            told = [{**to_builtins(person), "recorded_at": now} for person in fresh]
+            if told:
+                columns = (*ROSTER_FIELDS, "recorded_at")
                 connection.execute(
-                    sa.insert(roster_table), [{**to_builtins(person), "recorded_at": now} for person in fresh]
+                    sa.insert(roster_table), [{name: row[name] for name in columns} for row in told]
                 )
+            numbered = [
+                {name: row[name] for name in ("student", "lms_id", "recorded_at")}
+                for row in told
+                if row["lms_id"]
+            ]
+            if numbered:
+                connection.execute(sa.insert(lms_ids_table), numbered)
         return len(fresh)
 
+    def note_unrecognised(self, source: str, found: Mapping[str, Sequence[Unrecognised]]) -> None:
+        """Keep which files of these students nobody could place when `source` was graded; the last time counts."""
+        with translate_errors(self.name), self._writer.begin() as connection:
+            unrecognised.note(connection, source, found)
+
     # ------------------------------------------------------------------------------------------ reading
+
+    def unrecognised(self, student: str | None = None) -> dict[str, list[Noted]]:
+        """Student -> files that nobody could place, from each folder as it was graded last; everybody's by default."""
+        with translate_errors(self.name), self._engine.connect() as connection:
+            return unrecognised.noted(connection, student)
 
     def roster(self) -> dict[str, Person]:
         """Student -> what others call them, for those who are on a roster."""
@@ -354,8 +385,10 @@ def _everybody(connection: sa.Connection) -> list[str]:
 
 def _people(connection: sa.Connection) -> dict[str, Person]:
     rows = connection.execute(sa.select(roster_table).order_by(roster_table.c.id))
-    found = (Person(**{name: getattr(row, name) for name in Person.__struct_fields__}) for row in rows)
-    return {person.student: person for person in found}
+    numbered = connection.execute(sa.select(lms_ids_table).order_by(lms_ids_table.c.id))
+    numbers = {row.student: row.lms_id for row in numbered}
+    found = (Person(**{name: getattr(row, name) for name in ROSTER_FIELDS}) for row in rows)
+    return {person.student: replace(person, lms_id=numbers.get(person.student, "")) for person in found}
 
 
 def _key_of(result: ExerciseResult) -> str | None:

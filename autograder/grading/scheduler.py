@@ -9,6 +9,7 @@ writer.
 from __future__ import annotations
 
 import atexit
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,12 +22,14 @@ from msgspec.structs import replace
 from autograder.course import Exercise
 from autograder.errors import UserError
 from autograder.grading.bundle import Bundle, bundle_of, result_key
+from autograder.grading.collector import Upload
 from autograder.grading.grader import ungraded
 from autograder.grading.internal_errors import internal_error
+from autograder.grading.names import Names
 from autograder.grading.spool import Spool, Waiting
 from autograder.grading.submissions import Submission, submissions_of
 from autograder.grading.worker import Mode, Worker
-from autograder.results import ExerciseResult, Isolation
+from autograder.results import ExerciseResult, Isolation, Unrecognised
 from autograder.sandbox.errors import SandboxUnavailable
 
 IN_FLIGHT = 3  # submissions waiting for each worker: enough to keep it busy, few enough to keep memory flat
@@ -61,7 +64,7 @@ class Batch:
     """
 
     exercises: Sequence[Exercise]
-    students: Mapping[str, Sequence[Path]]
+    students: Mapping[str, Sequence[Path | Upload]]
     folder: Path | None = None
 
 
@@ -71,6 +74,8 @@ class Grader:
 
     known: the recorded result for a key, or None. record: called with every result, cached or new, in the driver.
     collected: called with each student whose files were read, and with how many of their submissions are new.
+    names: the exercises whose names are known, and whether a guess counts. unrecognised: called with each student and a
+    file of theirs that was meant as an answer to all appearance, and is none.
     """
 
     exercises: Sequence[Exercise]
@@ -80,8 +85,12 @@ class Grader:
     workers: int = 1
     scheduler: str | None = None
     collected: Callable[[str, int], None] = lambda student, new: None
+    names: Names | None = None
+    unrecognised: Callable[[str, Unrecognised], None] = lambda student, file: None
 
-    def run(self, students: Mapping[str, Sequence[Path]], folder: Path | None = None) -> Iterator[Settled]:
+    def run(
+        self, students: Mapping[str, Sequence[Path | Upload]], folder: Path | None = None
+    ) -> Iterator[Settled]:
         """Grade what is new, yielding each settled submission.
 
         Args:
@@ -95,7 +104,10 @@ class Grader:
             with self._runner(worker) as runner, TemporaryDirectory(prefix="autograder-") as place:
                 spool = Spool(Path(place))
                 for student, entries in students.items():
-                    found = submissions_of(student, entries, self.exercises, worker.unpack, folder)
+                    tell = functools.partial(self.unrecognised, student)
+                    found = submissions_of(
+                        student, entries, self.exercises, worker.unpack, folder, self.names, tell
+                    )
                     yield from self._collect(student, found, bundles, isolation, spool)
                 yield from runner(self._pending(bundles, spool))
         finally:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
 from autograder.errors import UserError
 from autograder.grading.bundle import Bundle
+from autograder.grading.collector import MAX_ARCHIVE, MAX_ENTRIES
 from autograder.grading.grader import ExerciseGrader, ungraded
 from autograder.grading.internal_errors import internal_error
-from autograder.grading.submissions import MAX_ARCHIVE, MAX_ENTRIES, Submission
+from autograder.grading.names import SUFFIXES
+from autograder.grading.submissions import Submission
 from autograder.remote.errors import ArchiveError
 from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.results import ExerciseResult, Isolation, Status
@@ -96,11 +99,17 @@ class Worker:
             self.close()
         return ungraded(bundle, submission, detail)
 
-    def unpack(self, archive: bytes) -> dict[str, bytes]:
-        """An archive's members, taken apart in a confined process."""
+    def unpack(
+        self,
+        archive: BinaryIO,
+        max_bytes: int = MAX_ARCHIVE,
+        max_files: int = MAX_ENTRIES,
+        suffixes: Sequence[str] = SUFFIXES,
+    ) -> dict[str, bytes]:
+        """An archive's members, taken apart in a confined process; those of other suffixes come empty."""
         if self.mode.unsafe:
             raise ArchiveError("archives are unpacked in the sandbox only, and --unsafe has none")
-        return self.sandbox.unpack(archive, max_bytes=MAX_ARCHIVE, max_files=MAX_ENTRIES)
+        return self.sandbox.unpack(archive, max_bytes=max_bytes, max_files=max_files, suffixes=suffixes)
 
     def close(self) -> None:
         self.keep_only("")

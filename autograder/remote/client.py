@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, BinaryIO, NoReturn, TypeVar
 
 from autograder.guest.cell_runner import MAX_NOTES, SCRATCH_SECONDS, SkippedCell
 from autograder.guest.helpers import KEPT, Gradients
 from autograder.remote import wire
-from autograder.remote.archive import Refused, accept
+from autograder.remote.archive import BLOCK, Refused, accept
 from autograder.remote.callbacks import Callbacks
 from autograder.remote.decode import Decoder
 from autograder.remote.encode import Encoder
@@ -107,14 +108,24 @@ class RemoteModule:
         self._end(Blocked(f"{name} came back in another form than ours"))
         return None
 
-    def unpack(self, archive: bytes, max_bytes: int, max_files: int) -> dict[str, bytes]:
-        """The files of an archive. ArchiveError naming what is wrong with it."""
-        if len(archive) > wire.MAX_PAYLOAD // 2 or max_bytes > wire.MAX_PAYLOAD // 2:
-            raise ArchiveError(f"it is larger than {wire.MAX_PAYLOAD // 2} bytes")
+    def unpack(
+        self, archive: BinaryIO, max_bytes: int, max_files: int, suffixes: Sequence[str] = ()
+    ) -> dict[str, bytes]:
+        """The files of an archive, as `autograder.remote.archive.unpack` has it. ArchiveError naming what is wrong with it."""
+        if max_bytes > wire.MAX_PAYLOAD // 2:
+            raise ArchiveError(f"more than {wire.MAX_PAYLOAD // 2} bytes are asked for")
+
+        def read(offset: int, length: int) -> bytes:
+            archive.seek(max(offset, 0))
+            return archive.read(min(max(length, 0), BLOCK))
+
         try:
-            answer = self.operate("unpack", "", None, "", (archive, max_bytes, max_files))
+            size = archive.seek(0, io.SEEK_END)
+            answer = self.operate("unpack", "", None, "", (read, size, max_bytes, max_files, list(suffixes)))
             return accept(answer, max_bytes, max_files)
         except StudentError as error:
+            if isinstance(self.callback_error, OSError):
+                raise self.callback_error from None
             raise ArchiveError(error.message) from None
         except Refused as error:
             raise ArchiveError(str(error)) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from autograder.remote.client import RemoteModule
 from autograder.results import Limits
@@ -32,8 +32,14 @@ class ModuleSandbox(Sandbox):
         process = self.fork(limits.memory_mb << 20, forbidden if main else None)
         return RemoteModule(process, files, main, limits)
 
-    def unpack(self, archive: bytes, *, max_bytes: int, max_files: int) -> dict[str, bytes]:
-        """The files of a zip or tar archive, unpacked in a child of its own. ArchiveError names what is wrong."""
-        memory_mb = 128 + 3 * (len(archive) + max_bytes) // (1 << 20)
+    def unpack(
+        self, archive: BinaryIO, *, max_bytes: int, max_files: int, suffixes: Sequence[str] = ()
+    ) -> dict[str, bytes]:
+        """The files of a zip or tar archive, unpacked in a child of its own. ArchiveError names what is wrong.
+
+        Args:
+            suffixes: of the files whose content is wanted; others come empty. All are, by default.
+        """
+        memory_mb = 256 + 3 * max_bytes // (1 << 20)
         with self.open({}, "", limits=Limits(seconds=20, memory_mb=memory_mb)) as child:
-            return child.unpack(archive, max_bytes, max_files)
+            return child.unpack(archive, max_bytes, max_files, suffixes)

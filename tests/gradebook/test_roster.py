@@ -31,8 +31,8 @@ def csv(tmp_path: Path, text: str, name: str = "roster.csv") -> Path:
 
 def test_rosters_of_every_platform(tmp_path: Path) -> None:
     assert read_roster(csv(tmp_path, CANVAS), "SIS Login ID") == [
-        Person(student="s001", name="Doe, Jane", sis_id="u1", login="s001", section="A"),
-        Person(student="s002", name="Zhang San", sis_id="u2", login="s002", section="B"),
+        Person(student="s001", name="Doe, Jane", sis_id="u1", login="s001", section="A", lms_id="501"),
+        Person(student="s002", name="Zhang San", sis_id="u2", login="s002", section="B", lms_id="502"),
     ]
     assert read_roster(csv(tmp_path, "\ufeff" + MOODLE), "ID number") == [
         Person(student="u1", name="Jane Doe", sis_id="u1", email="jane@example.org")
@@ -45,6 +45,7 @@ def test_rosters_of_every_platform(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("student,id\ns001,7\ns002,7\n", "lms_id '7' belongs to"),
         (CANVAS, "no column 'student'; name the one .* --key: 'Student', 'ID', 'SIS User ID'"),
         ("student,email\ns001,a@b\ns001,c@d\n", "row 3: 's001' is in it twice"),
         ("student,email\ns001,a@b\ns002,A@B\n", "email 'a@b' belongs to 's001' and to 's002'"),
@@ -78,6 +79,19 @@ def test_rosters_complete_each_other(book: Gradebook, reopen: Callable[[], Grade
         }
         assert again.students() == ["s001", "s002"]
         assert again.attempts() == {}  # a roster is no hand-in
+
+
+def test_a_platform_s_number_is_kept(
+    book: Gradebook, reopen: Callable[[], Gradebook], tmp_path: Path
+) -> None:
+    people = read_roster(csv(tmp_path, CANVAS), "SIS Login ID")
+    assert (book.import_roster(people), book.import_roster(people)) == (2, 0)
+    book.import_roster([Person(student="s001", lms_id="777"), Person(student="s002", github="zs")])
+    with reopen() as again:
+        assert {name: person.lms_id for name, person in again.roster().items()} == {
+            "s001": "777",
+            "s002": "502",
+        }
 
 
 def test_a_gradebook_from_before_there_were_rosters(book: Gradebook, reopen: Callable[[], Gradebook]) -> None:

@@ -11,7 +11,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from weakref import WeakSet
 
 import pytest
@@ -140,7 +140,7 @@ def test_an_archive_is_unpacked_once(
         archive.writestr("affine.py", AFFINE)
     unpack, times = Worker.unpack, []
 
-    def counted(self: Worker, archive: bytes) -> dict[str, bytes]:
+    def counted(self: Worker, archive: BinaryIO) -> dict[str, bytes]:
         times.append(1)
         return unpack(self, archive)
 

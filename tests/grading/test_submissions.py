@@ -7,19 +7,19 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import nbformat
 import pytest
 
 from autograder.authoring.notebooks import notebook_of
 from autograder.course import Course, Exercise
+from autograder.grading.collector import Unpacker, visible
 from autograder.grading.submissions import (
     Submission,
     SubmissionsError,
-    Unpacker,
     students_of,
     submissions_of,
-    visible,
 )
 from autograder.remote.errors import ArchiveError
 from autograder.text import Text
@@ -27,7 +27,7 @@ from autograder.text import Text
 HandIn = Callable[..., Path]
 
 
-def no_archives(archive: bytes) -> dict[str, bytes]:
+def no_archives(archive: BinaryIO) -> dict[str, bytes]:
     raise ArchiveError("no archives in this test")
 
 
@@ -125,8 +125,8 @@ def test_zip_inside_and_as_a_student(hand_in: HandIn, toy_course: Course) -> Non
     folder = hand_in("s001", {"work.zip": "packed"})
     (folder / "s002.ZIP").write_bytes(b"packed")
 
-    def unpack(archive: bytes) -> dict[str, bytes]:
-        assert archive == b"packed"
+    def unpack(archive: BinaryIO) -> dict[str, bytes]:
+        assert archive.read() == b"packed"
         return {"in/affine.py": b"a", "in/helper.py": b"h", ".x/vowels.py": b"no"}
 
     (first,) = found(folder, "s001", toy_course, unpack)
@@ -233,7 +233,7 @@ def test_the_nearest_is_found_among_many(
     hand_in: HandIn, toy_course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Data beside an answer cost nobody the answer, wherever they come in the alphabet."""
-    monkeypatch.setattr("autograder.grading.submissions.MAX_LOOKED", 20)
+    monkeypatch.setattr("autograder.grading.collector.MAX_LOOKED", 20)
     many = {f"{place}/images/{number}.png": "" for place in ("data", "zoo") for number in range(50)}
     folder = hand_in("s001", {**many, "work/affine.py": "a", "work/helper.py": "h"})
     affine, vowels = found(folder, "s001", toy_course)
@@ -250,7 +250,7 @@ def test_the_nearest_is_found_among_many(
 def test_folders_of_others_are_not_counted(
     hand_in: HandIn, toy_course: Course, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    monkeypatch.setattr("autograder.grading.submissions.MAX_LOOKED", 20)
+    monkeypatch.setattr("autograder.grading.collector.MAX_LOOKED", 20)
     folder = hand_in("s001", {**{f"{place}/{n}.py": "" for n in range(50)}, "work/affine.py": "a"})
     assert [(s.exercise, s.problem) for s in found(folder, "s001", toy_course)] == [("basics/affine", None)]
 
@@ -284,12 +284,12 @@ def test_many_bytes_beside(hand_in: HandIn, toy_course: Course, monkeypatch: pyt
 def test_as_many_archives_as_one_student_may_hand_in(
     hand_in: HandIn, toy_course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autograder.grading.submissions.MAX_ARCHIVES", 2)
+    monkeypatch.setattr("autograder.grading.collector.MAX_ARCHIVES", 2)
     opened: list[bytes] = []
 
-    def unpack(archive: bytes) -> dict[str, bytes]:
-        opened.append(archive)
-        return {f"{archive.decode()}.py": b"x"}
+    def unpack(archive: BinaryIO) -> dict[str, bytes]:
+        opened.append(archive.read())
+        return {f"{opened[-1].decode()}.py": b"x"}
 
     hand_in("s001", {"1.zip": "affine", "2.zip": "helper", "3.zip": "vowels"})
     folder = hand_in("s002", {"9.zip": "affine"})
@@ -306,11 +306,11 @@ def test_archives_share_their_limits(
 ) -> None:
     """The one that passes them is still taken: one archive has limits of its own."""
     low = {"MAX_UNPACKED": 100, "UNPACK_SECONDS": 0.05}[limit]
-    monkeypatch.setattr(f"autograder.grading.submissions.{limit}", low)
+    monkeypatch.setattr(f"autograder.grading.collector.{limit}", low)
 
-    def unpack(archive: bytes) -> dict[str, bytes]:
+    def unpack(archive: BinaryIO) -> dict[str, bytes]:
         time.sleep(0.1 if limit == "UNPACK_SECONDS" else 0)
-        return {f"{archive.decode()}.py": b"x" * 101}
+        return {f"{archive.read().decode()}.py": b"x" * 101}
 
     folder = hand_in("s001", {"1.zip": "affine", "2.zip": "vowels"})
     affine, vowels = found(folder, "s001", toy_course, unpack)
@@ -321,7 +321,7 @@ def test_archives_share_their_limits(
 def test_copies_without_end_are_not_read(
     hand_in: HandIn, toy_course: Course, vowels: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autograder.grading.submissions.MAX_COPIES", 3)
+    monkeypatch.setattr("autograder.grading.hand_in.MAX_COPIES", 3)
     released = script(vowels)
     folder = hand_in("s001", {f"{number}/vowels.py": released for number in range(4)})
     (submission,) = found(folder, "s001", toy_course)

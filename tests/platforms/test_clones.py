@@ -16,6 +16,7 @@ from autograder.grading.submissions import submissions_of
 from autograder.platforms.github import clones as clones_module
 from autograder.platforms.github import repository as git_objects
 from autograder.platforms.github.clones import Clone, ClonesError, entries, opened_clones, whose
+from autograder.results import Why
 
 Clones = Callable[..., Path]
 DUE = datetime.fromisoformat("2026-10-01T12:00:00+00:00")
@@ -169,6 +170,63 @@ def test_bare_and_shallow_clones(folder: Path, tmp_path: Path, toy_course: Cours
     found, files = read(folder, toy_course, DUE)
     assert list(files.values()) == [{"vowels.py": b"2"}] * 3
     assert [clone.student for clone in found.values()] == ["s001", "s002", "s003"]
+
+
+# ------------------------------------------------------------------------------------------ work elsewhere
+
+
+@pytest.fixture
+def skeleton(toy_course: Course) -> str:
+    return toy_course.exercise("vowels").skeleton.read_text(encoding="utf-8")
+
+
+def told_elsewhere(clone: Clone) -> list[tuple[str, Why, tuple[str, ...]]]:
+    return [(file.path, file.why, file.looks_like) for file in clone.elsewhere]
+
+
+def test_work_on_another_branch_is_told(
+    folder: Path, tmp_path: Path, toy_course: Course, skeleton: str
+) -> None:
+    """The default branch still has what was given out, or nothing at all."""
+    origin = tmp_path / "origin"
+    commit(origin, {"vowels.py": skeleton})
+    git(origin, "switch", "--quiet", "-c", "solve/vowels")
+    commit(origin, {"vowels.py": "def vowels(text): return 3\n", "week1/Affine.ipynb": '{"cells": []} '})
+    git(origin, "switch", "--quiet", "main")
+    git(folder, "clone", "--quiet", str(origin), "week1-s001")
+    git(folder, "clone", "--quiet", "--bare", str(origin), "week1-s002.git")
+    found, files = read(folder, toy_course)
+    assert files["week1-s001"] == {"vowels.py": skeleton.encode()}
+    for name, clone in found.items():
+        assert told_elsewhere(clone) == [
+            (f"{name}@solve/vowels:vowels.py", Why.BRANCH, ("extras/vowels",)),
+        ]
+
+
+def test_a_branch_beside_finished_work_is_not_told(folder: Path, toy_course: Course, skeleton: str) -> None:
+    place = folder / "week1-s001"
+    commit(place, {"vowels.py": skeleton})
+    git(place, "switch", "--quiet", "-c", "try")
+    commit(place, {"vowels.py": "def vowels(text): return 3\n", ".hidden/affine.py": "x"})
+    git(place, "switch", "--quiet", "main")
+    commit(place, {"vowels.py": "def vowels(text): return 4\n"})
+    git(place, "branch", "untouched", "HEAD~1")
+    assert read(folder, toy_course)[0]["week1-s001"].elsewhere == ()
+
+
+def test_a_damaged_branch_costs_nothing(folder: Path, toy_course: Course) -> None:
+    place = folder / "week1-s001"
+    commit(place, {"vowels.py": "v"})
+    (place / ".git/refs/heads/gone").write_text("1" * 40 + "\n")
+    found, files = read(folder, toy_course)
+    assert (found["week1-s001"].problem, files["week1-s001"]) == ("", {"vowels.py": b"v"})
+
+
+def test_what_is_no_code_keeps_its_name_only(folder: Path, toy_course: Course) -> None:
+    commit(folder / "week1-s001", {"vowels.pdf": b"%PDF" * 100, "DATA.csv": b"1", "Affine.PY": b"a"})
+    _, files = read(folder, toy_course)
+    assert set(files["week1-s001"]) == {"vowels.pdf", "Affine.PY"}
+    assert files["week1-s001"]["Affine.PY"] == b"a" and b"PDF" not in files["week1-s001"]["vowels.pdf"]
 
 
 # ------------------------------------------------------------------------------------------ whose it is

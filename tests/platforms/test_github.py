@@ -494,6 +494,41 @@ def test_the_instructor_s_workflow(
         assert len(book.attempts()["bob", "extras/vowels"]) == 2
 
 
+def test_work_that_does_not_count_is_told(
+    cli: Callable[..., Any], toy_course: Course, tmp_path: Path, shared_sandbox: Any
+) -> None:
+    """On another branch, or under another name: after the run, and in `show` as long as it is so."""
+    place = tmp_path / "clones/week1-s001"
+    place.mkdir(parents=True)
+    git(place, "init", "--quiet")
+    skeleton = toy_course.exercise("vowels").skeleton.read_text(encoding="utf-8")
+    for branch, files in (
+        ("main", {"vowels.py": skeleton, "my_affine.py": "x = 1", "report.pdf": "%PDF"}),
+        ("solve", {"vowels.py": "def vowels(text):\n    return 3\n"}),
+    ):
+        git(place, "switch", "--quiet", "-C", branch)
+        for name, text in files.items():
+            (place / name).write_text(text, encoding="utf-8")
+        git(place, "add", "--all")
+        git(place, "commit", "--quiet", "-m", "work")
+    git(place, "switch", "--quiet", "main")
+    where = ("--gradebook", tmp_path / "book.db", "--course", toy_course.root)
+    told = [
+        ("week1-s001@solve:vowels.py", "branch", ["extras/vowels"]),
+        ("week1-s001/my_affine.py", "near", ["basics/affine"]),
+        ("week1-s001/report.pdf", "unknown", []),
+    ]
+    grade = ("grade", "--github", tmp_path / "clones", *where)
+    for command in ((*grade, "--json"), ("gradebook", "show", "--json", *where)):
+        said = cli(*command)
+        assert said.code == 0, said.err
+        (entry,) = json.loads(said.out)["unrecognised"]
+        assert [(file["file"], file["why"], file["looks_like"]) for file in entry["files"]] == told
+    assert "the default branch has none: merge it" in cli(*grade).out
+    git(place, "merge", "--quiet", "solve")
+    assert "@solve" not in cli(*grade).out
+
+
 def test_grade_command(
     cli: Callable[..., Any], toy_course: Course, tmp_path: Path, shared_sandbox: Any
 ) -> None:

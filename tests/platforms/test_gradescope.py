@@ -316,6 +316,17 @@ def test_nothing_handed_in(grade: Callable[..., dict[str, Any]]) -> None:
     )
 
 
+def test_what_was_not_recognised(grade: Callable[..., dict[str, Any]]) -> None:
+    """The student reads which of their files nobody graded; copies and other spellings are graded."""
+    many = {f"draft{number}.py": "x = 1" for number in range(20)}
+    found = grade({"Vowels (1).py": VOWELS, "week 1/my_affine.py": "x = 1", "data.csv": "1", **many})
+    assert found["score"] == 4
+    assert found["output"].startswith(
+        "Not recognised, and not graded: week 1/my_affine.py (looks like basics/affine), draft0.py, "
+    )
+    assert "+11" in found["output"] and "Vowels" not in found["output"] and "data" not in found["output"]
+
+
 def test_not_begun(grade: Callable[..., dict[str, Any]], course: Course) -> None:
     """One quiet line for an exercise that is not begun; one for each question of an exercise that is."""
     untouched = course.exercise("extras/vowels").skeleton.read_text(encoding="utf-8")

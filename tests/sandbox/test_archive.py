@@ -84,7 +84,7 @@ def whole_folder() -> bytes:
 
 
 def unpack(sandbox: ModuleSandbox, raw: bytes) -> dict[str, bytes]:
-    return sandbox.unpack(raw, max_bytes=MAX_BYTES, max_files=MAX_FILES)
+    return sandbox.unpack(io.BytesIO(raw), max_bytes=MAX_BYTES, max_files=MAX_FILES)
 
 
 def test_honest_archives(best: ModuleSandbox) -> None:
@@ -96,6 +96,77 @@ def test_honest_archives(best: ModuleSandbox) -> None:
     assert unpack(best, zipped({"folder/": b"", "folder/a.py": b"1"})) == {"folder/a.py": b"1"}
     assert unpack(best, whole_folder()) == {"a.py": b"1"}
     assert len(unpack(best, zipped({f"f{i}": b"" for i in range(MAX_FILES)}))) == MAX_FILES
+
+
+def project(environment: dict[str, bytes]) -> bytes:
+    """A zip of a whole project folder, its environment in it, with a link to an interpreter as `zip -y` keeps it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {**environment, "work/a.py": b"1"}.items():
+            archive.writestr(name, content)
+        entry = zipfile.ZipInfo("work/.venv/bin/python")
+        entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(entry, "/usr/bin/python3")
+    return buffer.getvalue()
+
+
+OTHERS = [
+    ".venv",
+    "venv",
+    ".git",
+    "__pycache__",
+    ".ipynb_checkpoints",
+    "node_modules",
+    "__MACOSX",
+    "env/site-packages",
+]
+
+
+@pytest.mark.parametrize("place", OTHERS)
+def test_what_is_nobody_s_work_is_passed_over_before_any_limit(best: ModuleSandbox, place: str) -> None:
+    """Its number, its size, its names and its links."""
+    many = {f"work/{place}/{n}.py": b"" for n in range(3 * MAX_FILES)}
+    large = {f"work/{place}/large.bin": bytes(3 * MAX_BYTES)}
+    odd = {f"work/{place}/{'deep/' * 40}{'long' * 70}.py": b"", ".DS_Store": b"\0"}
+    assert unpack(best, project({**many, **large, **odd})) == {"work/a.py": b"1"}
+    with tarfile.open(fileobj=(packed := io.BytesIO()), mode="w:gz") as archive:
+        for name, content in {**many, **large, "work/a.py": b"1"}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    assert unpack(best, packed.getvalue()) == {"work/a.py": b"1"}
+
+
+def test_no_way_out_through_what_is_passed_over(best: ModuleSandbox) -> None:
+    for name in (".venv/../../a.py", "../.venv/a.py", "/.git/a.py", "venv/../a.py"):
+        try:
+            assert unpack(best, zipped({name: b"", "b.py": b""})) == {"b.py": b""}
+        except ArchiveError as refused:
+            assert "plain relative path" in str(refused)
+
+
+def test_a_content_that_nobody_asked_for_is_not_unpacked(best: ModuleSandbox) -> None:
+    raw = zipped({"data.csv": bytes(5 * MAX_BYTES), "report.pdf": b"%PDF", "a.PY": b"1"})
+    found = best.unpack(io.BytesIO(raw), max_bytes=MAX_BYTES, max_files=MAX_FILES, suffixes=[".py"])
+    assert found == {"data.csv": b"", "report.pdf": b"", "a.PY": b"1"}
+
+
+def test_a_large_archive_is_not_read_as_a_whole(best: ModuleSandbox) -> None:
+    """Its work is small; what comes along may be as large as an environment is."""
+
+    class Counted(io.BytesIO):
+        taken = 0
+
+        def read(self, length: int | None = -1, /) -> bytes:
+            piece = super().read(length)
+            Counted.taken += len(piece)
+            return piece
+
+    names = {f".venv/{n}.so": bytes(1 << 20) for n in range(64)}
+    raw = zipped({**names, "a.py": b"1"}, zipfile.ZIP_STORED)
+    found = best.unpack(Counted(raw), max_bytes=MAX_BYTES, max_files=MAX_FILES)
+    assert found == {"a.py": b"1"}
+    assert Counted.taken < 1 << 20
 
 
 HOSTILE: dict[str, tuple[Any, str]] = {

@@ -8,17 +8,28 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from autograder.course import Assignment, Course
 from autograder.errors import UserError
-from autograder.grading.submissions import IGNORED, MAX_ARCHIVE, MAX_FILE, SUFFIXES, visible
-from autograder.platforms.github.repository import NO_CLONE, Blob, Commit, Repository, RepositoryError
-from autograder.remote.archive import Refused, check_name
+from autograder.grading.collector import MAX_ARCHIVE, visible
+from autograder.grading.hand_in import MAX_FILE
+from autograder.grading.names import SUFFIXES, Names, plain
+from autograder.platforms.github.branches import work_elsewhere
+from autograder.platforms.github.repository import (
+    NO_CLONE,
+    Blob,
+    Commit,
+    Repository,
+    RepositoryError,
+    path_of,
+)
+from autograder.remote.archive import Refused, check_name, passed_over
+from autograder.results import Unrecognised, Why
 
 MAX_FILES = 2000
 MAX_BYTES = 128 << 20  # of one clone's files
@@ -44,6 +55,7 @@ class Clone:
     commit: Commit | None = None
     problem: str = ""
     remarks: tuple[str, ...] = field(default=())
+    elsewhere: tuple[Unrecognised, ...] = ()  # work on branches that don't count
 
     @property
     def committed(self) -> datetime | None:
@@ -99,6 +111,7 @@ def opened_clones(
     if not places:
         raise _no_clone(folder)
     slugs = {spelling: a for a in course.assignments for spelling in (a.id, a.id.replace("_", "-"))}
+    names = Names(list(course))
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
         out = Path(scratch) / "files"
         out.mkdir()
@@ -109,7 +122,7 @@ def opened_clones(
             due = deadline or _due(slugs.get(slug))
             git = Path(scratch) / f"git{number}"
             git.mkdir()
-            clones.append(_read(clone, due, git, out / place.name, {exercise.topic for exercise in course}))
+            clones.append(_read(clone, due, git, out / place.name, names))
         if all(clone.problem == NO_CLONE for clone in clones):
             raise _no_clone(folder)
         yield out, clones
@@ -136,9 +149,7 @@ def _due(assignment: Assignment | None) -> datetime | None:
     return assignment.due if assignment is not None else None
 
 
-def _read(
-    clone: Clone, deadline: datetime | None, scratch: Path, out: Path, topics: Collection[str]
-) -> Clone:
+def _read(clone: Clone, deadline: datetime | None, scratch: Path, out: Path, names: Names) -> Clone:
     """The clone with its commit, whose files are written below `out`."""
     try:
         repository = Repository(clone.folder, scratch)
@@ -148,12 +159,16 @@ def _read(
         commit, remarks = _last_before(commits, deadline)
         if commit is None:
             return replace(clone, problem="nothing was committed before the deadline")
-        left_out = _write(repository, commit, out, topics)
+        left_out = _write(repository, commit, out, names)
+        elsewhere = tuple(
+            Unrecognised(visible(f"{clone.folder.name}@{branch}:{path}"), Why.BRANCH, (exercise,))
+            for branch, path, exercise in work_elsewhere(repository, commit, names)
+        )
     except RepositoryError as error:
         return replace(clone, problem=str(error))
     if left_out:
         remarks = (*remarks, f"left out of it: {', '.join(left_out[:5])}")
-    return replace(clone, commit=commit, remarks=remarks)
+    return replace(clone, commit=commit, remarks=remarks, elsewhere=elsewhere)
 
 
 def _last_before(
@@ -171,25 +186,29 @@ def _last_before(
     return None, ()
 
 
-def _write(repository: Repository, commit: Commit, out: Path, topics: Collection[str]) -> list[str]:
+def _write(repository: Repository, commit: Commit, out: Path, names: Names) -> list[str]:
     """Write what can be an answer, as plain files; the names of those that look like one and were left out."""
     out.mkdir()
     chosen: list[tuple[Blob, Path]] = []
     left_out: list[str] = []
-    size = 0
+    holes = size = 0
     # Answers come first, so that no limit cuts them off for the sake of other files.
-    for blob in sorted(repository.files(commit.hash), key=lambda blob: _path(blob).stem not in topics):
-        path = _path(blob)
+    blobs = repository.files(commit.hash)
+    for blob in sorted(blobs, key=lambda blob: plain(path_of(blob).stem) not in names.by_stem):
+        path = path_of(blob)
         archive = path.suffix.lower() == ".zip"
-        if not archive and path.suffix not in SUFFIXES:
+        code = path.suffix.lower() in SUFFIXES
+        if passed_over(path.parts) or not (archive or code or names.may_hold_work(path.name)):
             continue
-        if any(part.startswith(".") or part in IGNORED for part in path.parts):
-            continue
-        hollow = blob.size > (MAX_ARCHIVE if archive else MAX_FILE)
-        fits = hollow or (len(chosen) < MAX_FILES and size + blob.size <= MAX_BYTES)
+        # Of what is no code, its name is all that matters; a file too large to be taken shows its size.
+        hollow = not archive and (not code or blob.size > MAX_FILE)
+        room = size + blob.size <= MAX_BYTES and blob.size <= MAX_ARCHIVE
+        fits = holes < MAX_FILES if hollow else len(chosen) < MAX_FILES and room
         if not (fits and _is_plain(blob) and _make(out / path, min(blob.size, MAX_HOLE) if hollow else 0)):
             left_out.append(visible(str(path)))
-        elif not hollow:
+            continue
+        holes += hollow
+        if not hollow:
             chosen.append((blob, out / path))
             size += blob.size
     for (_, target), (_, content) in zip(
@@ -197,10 +216,6 @@ def _write(repository: Repository, commit: Commit, out: Path, topics: Collection
     ):
         target.write_bytes(content)
     return left_out
-
-
-def _path(blob: Blob) -> PurePosixPath:
-    return PurePosixPath(blob.path.decode("utf-8", "surrogateescape"))
 
 
 def _is_plain(blob: Blob) -> bool:

@@ -16,10 +16,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 MAX_REF_FILE = 8 << 20  # bytes of packed-refs
+MAX_REF_FILES = 1000
+MAX_BRANCHES = 20
 MAX_LISTING = 16 << 20  # bytes of what git prints of a history or a tree
 MAX_COMMITS = 100_000
 MAX_OBJECT_FILES = 200_000
@@ -58,6 +61,11 @@ class Blob:
     path: bytes
 
 
+def path_of(blob: Blob) -> PurePosixPath:
+    """Where a file lies in its repository."""
+    return PurePosixPath(blob.path.decode("utf-8", "surrogateescape"))
+
+
 class Repository:
     """A clone on disk, with or without a working tree.
 
@@ -91,6 +99,21 @@ class Repository:
             if found is not None:
                 return found
         raise RepositoryError("it has no commit on its default branch")
+
+    def branches(self) -> dict[str, str]:
+        """Branch -> its last commit: those of the server when it was fetched; its own where it was cloned bare.
+
+        The default one is among them. No more than MAX_BRANCHES are named.
+        """
+        for kind in ("refs/remotes/origin/", "refs/heads/"):
+            packed = re.findall(rf"^[0-9a-f]{{40}} {kind}(\S+)$", self._text("packed-refs"), re.MULTILINE)
+            loose = islice((self._git / kind).rglob("*"), MAX_REF_FILES)
+            names = {*packed, *(str(path.relative_to(self._git / kind)) for path in loose)} - {"HEAD"}
+            found = {name: self._resolve(kind + name) for name in sorted(names)[:MAX_BRANCHES]}
+            known = {name: commit for name, commit in found.items() if commit is not None}
+            if known:
+                return known
+        return {}
 
     def origin(self) -> str:
         """The address it was cloned from, as its configuration says; "" without one."""

@@ -28,7 +28,7 @@ from autograder.grading.internal_errors import internal_error
 from autograder.grading.submissions import Submission, submissions_of
 from autograder.grading.worker import Mode, Worker
 from autograder.platforms.gradescope.results_json import GradescopeReport
-from autograder.results import ExerciseResult, Isolation, Status
+from autograder.results import ExerciseResult, Isolation, Status, Unrecognised
 from autograder.text import Text
 
 PAYLOAD = "exercises.bin"
@@ -112,7 +112,7 @@ def grade(payload: Payload, root: Path, worker: Worker) -> None:
     bundles = [fitted(part.bundle, memory) for part in payload.parts]
     for bundle in bundles:
         worker.grader(bundle)  # all tests are read, and their files gone, before the first submission runs
-    found = _submissions(root, bundles, worker)
+    found, sheet.unrecognised = _submissions(root, bundles, worker)
     for part, bundle in zip(payload.parts, bundles, strict=True):
         result = _result(worker, bundle, found.get(bundle.exercise), part.points)
         if result.status is Status.UNGRADED:
@@ -121,12 +121,18 @@ def grade(payload: Payload, root: Path, worker: Worker) -> None:
         sheet.write(report)
 
 
-def _submissions(root: Path, bundles: Sequence[Bundle], worker: Worker) -> Mapping[str, Submission]:
+def _submissions(
+    root: Path, bundles: Sequence[Bundle], worker: Worker
+) -> tuple[Mapping[str, Submission], list[Unrecognised]]:
+    """Exercise -> the submission to it, and the files that nobody could place."""
     folder = root / "submission"
     entries = [folder] if folder.is_dir() else []
     exercises = [Exercise(root / "source", *bundle.exercise.split("/")) for bundle in bundles]
-    found = submissions_of("", entries, exercises, worker.unpack)
-    return {submission.exercise: submission for submission in found}
+    unrecognised: list[Unrecognised] = []
+    found = submissions_of("", entries, exercises, worker.unpack, root, None, unrecognised.append)
+    submissions = {submission.exercise: submission for submission in found}
+    own = [replace(file, path=file.path.removeprefix(f"{folder.name}/")) for file in unrecognised]
+    return submissions, own
 
 
 def _result(worker: Worker, bundle: Bundle, found: Submission | None, points: float) -> ExerciseResult:

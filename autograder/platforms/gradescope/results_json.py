@@ -15,12 +15,23 @@ import msgspec
 
 from autograder.course.outputs import write_atomically
 from autograder.grading.bundle import ENGINE
-from autograder.results import ExerciseResult, Outcome, Status, TestResult, Visibility, function_of, total
+from autograder.results import (
+    ExerciseResult,
+    Outcome,
+    Status,
+    TestResult,
+    Unrecognised,
+    Visibility,
+    function_of,
+    total,
+)
 from autograder.text import Text
 
 UNGRADED = (
     "ungraded"  # the tag, and the key in extra_data, by which an instructor finds what is to be run again
 )
+
+SHOWN = 10  # files that were not recognised
 
 HIDDEN = Text("hidden {number}", "隐藏测试 {number}")
 NOT_GRADED = Text("NOT GRADED: {topic}", "未评分：{topic}")
@@ -33,6 +44,11 @@ ATTENTION = Text(
     "NOT GRADED YET: {names}. The score below leaves this out; your instructor has to run the autograder again.",
     "尚未评分：{names}。下面的得分不含这些题目，需要教师重新运行评分程序。",
 )
+NOT_RECOGNISED = Text(
+    "Not recognised, and not graded: {files}. If one answers an exercise, give it the exercise's name and hand in again.",
+    "未识别、未评分：{files}。若其中有某题的答案，请以该题命名后重新提交。",
+)
+LOOKS_LIKE = Text("{file} (looks like {exercises})", "{file}（像是 {exercises}）")
 MISSING = Text(
     "No file named {topic}.py or {topic}.ipynb was handed in.",
     "没有提交名为 {topic}.py 或 {topic}.ipynb 的文件。",
@@ -53,6 +69,7 @@ class GradescopeReport:
         self.lang = lang
         self.exercises = exercises
         self.results: dict[str, ExerciseResult] = {}
+        self.unrecognised: Sequence[Unrecognised] = ()
 
     def add(self, result: ExerciseResult) -> None:
         self.results[result.exercise] = result
@@ -71,7 +88,7 @@ class GradescopeReport:
         rows = [row for number in range(len(self.exercises)) for row in self._rows(number)]
         return {
             "score": total(result.score or 0.0 for result in graded.values()),
-            "output": ATTENTION.pick(self.lang).format(names=", ".join(open_ones)) if open_ones else "",
+            "output": "\n\n".join(self._remarks(open_ones)),
             "visibility": "visible",
             "stdout_visibility": "hidden",
             "tests": rows,
@@ -81,6 +98,21 @@ class GradescopeReport:
                 UNGRADED: open_ones,
             },
         }
+
+    def _remarks(self, open_ones: Sequence[str]) -> Iterator[str]:
+        """What is said above the rows."""
+        if open_ones:
+            yield ATTENTION.pick(self.lang).format(names=", ".join(open_ones))
+        if self.unrecognised:
+            files = [
+                LOOKS_LIKE.pick(self.lang).format(file=file.path, exercises=", ".join(file.looks_like))
+                if file.looks_like
+                else file.path
+                for file in self.unrecognised[:SHOWN]
+            ]
+            more = len(self.unrecognised) - SHOWN
+            files += [f"+{more}"] if more > 0 else []
+            yield NOT_RECOGNISED.pick(self.lang).format(files=", ".join(files))
 
     def _rows(self, index: int) -> Iterator[dict[str, Any]]:
         """The rows of one exercise: one, or one for each test function and each question that is not begun."""

@@ -1,7 +1,10 @@
-"""Canvas: the CSV of Grades > Export, which Grades > Import takes back.
+"""Canvas: the CSV of Grades > Export, which Grades > Import takes back; the files of Download Submissions.
 
 Canvas finds a student by ID, then SIS User ID, then SIS Login ID, and a column by the number in its head; a column
 without one becomes a new assignment.
+
+Source of the file names: canvas-lms, lib/content_zipper.rb (`add_upload_submission`, `get_filename`) and
+app/models/attachment.rb (`make_unique_filename`, which adds -1, -2 to a name that was handed in before).
 """
 
 from __future__ import annotations
@@ -12,11 +15,15 @@ from collections.abc import Sequence
 from autograder.gradebook.roster import Person
 from autograder.platforms.columns import Column
 from autograder.platforms.lms.csv_template import Dialect
+from autograder.platforms.lms.sender import Sender
 from autograder.text import machine_number
 
 NUMBERED = re.compile(r"(.*?)\s*\(\d+\)\s*")
 OWN = ("student", "id", "sis user id", "sis login id", "root account", "section", "integration id", "notes")
 POSSIBLE = "Points Possible"
+# doejane_LATE_12345_67890_dpo.py: sortable name, perhaps LATE, user, attachment, and the name that the student gave.
+FILE = re.compile(r"(?P<name>\S+?)(?:_LATE)?_(?P<user>\d+)_(?P<attachment>\d+)_(?P<file>.+)", re.DOTALL)
+NUMBER_FIRST = re.compile(r"\d+_")
 
 
 def _titles(head: str) -> set[str]:
@@ -46,3 +53,15 @@ def possible(items: Sequence[Column]) -> list[str]:
         *[""] * (len(CANVAS.heads) - 1),
         *(machine_number(item.max_score) for item in items),
     ]
+
+
+def sent(name: str) -> tuple[Sender, str] | None:
+    """Who sent a file of this name, and what they called it; None where that is not certain.
+
+    A student can give their file a name that begins with a number, and in some places themselves a name that ends in
+    one. Then the name could be read in two ways, one of which names somebody else.
+    """
+    found = FILE.fullmatch(name)
+    if found is None or NUMBER_FIRST.match(found["file"]):
+        return None
+    return Sender("Canvas", found["name"], found["user"]), found["file"]

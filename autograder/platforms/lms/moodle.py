@@ -1,6 +1,10 @@
-"""Moodle: the CSV of Grades > Export > Plain text file, which Grades > Import takes back.
+"""Moodle: the CSV of Grades > Export > Plain text file, which Grades > Import takes back; what Download all submissions gives.
 
 Whoever imports it says which column finds the student: ID number or e-mail address.
+
+Source of the file names: Moodle, mod/assign/classes/downloader.php (`get_student_prefix`, where a name's underscores
+become spaces) and mod/assign/feedback/file/importziplib.php (folders end in an underscore before 4.1 only). The number
+is the participant's in one assignment, another one in the next; no roster has it.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from collections.abc import Sequence
 
 from autograder.gradebook.roster import Person
 from autograder.platforms.lms.csv_template import Dialect
+from autograder.platforms.lms.sender import Sender
 
 OWN = {
     "first name",
@@ -23,6 +28,8 @@ OWN = {
 }
 OWN |= {"email address", "last downloaded from this course"}
 KIND = re.compile(r"\((\w+)\) *$")  # "Assignment: Week 1 (Real)"
+# Jane Doe_12345_assignsubmission_file_: a folder, or, before what the student called it, a file.
+FILE = re.compile(r"(?P<name>[^_]+)_(?P<user>\d+)_assignsubmission_[a-z]+(?:_(?P<file>.*))?", re.DOTALL)
 COMPUTED = ("Percentage", "Letter")  # from the points, by Moodle
 
 
@@ -44,3 +51,9 @@ MOODLE = Dialect(
     heads=("Full name", "ID number", "Email address"),
     row=_row,
 )
+
+
+def sent(name: str) -> tuple[Sender, str] | None:
+    """Who sent a file or folder of this name, and what they called it ("" for a folder)."""
+    found = FILE.fullmatch(name)
+    return (Sender("Moodle", found["name"], found["user"]), found["file"] or "") if found else None

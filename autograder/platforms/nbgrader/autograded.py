@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from autograder.grading.hand_in import MAX_FILE
 from autograder.grading.notebook_view import PNG, ShownCell, shown_cells
-from autograder.grading.submissions import MAX_FILE
 from autograder.guest.notebook import NotebookError
 from autograder.text import Text
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from autograder.course import Course, CourseError, Exercise
 from autograder.errors import UserError
+from autograder.grading.collector import visible
 from autograder.grading.scheduler import Batch
-from autograder.grading.submissions import visible
 from autograder.platforms.nbgrader.lateness import Penalty, penalty_of
 
 POINTS_SUFFIX = "-points"  # a question's grade cell has the name of its solution cell, and this

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import BinaryIO
 
 from autograder.course import Course
 from autograder.gradebook import Attempt, Gradebook, score_of
@@ -278,6 +279,6 @@ def _cells(item: Released, outline: Outline) -> dict[str, tuple[str, ...]]:
     return {cell: tuple(asked) for cell, asked in cells.items()}
 
 
-def _no_archives(archive: bytes) -> dict[str, bytes]:
+def _no_archives(archive: BinaryIO) -> dict[str, bytes]:
     """An nbgrader submission's answers are files."""
     return {}
