@@ -105,12 +105,12 @@ def _error(
         advice = BY_CLAIM.get((name, _claimed(error)), advice)
         return Text(f"{said.en} {advice.en}", f"{said.zh}{advice.zh}") if advice else said
     name = _claimed(error)
-    lines = [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-4:]]
+    traced = [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-4:]]
     said, advice = words(error), remedy(error) or Text()
 
     def told(lang: str) -> str:
         message = printable(said.pick(lang), MESSAGE_LIMIT)
-        return "\n".join([f"{name}: {message}" if message else name, *lines, advice.pick(lang)]).rstrip()
+        return "\n".join([f"{name}: {message}" if message else name, *traced, advice.pick(lang)]).rstrip()
 
     return Text(told("en"), told("zh"))
 

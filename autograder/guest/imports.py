@@ -11,6 +11,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
+from types import FrameType
 from typing import Any
 
 from autograder.guest.loading import MODULE, STUB, is_beside, is_file_beside, is_loading
@@ -64,7 +65,7 @@ def guard_imports(is_student: Callable[[str], bool]) -> Callable[[], None]:
 
 def _is_asked_by(is_student: Callable[[str], bool]) -> bool:
     """Whether it is the student's code that asks: the first on the stack that is neither ours nor of the standard library."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = str(frame.f_globals.get("__name__"))
         filename = frame.f_code.co_filename

@@ -461,6 +461,60 @@ def test_a_lesson_that_is_no_notebook(affine: Exercise, edited: Edit) -> None:
     assert "  display_name: Python 3\n" in found
 
 
+def test_an_overview_is_a_notebook_too(affine: Exercise) -> None:
+    overview = affine.lesson("zh").with_name("overview.zh.md")
+    overview.write_text("---\nkernelspec:\n  name: python3\n---\n# 概览\n", encoding="utf-8")
+    (found,) = lesson_problems(affine)
+    assert found.startswith(
+        "course/basics/overview.zh.md does not open as a notebook: 'display_name' is a required"
+    )
+    overview.write_text("# 概览\n", encoding="utf-8")
+    (found,) = lesson_problems(affine)
+    assert found.startswith(
+        "course/basics/overview.zh.md does not open as a notebook: it names no kernel; write in"
+    )
+
+
+RAW = {
+    "By {eq}`scores` it is one.": "{eq}`scores`",
+    "$$x = 1$$ (scores)": "$$ (scores)",
+    "$$\nx = 1\n$$(scores)": "$$(scores)",
+    "(below)=\n## Below": "(below)=",
+    "```{note}\nText.\n```": "```{note}",
+    ":::{tip}\nText.\n:::": ":::{tip}",
+}
+
+
+@pytest.mark.parametrize("markup", RAW)
+def test_markup_that_a_notebook_shows_as_it_stands(affine: Exercise, markup: str) -> None:
+    with affine.lesson("en").open("a") as file:
+        file.write(f"\n{markup}\n")
+    stamp(affine)
+    (found,) = lesson_problems(affine)
+    assert found.startswith(f"course/basics/affine.md: {RAW[markup]!r} is shown as it stands; ")
+
+
+def test_what_code_says_is_no_markup(affine: Exercise) -> None:
+    with affine.lesson("en").open("a") as file:
+        file.write(
+            "\n$$x = 1 \\tag{1}$$\n\nBy (1), `f(x)` and `{eq}` and $x$ (scores).\n\n```{code-cell} python\nx = 1\n```\n"
+        )
+    stamp(affine)
+    assert lesson_problems(affine) == []
+
+
+def test_a_wrapped_paragraph(affine: Exercise, edited: Edit, checks: Checks) -> None:
+    """In Chinese the line break would be shown as a space, in a lesson as in a statement."""
+    with affine.lesson("zh").open("a", encoding="utf-8") as file:
+        file.write("\n先缩放，\n后平移。\n")
+    edited(affine.solution, "# 每个网络里", "# 两个映射，\n# 每个网络里")
+    wrapped = [problem for problem in checks().lessons().problems if "goes on with the paragraph" in problem]
+    assert [problem.partition(" goes")[0] for problem in wrapped] == [
+        "course/basics/affine.zh.md, line 18",
+        "solutions/basics/affine.py, line 6",
+    ]
+
+
 def test_a_translation_that_is_stale(affine: Exercise, edited: Edit) -> None:
     edited(affine.lesson("en"), "# Toy", "# A toy")
     (found,) = lesson_problems(affine)
