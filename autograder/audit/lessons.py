@@ -17,7 +17,7 @@ from autograder.course import Exercise
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
 FRONT_MATTER = re.compile(r"\A---\n(.*?)^---\n", re.MULTILINE | re.DOTALL)
-KERNEL = "file_format: mystnb\nkernelspec:\n  display_name: Python 3\n  language: python\n  name: python3"
+KERNEL = "jupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\nkernelspec:\n  display_name: Python 3\n  language: python\n  name: python3"
 
 
 # What only Sphinx reads: a notebook and GitHub show it as it stands. Text in code is no syntax.
@@ -96,13 +96,15 @@ def pages_of(exercise: Exercise, lang: str) -> list[Path]:
 def _raw(page: str) -> list[str]:
     """Markup that would be shown as it stands."""
     prose = CODE.sub("", page)
-    return [f"{found!r} is shown as it stands; {remedy}" for sign, remedy in RAW for found in sign.findall(prose)]
+    return [
+        f"{found!r} is shown as it stands; {remedy}" for sign, remedy in RAW for found in sign.findall(prose)
+    ]
 
 
 def _notebook(page: str) -> list[str]:
     """Why JupyterLab could not open the page, and what to write."""
     try:
-        notebook = jupytext.reads(page, fmt="md:myst")
+        notebook = jupytext.reads(page, fmt="md")  # which dialect it is, the page says, as in JupyterLab
         nbformat.validate(notebook)
         if not notebook.metadata.get("kernelspec"):
             return [f"it names no kernel; write in its front matter:\n{KERNEL}"]
