@@ -296,15 +296,18 @@ class ExerciseChecks:
 
     def _chinese(self) -> list[str]:
         """Where the exercise's Chinese keeps to other terms than the course's glossary, or wraps a paragraph of its statement."""
-        statement = chinese_statement(self.solution)
-        pages = {self.name: statement}
+        statement, spec = chinese_statement(self.solution), self.exercise.spec
+        texts = {self.name: statement}
         for path in pages_of(self.exercise, "zh"):
-            pages[str(path.relative_to(self.exercise.root))] = path.read_text(encoding="utf-8")
+            texts[str(path.relative_to(self.exercise.root))] = path.read_text(encoding="utf-8")
+        texts |= {f"misconception {mistake.name!r}": mistake.hint.zh for mistake in spec.misconception}
+        texts |= {f"hint {n} of {hint.question}": hint.zh for n, hint in enumerate(spec.hint, 1)}
+        texts |= {f"the sentence of {case.function_name}": case.sentence.zh for case in self.cases}
         return [
             *(f"{self.name}, {problem}" for problem in paragraph_problems(statement)),
             *(
-                f"{page}, {problem}"
-                for page, text in pages.items()
+                f"{where}, {problem}"
+                for where, text in texts.items()
                 for problem in glossary_problems(text, self.shared.glossary)
             ),
         ]

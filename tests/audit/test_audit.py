@@ -22,6 +22,7 @@ from autograder.audit.report import Finding
 from autograder.authoring.build import build_exercise
 from autograder.authoring.translation import translates_line
 from autograder.course import Course, Exercise
+from autograder.course.glossary import GLOSSARY_FILE, load_glossary
 from autograder.errors import UserError
 from autograder.grading.grader import ExerciseGrader
 from autograder.grading.worker import Mode, Worker
@@ -39,7 +40,8 @@ def checks(affine: Exercise, shared_sandbox: Any) -> Checks:
     def make() -> ExerciseChecks:
         course = Course.load(affine.root, authoring=True)
         exercise = course.exercise(affine.id)
-        shared = Shared(StudentFiles.of(course.root), Style.of(course.root, [exercise]))
+        glossary = load_glossary(course.root)
+        shared = Shared(StudentFiles.of(course.root), Style.of(course.root, [exercise]), glossary)
         return ExerciseChecks(course, exercise, Worker(Mode()), shared)
 
     return make
@@ -512,6 +514,33 @@ def test_a_wrapped_paragraph(affine: Exercise, edited: Edit, checks: Checks) -> 
     assert [problem.partition(" goes")[0] for problem in wrapped] == [
         "course/basics/affine.zh.md, line 18",
         "solutions/basics/affine.py, line 6",
+    ]
+
+
+def test_every_chinese_text_keeps_to_the_glossary(affine: Exercise, edited: Edit, checks: Checks) -> None:
+    """Pages, the statement, hints, and the sentences of tests."""
+    (affine.root / GLOSSARY_FILE).write_text(
+        '[[term]]\nen = "mean"\nzh = "均值"\nmeaning.en = "a"\nmeaning.zh = "一"\navoid = ["平均数"]\n',
+        encoding="utf-8",
+    )
+    edited(affine.lesson("zh"), "[basics/affine]", "平均数 [basics/affine]")
+    affine.lesson("zh").with_name("overview.zh.md").write_text("# 概览\n\n平均数\n", encoding="utf-8")
+    edited(affine.solution, "每个网络里", "平均数：每个网络里")
+    edited(affine.spec_file, "unshifted 的提示", "平均数")
+    edited(affine.spec_file, "减去均值之后", "减去平均数之后")
+    edited(affine.hidden_tests, "zh: 先缩放", "zh: 平均数，先缩放")
+    found = [
+        problem.partition(": the glossary")[0]
+        for problem in checks().lessons().problems
+        if "平均数" in problem
+    ]
+    assert found == [
+        "solutions/basics/affine.py, line 5",
+        "course/basics/affine.zh.md, line 15",
+        "course/basics/overview.zh.md, line 3",
+        "misconception 'unshifted', line 1",
+        "hint 2 of normalise, line 1",
+        "the sentence of test_affine, line 1",
     ]
 
 
