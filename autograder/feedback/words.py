@@ -35,6 +35,21 @@ KNOWN = (
         ),
     ),
 )
+# Lines with which pytest says how two values differ, in Chinese.
+PYTEST = (
+    (re.compile(r"^( *)At index (\d+) diff: ", re.MULTILINE), r"\1下标 \2 处不同："),
+    (re.compile(r"^( *)Left contains one more item: ", re.MULTILINE), r"\1左边多一项："),
+    (re.compile(r"^( *)Right contains one more item: ", re.MULTILINE), r"\1右边多一项："),
+    (re.compile(r"^( *)Left contains (\d+) more items, first extra item: ", re.MULTILINE), r"\1左边多 \2 项，第一个是："),
+    (re.compile(r"^( *)Right contains (\d+) more items, first extra item: ", re.MULTILINE), r"\1右边多 \2 项，第一个是："),
+    (re.compile(r"^( *)Left contains (\d+) more items?:", re.MULTILINE), r"\1左边多 \2 项："),
+    (re.compile(r"^( *)Right contains (\d+) more items?:", re.MULTILINE), r"\1右边多 \2 项："),
+    (re.compile(r"^( *)Omitting (\d+) identical items, use -vv to show", re.MULTILINE), r"\1相同的 \2 项略去（-vv 显示）"),
+    (re.compile(r"^( *)Differing items:", re.MULTILINE), r"\1不同的项："),
+    (re.compile(r"^( *)Extra items in the left set:", re.MULTILINE), r"\1只在左边的项："),
+    (re.compile(r"^( *)Extra items in the right set:", re.MULTILINE), r"\1只在右边的项："),
+    (re.compile(r"^( *)Use -v to get more diff", re.MULTILINE), r"\1加 -v 显示全部差异"),
+)  # fmt: skip
 
 
 def words(error: BaseException) -> Text:
@@ -48,4 +63,9 @@ def words(error: BaseException) -> Text:
     for name, pattern, text in KNOWN:
         if kind == name and (found := pattern.fullmatch(said)):
             return text.format(**found.groupdict())
-    return Text(said, said)
+    if kind != "AssertionError":
+        return Text(said, said)
+    chinese = said
+    for line, written in PYTEST:
+        chinese = line.sub(written, chinese)
+    return Text(said, chinese)

@@ -349,6 +349,15 @@ def test_what_went_wrong_in_chinese(run: Run, toy: Path, edited: Edit, line: str
     assert f"E   AssertionError: {CHINESE[line]}\n" in run("exercises/basics", "-k", "test_it", lang="zh").out
 
 
+def test_how_two_values_differ_in_chinese(run: Run, toy: Path, edited: Edit) -> None:
+    edited(toy / "exercises/basics/affine.py", 'raise NotImplementedError("affine")', "return [1, 2, 3]")
+    with (toy / "exercises/basics/test_affine.py").open("a", encoding="utf-8") as file:
+        file.write("\n\ndef test_it(student):\n    assert student.affine(1, 2, 3) == [1, 5]\n")
+    out = run("exercises/basics", "-k", "test_it", lang="zh").out
+    assert "下标 1 处不同：2 != 5" in out and "左边多一项：3" in out
+    assert "At index 1 diff: 2 != 5" in run("exercises/basics", "-k", "test_it").out
+
+
 def test_a_refused_import_is_told_in_chinese(run: Run, toy: Path, edited: Edit) -> None:
     edited(toy / "exercises/basics/affine.py", 'raise NotImplementedError("affine")', "import pandas")
     assert (
