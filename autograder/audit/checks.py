@@ -14,7 +14,8 @@ from autograder.audit.cpu import tree_seconds
 from autograder.audit.form import Style, form_problems, size_warnings
 from autograder.audit.glossary import chinese_statement, glossary_problems
 from autograder.audit.leaks import StudentFiles
-from autograder.audit.lessons import lesson_problems
+from autograder.audit.lessons import lesson_problems, page_problems, pages_of
+from autograder.audit.paragraphs import paragraph_problems
 from autograder.audit.quiz import guess_problems, link_problems, quiz_problems
 from autograder.audit.reach import changed_lines, changed_names, reaches
 from autograder.audit.report import Finding
@@ -289,20 +290,26 @@ class ExerciseChecks:
         return Finding(f"fresh; no solution line in {number} files that students see", problems)
 
     def lessons(self) -> Finding:
-        summary = "cells run, links resolve, pages open as notebooks, languages and terms agree"
+        summary = "cells run, links resolve, pages read well as notebooks, languages and terms agree"
         problems = lesson_problems(self.exercise, self.languages)
-        return Finding(summary, [*problems, *self._terms()])
+        return Finding(summary, [*problems, *self._chinese()])
 
-    def _terms(self) -> list[str]:
-        """Where the exercise's Chinese keeps to other terms than the course's glossary."""
-        lesson = self.exercise.lesson("zh")
-        pages = {self.name: chinese_statement(self.solution)}
-        if lesson.is_file():
-            pages[str(lesson.relative_to(self.exercise.root))] = lesson.read_text(encoding="utf-8")
+    def _chinese(self) -> list[str]:
+        """Where the exercise's Chinese keeps to other terms than the course's glossary, or wraps a paragraph of its statement."""
+        statement, spec = chinese_statement(self.solution), self.exercise.spec
+        texts = {self.name: statement}
+        for path in pages_of(self.exercise, "zh"):
+            texts[str(path.relative_to(self.exercise.root))] = path.read_text(encoding="utf-8")
+        texts |= {f"misconception {mistake.name!r}": mistake.hint.zh for mistake in spec.misconception}
+        texts |= {f"hint {n} of {hint.question}": hint.zh for n, hint in enumerate(spec.hint, 1)}
+        texts |= {f"the sentence of {case.function_name}": case.sentence.zh for case in self.cases}
         return [
-            f"{page}, {problem}"
-            for page, text in pages.items()
-            for problem in glossary_problems(text, self.shared.glossary)
+            *(f"{self.name}, {problem}" for problem in paragraph_problems(statement)),
+            *(
+                f"{where}, {problem}"
+                for where, text in texts.items()
+                for problem in glossary_problems(text, self.shared.glossary)
+            ),
         ]
 
     def form(self) -> Finding:
@@ -322,7 +329,8 @@ class ExerciseChecks:
         return Finding("no one letter answers most questions", guess_problems(self.exercise.quiz))
 
     def links(self) -> Finding:
-        problems = [*link_problems(self.exercise), *self._terms()]
+        pages = page_problems(self.exercise, self.languages)
+        problems = [*link_problems(self.exercise), *pages, *self._chinese()]
         return Finding("each question links to a heading, in both languages", problems)
 
     def quiz_form(self) -> Finding:

@@ -1,4 +1,4 @@
-"""Do a lesson's cells run, does it open as a notebook, do its links lead somewhere, and do its languages agree?"""
+"""Do a lesson's cells run, do its pages open and read well as notebooks, do links lead somewhere, do languages agree?"""
 
 from __future__ import annotations
 
@@ -10,13 +10,24 @@ import jupytext
 import nbformat
 
 from autograder.audit.lesson_runner import run_cells
+from autograder.audit.paragraphs import paragraph_problems
 from autograder.authoring.translation import translates_line
 from autograder.course import Exercise
 
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
 FRONT_MATTER = re.compile(r"\A---\n(.*?)^---\n", re.MULTILINE | re.DOTALL)
-KERNEL = "kernelspec:\n  display_name: Python 3\n  language: python\n  name: python3"
+KERNEL = "jupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\nkernelspec:\n  display_name: Python 3\n  language: python\n  name: python3"
+
+
+# What only Sphinx reads: a notebook and GitHub show it as it stands. Text in code is no syntax.
+CODE = re.compile(r"^```\{code-cell\}.*?^```\s*?$|(?<![`}])`[^`\n]+`", re.MULTILINE | re.DOTALL)
+RAW = (
+    (re.compile(r"\{[a-z][a-z:-]*\}`[^`\n]*`"), "write a link, or the number of the equation"),
+    (re.compile(r"\$\$ *\([\w-]+\)"), r"number the equation itself, $$... \tag{1}$$, and refer to it as (1)"),
+    (re.compile(r"^\([\w-]+\)=$", re.MULTILINE), "link to the heading, PAGE.md#heading"),
+    (re.compile(r"^(?:```|:::)\{[^}\n]+\}", re.MULTILINE), "only code cells are known to every reader"),
+)
 
 
 def code_of(page: str) -> str:
@@ -38,7 +49,6 @@ def lesson_problems(exercise: Exercise, languages: Collection[str] = ("en", "zh"
             continue
         page = pages[lang] = path.read_text(encoding="utf-8")
         problems += [f"{name}: {problem}" for problem in _links(exercise, path, page)]
-        problems += [f"{name} does not open as a notebook: {problem}" for problem in _notebook(page)]
         code = code_of(page)
         if not code.strip():
             problems.append(f"{name} has no executed cell; give a worked example")
@@ -47,6 +57,7 @@ def lesson_problems(exercise: Exercise, languages: Collection[str] = ("en", "zh"
             failure = run_cells(code)
             if failure:
                 problems.append(f"{name}: a cell fails: {failure}")
+    problems += page_problems(exercise, languages)
     if {"en", "zh"} <= pages.keys():
         problems += _translation(exercise, pages["en"], pages["zh"])
     return problems
@@ -62,10 +73,41 @@ def _links(exercise: Exercise, path: Path, page: str) -> list[str]:
     return [f"the link {target!r} leads nowhere" for target in dead] + missing
 
 
+def page_problems(exercise: Exercise, languages: Collection[str]) -> list[str]:
+    """What keeps the exercise's pages from being read as notebooks, as on the course's site and on GitHub."""
+    problems = []
+    for lang in languages:
+        for path in pages_of(exercise, lang):
+            page, name = path.read_text(encoding="utf-8"), path.relative_to(exercise.root)
+            problems += [f"{name} does not open as a notebook: {problem}" for problem in _notebook(page)]
+            problems += [f"{name}: {problem}" for problem in _raw(page)]
+            if lang == "zh":
+                problems += [f"{name}, {problem}" for problem in paragraph_problems(page)]
+    return problems
+
+
+def pages_of(exercise: Exercise, lang: str) -> list[Path]:
+    """The exercise's lesson and its unit's overview, those that are there."""
+    lesson = exercise.lesson(lang)
+    overview = lesson.with_name("overview.zh.md" if lang == "zh" else "overview.md")
+    return [path for path in dict.fromkeys((lesson, overview)) if path.is_file()]
+
+
+def _raw(page: str) -> list[str]:
+    """Markup that would be shown as it stands."""
+    prose = CODE.sub("", page)
+    return [
+        f"{found!r} is shown as it stands; {remedy}" for sign, remedy in RAW for found in sign.findall(prose)
+    ]
+
+
 def _notebook(page: str) -> list[str]:
     """Why JupyterLab could not open the page, and what to write."""
     try:
-        nbformat.validate(jupytext.reads(page, fmt="md:myst"))
+        notebook = jupytext.reads(page, fmt="md")  # which dialect it is, the page says, as in JupyterLab
+        nbformat.validate(notebook)
+        if not notebook.metadata.get("kernelspec"):
+            return [f"it names no kernel; write in its front matter:\n{KERNEL}"]
     except nbformat.ValidationError as error:
         return [f"{error.message}; write in its front matter:\n{KERNEL}"]
     except Exception as error:  # what a YAML parser says of front matter that is none

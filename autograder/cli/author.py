@@ -16,6 +16,7 @@ from autograder.cli.common import (
     open_course,
     print_json,
 )
+from autograder.cli.help import LearnerCommand
 from autograder.text import Text, language
 
 Names = Annotated[list[str] | None, typer.Argument(help="Exercises, units or assignments; all by default.")]
@@ -37,7 +38,7 @@ def register(app: typer.Typer) -> None:
     app.command()(build)
     app.command()(init)
     app.command()(new)
-    app.command()(notebooks)
+    app.command(cls=LearnerCommand)(notebooks)
     app.command()(audit)
     app.command("try")(try_)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -38,6 +39,19 @@ WRITTEN = Text("{rows} rows written to {path}.", "已将 {rows} 行写入 {path}
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON on standard output and nothing else there.")
 ]
+
+
+def spoken_language() -> str:
+    """The language that `--lang` asks for, whichever command it belongs to; else the environment's."""
+    given = None
+    for option, value in itertools.pairwise([*sys.argv[1:], ""]):
+        if option == "--":
+            break
+        if option == "--lang":
+            given = value
+        elif option.startswith("--lang="):
+            given = option.removeprefix("--lang=")
+    return language(given)
 
 
 def open_course(given: Path | None, *, authoring: bool = False) -> Course:

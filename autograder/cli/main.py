@@ -7,7 +7,6 @@ Exit status: 0 when all is well, 1 when the answer is no (an audit is red, point
 from __future__ import annotations
 
 import io
-import itertools
 import sys
 from typing import Any
 
@@ -18,10 +17,11 @@ from autograder import __version__
 from autograder.cli import author, instructor, learner
 from autograder.cli import release as releasing
 from autograder.cli import report as reporting
-from autograder.cli.common import INTERRUPTED
+from autograder.cli.common import INTERRUPTED, spoken_language
+from autograder.cli.help import LearnerCommand
 from autograder.errors import UserError
 from autograder.sandbox.errors import SandboxUnavailable
-from autograder.text import Text, language
+from autograder.text import Text
 
 STOPPED = Text("Stopped.", "已停止。")
 NO_SANDBOX = Text(
@@ -37,7 +37,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            typer.echo(str(stop) or STOPPED.pick(_spoken()), err=True)
+            typer.echo(str(stop) or STOPPED.pick(spoken_language()), err=True)
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -51,6 +51,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 learner.register(app)
+for command in app.registered_commands:
+    command.cls = LearnerCommand
 instructor.register(app)
 author.register(app)
 releasing.register(app)
@@ -78,27 +80,14 @@ def run() -> None:
     try:
         app()
     except UserError as error:
-        typer.secho(f"autograder: {error.text.pick(_spoken())}", err=True, fg="red")
+        typer.secho(f"autograder: {error.text.pick(spoken_language())}", err=True, fg="red")
         sys.exit(2)
     except SandboxUnavailable as error:
-        typer.secho(f"autograder: {error.text.pick(_spoken())}", err=True, fg="red")
-        typer.secho(f"autograder: {NO_SANDBOX.pick(_spoken())}", err=True)
+        typer.secho(f"autograder: {error.text.pick(spoken_language())}", err=True, fg="red")
+        typer.secho(f"autograder: {NO_SANDBOX.pick(spoken_language())}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)
-
-
-def _spoken() -> str:
-    """The language that `--lang` asks for, whichever command it belongs to; else the environment's."""
-    given = None
-    for option, value in itertools.pairwise([*sys.argv[1:], ""]):
-        if option == "--":
-            break
-        if option == "--lang":
-            given = value
-        elif option.startswith("--lang="):
-            given = option.removeprefix("--lang=")
-    return language(given)
 
 
 def _print_what_can_be() -> None:

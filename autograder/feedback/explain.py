@@ -12,13 +12,13 @@ import linecache
 import traceback
 from collections.abc import Callable
 
-from autograder.feedback.remedy import BY_FAMILY, remedy
-from autograder.guest.forbid import ForbiddenCall
+from autograder.feedback.remedy import BY_CLAIM, BY_FAMILY, remedy
+from autograder.feedback.words import words
 from autograder.remote.errors import Frame, StudentError
 from autograder.results import Outcome, Visibility
 from autograder.runner.collect import TestCase
 from autograder.runner.run import Ending
-from autograder.text import Text, printable
+from autograder.text import LANGUAGES, Text, printable
 
 MESSAGE_LIMIT = 600
 FAMILIES = {
@@ -33,11 +33,6 @@ UNANSWERED = Text("{question} is not implemented yet.", "{question} 还没有实
 FAILED = Text("{sentence}\n{detail}", "{sentence}\n{detail}")
 ERROR = Text("{error} in line {line}.", "第 {line} 行出现 {error}。")
 ERROR_SOMEWHERE = Text("{error} in your code.", "你的代码出现 {error}。")
-# The same words whatever was called: a submission can claim this kind of error, but not choose what is said.
-FORBIDDEN = Text(
-    "A call that this exercise forbids was made: write what it does yourself.",
-    "调用了本题禁止的函数：请自己实现它的功能。",
-)
 FIXED = {
     Outcome.TIMEOUT: Text(
         "Your code ran longer than this test allows ({seconds:g} s); look for a loop that does not end.",
@@ -87,7 +82,8 @@ def explain(
     if ending.outcome is Outcome.ERROR and ending.error is not None:
         return _error(ending.error, case.visibility, is_student, lines)
     if case.visibility is Visibility.PUBLIC and ending.error is not None:
-        detail = printable(str(ending.error).strip() or type(ending.error).__name__, MESSAGE_LIMIT)
+        said = words(ending.error) if str(ending.error).strip() else Text(type(ending.error).__name__)
+        detail = Text(*(printable(said.pick(lang).strip(), MESSAGE_LIMIT) for lang in LANGUAGES))
         return FAILED.format(sentence=case.sentence, detail=detail)
     return case.sentence
 
@@ -106,15 +102,17 @@ def _error(
             ERROR.format(error=name, line=frames[-1].line) if located else ERROR_SOMEWHERE.format(error=name)
         )
         advice = BY_FAMILY.get(name) if isinstance(error, StudentError) else None
-        if name == "RuntimeError" and _claimed(error) == ForbiddenCall.__name__:
-            advice = FORBIDDEN
+        advice = BY_CLAIM.get((name, _claimed(error)), advice)
         return Text(f"{said.en} {advice.en}", f"{said.zh}{advice.zh}") if advice else said
     name = _claimed(error)
-    message = printable(error.message if isinstance(error, StudentError) else str(error), MESSAGE_LIMIT)
-    told = [f"{name}: {message}" if message else name]
-    told += [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-4:]]
-    advice = remedy(error) or Text()
-    return Text("\n".join([*told, advice.en]).rstrip(), "\n".join([*told, advice.zh]).rstrip())
+    traced = [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-4:]]
+    said, advice = words(error), remedy(error) or Text()
+
+    def told(lang: str) -> str:
+        message = printable(said.pick(lang), MESSAGE_LIMIT)
+        return "\n".join([f"{name}: {message}" if message else name, *traced, advice.pick(lang)]).rstrip()
+
+    return Text(told("en"), told("zh"))
 
 
 def frames_of(error: BaseException, is_student: Callable[[str], bool]) -> tuple[Frame, ...]:

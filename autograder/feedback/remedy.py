@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import re
 
+from autograder.guest.forbid import ForbiddenCall
+from autograder.guest.imports import ForbiddenImport
 from autograder.remote.errors import StudentError
 from autograder.text import Text
 
 MODULE = Text(
-    "{name} is not installed where your work is graded, nor is it a file beside your submission: use torch, numpy "
-    "and the standard library, hand the missing file in, too, or ask your instructor.",
-    "评分环境里没有 {name}，你的提交旁边也没有这个文件：请使用 torch、numpy 和标准库，把缺少的文件一并提交，或询问教师。",
+    "{name} is not there where your work is graded: use torch, numpy, matplotlib and the standard library, and hand the "
+    "missing file in, too, if it is one of yours.",
+    "评分环境里没有 {name}：请使用 torch、numpy、matplotlib 和标准库；如果它是你自己的文件，请一并提交。",
+)
+IMPORTS = Text(
+    "A submission may import torch, numpy, matplotlib, the standard library and files handed in with it.",
+    "提交的代码只能导入 torch、numpy、matplotlib、标准库，以及一起提交的文件。",
 )
 FILES = Text(
     "Files can't be written or opened where your work is graded: keep the data in your code.",
@@ -32,11 +38,7 @@ PROCESS = Text(
 )
 # What a hidden test's message may say: it follows from the kind of error, which is told already.
 BY_FAMILY = {
-    "ModuleNotFoundError": Text(
-        "Where your work is graded, only torch, numpy, the standard library and files handed in beside your "
-        "submission can be counted on; ask your instructor about others.",
-        "评分环境里能保证有的只有 torch、numpy、标准库和与提交放在一起的文件；其他的请询问教师。",
-    ),
+    "ModuleNotFoundError": IMPORTS,
     **dict.fromkeys(
         ("OSError", "PermissionError", "FileNotFoundError"),
         Text(
@@ -44,6 +46,16 @@ BY_FAMILY = {
             "评分环境里不能使用文件、网络和其他进程。",
         ),
     ),
+}
+
+# By the builtin exception and its own class. The same words whatever was called or imported: a submission can claim this
+# kind of error, but not choose what is said.
+BY_CLAIM = {
+    ("RuntimeError", ForbiddenCall.__name__): Text(
+        "A call that this exercise forbids was made: write what it does yourself.",
+        "调用了本题禁止的函数：请自己实现它的功能。",
+    ),
+    ("ImportError", ForbiddenImport.__name__): IMPORTS,
 }
 
 _MODULE_NAME = re.compile(r"No module named '([^\W\d][\w.]{0,79})'")

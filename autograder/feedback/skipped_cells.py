@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autograder.feedback.remedy import remedy
+from autograder.feedback.words import words
 from autograder.guest.cell_runner import SkippedCell
 from autograder.remote.errors import student_error
 from autograder.text import Text
@@ -22,9 +23,10 @@ def left_out(notes: Sequence[SkippedCell]) -> Text:
     """One line for each of the first notes. Nothing hidden was known when they were written, so all is told."""
     lines = []
     for note in notes[:SHOWN]:
-        words = f"{note.error}: {note.message}" if note.message else note.error
-        line = LEFT_OUT.format(cell=note.cell, error=words)
-        advice = remedy(student_error(note.error, [note.error], note.message, []))
+        error = student_error(note.error, [note.error], note.message, [])
+        said = Text("{name}: {words}" if note.message else "{name}")
+        line = LEFT_OUT.format(cell=note.cell, error=said.format(name=note.error, words=words(error)))
+        advice = remedy(error)
         lines.append(line if advice is None else Text(f"{line.en} {advice.en}", f"{line.zh}{advice.zh}"))
     if len(notes) > SHOWN:
         lines.append(MORE.format(n=len(notes) - SHOWN))

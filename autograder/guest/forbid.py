@@ -1,4 +1,4 @@
-"""Calls an exercise forbids, because making them would be the exercise.
+"""Calls an exercise forbids, because making them would be the exercise; and imports that every exercise forbids.
 
 The named attribute is replaced by a wrapper that looks at who is calling: the student's functions get an error, every
 library goes on as before. This is a rule of the course, not a wall: a submission that works around it is still confined
@@ -17,6 +17,7 @@ from itertools import chain
 from types import ModuleType, new_class
 from typing import Any
 
+from autograder.guest.imports import guard_imports
 from autograder.guest.loading import is_loading
 
 
@@ -121,7 +122,7 @@ def _refusing(name: str) -> Callable[..., Any]:
 
 
 def forbid(names: Sequence[str], is_student: Callable[[str], bool]) -> Callable[[], None]:
-    """Guard each dotted name; `is_student(filename)` tells the student's frames. Returns the undo.
+    """Guard each dotted name, and imports; `is_student(filename)` tells the student's frames. Returns the undo.
 
     A class stays itself, for isinstance and for subclasses; it is its construction that is guarded, and its methods.
     """
@@ -131,8 +132,10 @@ def forbid(names: Sequence[str], is_student: Callable[[str], bool]) -> Callable[
         original = getattr(owner, attribute)
         saved.append((owner, attribute, original, attribute in vars(owner)))
         setattr(owner, attribute, _guard(name, original, is_student))
+    allow_imports = guard_imports(is_student)
 
     def undo() -> None:
+        allow_imports()
         for owner, attribute, original, own in reversed(saved):
             if own:
                 setattr(owner, attribute, original)

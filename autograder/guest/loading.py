@@ -61,6 +61,7 @@ class _Siblings(MetaPathFinder, Loader):
             for name, raw in files.items()
             if name.endswith(".py") or (name.startswith(PART) and name.endswith(".ipynb"))
         }
+        self.filenames = {filename_of(name, directory) for name, _ in self.sources.values()}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -116,6 +117,16 @@ _loading = False
 def part_names() -> list[str]:
     """The modules at hand that are parts of a capstone."""
     return [name for name in (_installed.sources if _installed else ()) if name.startswith(PART)]
+
+
+def is_beside(name: str) -> bool:
+    """Whether a file beside the submission is what a top-level import of this name gives."""
+    return _installed is not None and _installed.find_spec(name, None) is not None
+
+
+def is_file_beside(filename: str) -> bool:
+    """Whether a traceback's file is one beside the submission."""
+    return _installed is not None and filename in _installed.filenames
 
 
 def is_loading() -> bool:

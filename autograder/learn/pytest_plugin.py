@@ -204,18 +204,26 @@ def _readable(item: pytest.Item, error: pytest.ExceptionInfo[BaseException], sen
 
 
 def _told_as(error: pytest.ExceptionInfo[BaseException], item: pytest.Item) -> pytest.ExceptionInfo[Any]:
-    """A loop that did not end, in the words that `autograder check` has for it."""
+    """An error of ours or of pytest's in the learner's language; a loop that did not end as `autograder check` says it."""
     from autograder.feedback.explain import FIXED
+    from autograder.feedback.words import words
     from autograder.guest.cell_runner import OutOfTime
+    from autograder.guest.forbid import ForbiddenCall
+    from autograder.guest.imports import ForbiddenImport
     from autograder.results import Outcome
     from autograder.sandbox.errors import TimedOut
 
-    if not isinstance(error.value, OutOfTime | TimedOut):
+    value = error.value
+    if isinstance(value, OutOfTime | TimedOut):
+        seconds = item.stash.get(SECONDS, None) or _seconds(item)
+        said = FIXED[Outcome.TIMEOUT].format(seconds=seconds, memory_mb=0).pick(language())
+        kind: type[BaseException] = TimedOut
+    elif isinstance(value, AssertionError | pytest.fail.Exception | ForbiddenCall | ForbiddenImport):
+        said = words(value).pick(language())
+        kind = type(value) if isinstance(value, ForbiddenCall | ForbiddenImport) else AssertionError
+    else:
         return error
-    seconds = item.stash.get(SECONDS, None) or _seconds(item)
-    said = FIXED[Outcome.TIMEOUT].format(seconds=seconds, memory_mb=0).pick(language())
-    told = TimedOut(said).with_traceback(error.value.__traceback__)
-    return pytest.ExceptionInfo.from_exception(told)
+    return pytest.ExceptionInfo.from_exception(kind(said).with_traceback(value.__traceback__))
 
 
 def _seconds(item: pytest.Item) -> float:

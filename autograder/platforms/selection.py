@@ -22,6 +22,7 @@ from autograder.course import Course, CourseError, Exercise
 from autograder.course.catalogue import COURSE_FILE, unit_file
 from autograder.course.digests import file_digest
 from autograder.course.toml import read_text
+from autograder.platforms.leftovers import files_below
 from autograder.platforms.wheel import write_package
 from autograder.text import Text
 
@@ -148,8 +149,8 @@ def _write_lessons(exercises: Sequence[Exercise], out: Path) -> None:
     """One unit's lessons in both languages (the skeletons link to both), its overview, and figures."""
     root, unit = exercises[0].root, exercises[0].unit
     names = {"overview", *(exercise.topic for exercise in exercises)}
-    for path in sorted((root / "course" / unit).rglob("*")):
-        if path.is_file() and (path.name.split(".")[0] in names or path.suffix not in (".md", ".toml")):
+    for path in files_below(root / "course" / unit):
+        if path.name.split(".")[0] in names or path.suffix not in (".md", ".toml"):
             _copy(path, root, out)
 
 

@@ -10,6 +10,7 @@ from importlib import metadata, resources
 from pathlib import Path
 
 import autograder
+from autograder.platforms.leftovers import files_below
 
 DISTRIBUTION = "llm-autograder"
 WHEEL = """\
@@ -48,8 +49,7 @@ def write_wheel(out: Path) -> Path:
     package = Path(autograder.__file__).resolve().parent
     members = {
         f"autograder/{path.relative_to(package).as_posix()}": path.read_bytes()
-        for path in sorted(package.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
+        for path in files_below(package)
     }
     info = f"{name}.dist-info"
     # A clone's own build leaves the same text under its older name.

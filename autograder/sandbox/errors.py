@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.text import Text
+from autograder.errors import Worded
 
 
 class Ended(Exception):
@@ -29,15 +29,8 @@ class Blocked(Ended):
     """The process broke the protocol or ran into the system-call filter: it was trying something."""
 
 
-class SandboxUnavailable(Exception):
+class SandboxUnavailable(Worded):
     """This machine can't confine a submission as asked. The message names what is missing and the remedies."""
-
-    def __init__(self, en: str, zh: str = "") -> None:
-        super().__init__(en, zh)  # both, so that it survives the way between processes
-        self.text = Text(en, zh)
-
-    def __str__(self) -> str:
-        return self.text.en
 
 
 class SandboxFault(Exception):

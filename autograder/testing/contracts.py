@@ -15,11 +15,37 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autograder.errors import failure
 from autograder.testing.compare import assert_close
+from autograder.text import Text
 
 PROMISES = ("arguments_unchanged", "dtype_kept", "not_contiguous", "called_twice")
 BROADCAST = "broadcast"  # a promise of functions whose first tensor may have size 1 along its first axis
 DTYPES = (torch.float64, torch.float32)
+
+CHANGED = Text(
+    "the call changed an argument in place; work on a copy", "调用就地修改了传入的参数；请在副本上计算"
+)
+NOT_CONTIGUOUS = Text(
+    "inputs that are not contiguous in memory give another result; use reshape in place of view",
+    "输入在内存中不连续时结果不同；请用 reshape 代替 view",
+)
+NOT_BROADCAST = Text(
+    "a first input of size 1 along its first axis gives another result than the same input repeated",
+    "第一个输入的第一个轴大小为 1 时，结果与把它重复之后不同",
+)
+NOT_TWICE = Text(
+    "the second call with the same arguments gives another result; keep nothing between calls",
+    "用同样的参数再调用一次，结果不同；两次调用之间不要记下任何东西",
+)
+ACCEPTED = Text(
+    "a call with bad arguments was accepted; it should raise {error}",
+    "错误的参数没有被拒绝；应当引发 {error}",
+)
+NO_FLOAT = Text("the result holds no floating-point tensor", "结果里没有浮点张量")
+OTHER_DTYPE = Text(
+    "inputs of {expected} give a result of {actual}", "输入的 dtype 是 {expected}，结果却是 {actual}"
+)
 
 Arguments = Sequence[Any]
 
@@ -47,25 +73,18 @@ def check_promise(
     arguments = make(dtypes[0])
     match promise:
         case "arguments_unchanged":
-            assert unchanged(target, *arguments), "the call changed an argument in place; work on a copy"
+            _require(unchanged(target, *arguments), CHANGED)
         case "dtype_kept":
             for dtype in dtypes:
                 _check_dtype(target(*make(dtype)), dtype)
         case "not_contiguous":
-            message = (
-                "inputs that are not contiguous in memory give another result; use reshape in place of view"
-            )
-            assert_close(target(*map(_transposed, arguments)), target(*arguments), message=message)
+            assert_close(target(*map(_transposed, arguments)), target(*arguments), message=NOT_CONTIGUOUS)
         case "broadcast":
-            message = "a first input of size 1 along its first axis gives another result than the same input repeated"
             one, repeated = _broadcast(arguments)
-            assert_close(target(*one), target(*repeated), message=message)
+            assert_close(target(*one), target(*repeated), message=NOT_BROADCAST)
         case "called_twice":
-            message = (
-                "the second call with the same arguments gives another result; keep nothing between calls"
-            )
             first = target(*arguments)
-            assert_close(target(*make(dtypes[0])), first, message=message)
+            assert_close(target(*make(dtypes[0])), first, message=NOT_TWICE)
         case _:
             raise ValueError(
                 f"there is no promise {promise!r}; it is one of {', '.join((*PROMISES, BROADCAST))}"
@@ -85,7 +104,7 @@ def check_refusal(
         target(*bad)
     except error:
         return
-    raise AssertionError(f"a call with bad arguments was accepted; it should raise {error.__name__}")
+    _require(False, ACCEPTED.format(error=error.__name__))
 
 
 def first_seed(
@@ -102,6 +121,12 @@ def first_seed(
     raise ValueError(f"none of the seeds below {tries} gives what is asked for; relax the condition")
 
 
+def _require(holds: bool, otherwise: Text) -> None:
+    __tracebackhide__ = True
+    if not holds:
+        raise failure(otherwise)
+
+
 def _tensors(value: Any) -> list[Tensor]:
     if isinstance(value, Tensor):
         return [value] if value.is_floating_point() else []
@@ -111,9 +136,9 @@ def _tensors(value: Any) -> list[Tensor]:
 
 def _check_dtype(result: Any, dtype: torch.dtype) -> None:
     found = _tensors(result)
-    assert found, "the result holds no floating-point tensor"
+    _require(bool(found), NO_FLOAT)
     for tensor in found:
-        assert tensor.dtype == dtype, f"inputs of {dtype} give a result of {tensor.dtype}"
+        _require(tensor.dtype == dtype, OTHER_DTYPE.format(expected=dtype, actual=tensor.dtype))
 
 
 def _transposed(value: Any) -> Any:

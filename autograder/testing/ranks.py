@@ -19,11 +19,47 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from autograder.errors import Worded
+from autograder.text import Text
+
 MAX_RANKS = 16
 
+RETURNED = Text(
+    "a rank calls {op} after another rank has returned", "一个 rank 调用 {op} 时，另一个 rank 已经返回"
+)
+TWO_THREADS = Text(
+    "a rank calls {op} in one thread while it waits in another",
+    "一个 rank 的一个线程还在等待，另一个线程又调用了 {op}",
+)
+WAITING = Text("a rank returned while another waits in {op}", "一个 rank 已经返回，另一个却还在 {op} 里等待")
+DIFFERENT_OPS = Text(
+    "the ranks call different collectives at the same point: {ops}",
+    "各个 rank 在同一处调用了不同的集合通信：{ops}",
+)
+DIFFERENT_TENSORS = Text(
+    "the ranks call {op} with different sizes, dtypes or sources",
+    "各个 rank 调用 {op} 时，大小、dtype 或来源不一致",
+)
+NOT_ADDED = Text("{op} can't add {dtype}; convert the tensor first", "{op} 不能对 {dtype} 求和；请先转换张量")
+UNEVEN = Text(
+    "reduce_scatter of {numel} elements on {n} ranks; pad to a multiple of {n} first",
+    "reduce_scatter 要把 {numel} 个元素分给 {n} 个 rank；请先填充到 {n} 的倍数",
+)
+MISUSED = Text("{method}: {error}", "{method}：{error}")
+NOT_FLAT = Text("{op} takes a 1-D tensor; flatten it first", "{op} 只接受一维张量；请先展平")
+NO_SUCH_RANK = Text(
+    "broadcast takes src as the number of a rank, and the ranks are 0 to {last}",
+    "broadcast 的 src 是 rank 的编号，只能是 0 到 {last}",
+)
 
-class CollectiveError(AssertionError):
+
+class CollectiveError(Worded, AssertionError):
     """The ranks did not agree on a collective, or gave it something it can't send."""
+
+    @classmethod
+    def of(cls, text: Text, **values: Any) -> CollectiveError:
+        told = text.format(**values)
+        return cls(told.en, told.zh)
 
 
 class Aborted(Exception):
@@ -89,9 +125,9 @@ class Interconnect:
         """Offer this rank's part of a collective; returns this rank's result once all ranks have offered theirs."""
         with self._lock:
             if self._left:
-                self.fail(CollectiveError(f"a rank calls {op} after another rank has returned"))
+                self.fail(CollectiveError.of(RETURNED, op=op))
             elif rank in self._offers or rank in self._answers:
-                self.fail(CollectiveError(f"a rank calls {op} in one thread while it waits in another"))
+                self.fail(CollectiveError.of(TWO_THREADS, op=op))
             self._offers[rank] = (op, tensor, src)
             if len(self._offers) == self.world_size and self.error is None:
                 try:
@@ -130,16 +166,14 @@ class Interconnect:
                 self.fail(error, rank)
             elif self._offers:
                 waiting = next(iter(self._offers.values()))[0]
-                self.fail(CollectiveError(f"a rank returned while another waits in {waiting}"))
+                self.fail(CollectiveError.of(WAITING, op=waiting))
 
     def _perform(self) -> None:
         """Give every rank its answer, or raise."""
         offers = [self._offers[rank] for rank in range(self.world_size)]
         ops = {op for op, _, _ in offers}
         if len(ops) > 1:
-            raise CollectiveError(
-                f"the ranks call different collectives at the same point: {', '.join(sorted(ops))}"
-            )
+            raise CollectiveError.of(DIFFERENT_OPS, ops=", ".join(sorted(ops)))
         op, first, src = offers[0]
         if op == "barrier":
             self._answers = dict.fromkeys(range(self.world_size))
@@ -148,7 +182,7 @@ class Interconnect:
         tensors = [tensor for _, tensor, _ in offers if tensor is not None]
         assert first is not None
         if len({(t.dtype, t.numel()) for t in tensors}) > 1 or len({s for _, _, s in offers}) > 1:
-            raise CollectiveError(f"the ranks call {op} with different sizes, dtypes or sources")
+            raise CollectiveError.of(DIFFERENT_TENSORS, op=op)
         answers, full = _collect(op, tensors, src)
         self._answers = dict(zip(range(self.world_size), answers, strict=True))
         share = (self.world_size - 1) / self.world_size
@@ -167,13 +201,11 @@ def _collect(op: str, tensors: list[Tensor], src: int) -> tuple[list[Tensor], in
     try:
         total = torch.stack(tensors).sum(0, dtype=tensors[0].dtype)
     except NotImplementedError:
-        raise CollectiveError(f"{op} can't add {tensors[0].dtype}; convert the tensor first") from None
+        raise CollectiveError.of(NOT_ADDED, op=op, dtype=tensors[0].dtype) from None
     if op == "all_reduce":
         return [total.clone() for _ in range(n)], numel
     if numel % n:
-        raise CollectiveError(
-            f"reduce_scatter of {numel} elements on {n} ranks; pad to a multiple of {n} first"
-        )
+        raise CollectiveError.of(UNEVEN, numel=numel, n=n)
     return [part.clone() for part in total.chunk(n)], numel
 
 
@@ -186,7 +218,7 @@ def _collective(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             signature.bind(self, *args, **kwargs)
         except TypeError as error:
-            self._refuse(f"{method.__name__}: {error}")
+            self._refuse(MISUSED, method=method.__name__, error=error)
         return method(self, *args, **kwargs)
 
     return checked
@@ -205,11 +237,11 @@ class Comm:
 
     def _send(self, op: str, tensor: Any, src: int = 0) -> Any:
         if not isinstance(tensor, Tensor) or tensor.dim() != 1:
-            self._refuse(f"{op} takes a 1-D tensor; flatten it first")
+            self._refuse(NOT_FLAT, op=op)
         return self._net.meet(self.rank, op, tensor.detach(), src)
 
-    def _refuse(self, why: str) -> NoReturn:
-        error = CollectiveError(why)
+    def _refuse(self, why: Text, **values: Any) -> NoReturn:
+        error = CollectiveError.of(why, **values)
         self._net.fail(error, self.rank)
         raise error
 
@@ -233,7 +265,7 @@ class Comm:
         """[n] -> [n]: rank `src`'s tensor, on every rank."""
         last = self._net.world_size - 1
         if type(src) is not int or not 0 <= src <= last:
-            self._refuse(f"broadcast takes src as the number of a rank, and the ranks are 0 to {last}")
+            self._refuse(NO_SUCH_RANK, last=last)
         return self._send("broadcast", tensor, src)
 
     @_collective

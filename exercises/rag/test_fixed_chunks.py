@@ -22,7 +22,7 @@ def test_characters(student):
 def test_tokens(student):
     """Windows of two tokens; the space after a token, which the tokeniser skips, belongs to it.
 
-    zh: 每块两个 token；分词器跳过的空格归它前面的 token。
+    zh: 每块两个词元；分词器跳过的空格归它前面的词元。
     """
 
     def tokenize(text):

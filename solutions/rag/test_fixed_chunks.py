@@ -165,7 +165,7 @@ def token_windows(text, tokenize, size, overlap):
 def test_token_windows(student):
     """Windows count tokens, and the tokeniser is called once, on the whole text.
 
-    zh: 窗口按 token 计数；分词器只对整段文本调用一次。
+    zh: 窗口按词元计数；分词器只对整段文本调用一次。
     """
     rng = random.Random(2)
     for size, overlap in GRID:
@@ -188,7 +188,7 @@ def test_token_windows(student):
 def test_token_gaps(student):
     """Text around the tokens isn't lost: it belongs to the token before it, or else to the first.
 
-    zh: token 之间、之前、之后的文本都不能丢：归前一个 token，开头的归第一个。
+    zh: 词元之间、之前、之后的文本都不能丢：归前一个词元，开头的归第一个。
     """
     rng = random.Random(3)
     for size, overlap in GRID:
@@ -204,7 +204,7 @@ def test_token_gaps(student):
 def test_token_shared_spans(student):
     """Where several tokens make one character, no chunk holds half of it, none is empty or repeated.
 
-    zh: 几个 token 合成一个字时，不会切出半个字，也不会有空的或重复的块。
+    zh: 几个词元合成一个字时，不会切出半个字，也不会有空的或重复的块。
     """
     rng = random.Random(4)
     for size, overlap in GRID:

@@ -254,7 +254,7 @@ def merged_in_words(reference, text, merges):
 def test_encode_by_rank(student):
     """In a word the known pair of the lowest rank is merged first, wherever it stands.
 
-    zh: 在词内总是先合并秩最小的对，与它的位置无关。
+    zh: 在词内总是先取合并次序最靠前的对来合并，与它的位置无关。
     """
     merges = [(98, 99), (97, 98), (257, 256), (257, 257)]
     for text, expected in [("abc", [97, 256]), ("abab", [259]), ("ababc", [257, 97, 256]), ("abbc", [258])]:

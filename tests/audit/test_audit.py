@@ -22,6 +22,7 @@ from autograder.audit.report import Finding
 from autograder.authoring.build import build_exercise
 from autograder.authoring.translation import translates_line
 from autograder.course import Course, Exercise
+from autograder.course.glossary import GLOSSARY_FILE, load_glossary
 from autograder.errors import UserError
 from autograder.grading.grader import ExerciseGrader
 from autograder.grading.worker import Mode, Worker
@@ -39,7 +40,8 @@ def checks(affine: Exercise, shared_sandbox: Any) -> Checks:
     def make() -> ExerciseChecks:
         course = Course.load(affine.root, authoring=True)
         exercise = course.exercise(affine.id)
-        shared = Shared(StudentFiles.of(course.root), Style.of(course.root, [exercise]))
+        glossary = load_glossary(course.root)
+        shared = Shared(StudentFiles.of(course.root), Style.of(course.root, [exercise]), glossary)
         return ExerciseChecks(course, exercise, Worker(Mode()), shared)
 
     return make
@@ -459,6 +461,87 @@ def test_a_lesson_that_is_no_notebook(affine: Exercise, edited: Edit) -> None:
         "course/basics/affine.zh.md does not open as a notebook: 'display_name' is a required property"
     )
     assert "  display_name: Python 3\n" in found
+
+
+def test_an_overview_is_a_notebook_too(affine: Exercise) -> None:
+    overview = affine.lesson("zh").with_name("overview.zh.md")
+    overview.write_text("---\nkernelspec:\n  name: python3\n---\n# 概览\n", encoding="utf-8")
+    (found,) = lesson_problems(affine)
+    assert found.startswith(
+        "course/basics/overview.zh.md does not open as a notebook: 'display_name' is a required"
+    )
+    overview.write_text("# 概览\n", encoding="utf-8")
+    (found,) = lesson_problems(affine)
+    assert found.startswith(
+        "course/basics/overview.zh.md does not open as a notebook: it names no kernel; write in"
+    )
+
+
+RAW = {
+    "By {eq}`scores` it is one.": "{eq}`scores`",
+    "$$x = 1$$ (scores)": "$$ (scores)",
+    "$$\nx = 1\n$$(scores)": "$$(scores)",
+    "(below)=\n## Below": "(below)=",
+    "```{note}\nText.\n```": "```{note}",
+    ":::{tip}\nText.\n:::": ":::{tip}",
+}
+
+
+@pytest.mark.parametrize("markup", RAW)
+def test_markup_that_a_notebook_shows_as_it_stands(affine: Exercise, markup: str) -> None:
+    with affine.lesson("en").open("a") as file:
+        file.write(f"\n{markup}\n")
+    stamp(affine)
+    (found,) = lesson_problems(affine)
+    assert found.startswith(f"course/basics/affine.md: {RAW[markup]!r} is shown as it stands; ")
+
+
+def test_what_code_says_is_no_markup(affine: Exercise) -> None:
+    with affine.lesson("en").open("a") as file:
+        file.write(
+            "\n$$x = 1 \\tag{1}$$\n\nBy (1), `f(x)` and `{eq}` and $x$ (scores).\n\n```{code-cell} python\nx = 1\n```\n"
+        )
+    stamp(affine)
+    assert lesson_problems(affine) == []
+
+
+def test_a_wrapped_paragraph(affine: Exercise, edited: Edit, checks: Checks) -> None:
+    """In Chinese the line break would be shown as a space, in a lesson as in a statement."""
+    with affine.lesson("zh").open("a", encoding="utf-8") as file:
+        file.write("\n先缩放，\n后平移。\n")
+    edited(affine.solution, "# 每个网络里", "# 两个映射，\n# 每个网络里")
+    wrapped = [problem for problem in checks().lessons().problems if "goes on with the paragraph" in problem]
+    assert [problem.partition(" goes")[0] for problem in wrapped] == [
+        "course/basics/affine.zh.md, line 18",
+        "solutions/basics/affine.py, line 6",
+    ]
+
+
+def test_every_chinese_text_keeps_to_the_glossary(affine: Exercise, edited: Edit, checks: Checks) -> None:
+    """Pages, the statement, hints, and the sentences of tests."""
+    (affine.root / GLOSSARY_FILE).write_text(
+        '[[term]]\nen = "mean"\nzh = "均值"\nmeaning.en = "a"\nmeaning.zh = "一"\navoid = ["平均数"]\n',
+        encoding="utf-8",
+    )
+    edited(affine.lesson("zh"), "[basics/affine]", "平均数 [basics/affine]")
+    affine.lesson("zh").with_name("overview.zh.md").write_text("# 概览\n\n平均数\n", encoding="utf-8")
+    edited(affine.solution, "每个网络里", "平均数：每个网络里")
+    edited(affine.spec_file, "unshifted 的提示", "平均数")
+    edited(affine.spec_file, "减去均值之后", "减去平均数之后")
+    edited(affine.hidden_tests, "zh: 先缩放", "zh: 平均数，先缩放")
+    found = [
+        problem.partition(": the glossary")[0]
+        for problem in checks().lessons().problems
+        if "平均数" in problem
+    ]
+    assert found == [
+        "solutions/basics/affine.py, line 5",
+        "course/basics/affine.zh.md, line 15",
+        "course/basics/overview.zh.md, line 3",
+        "misconception 'unshifted', line 1",
+        "hint 2 of normalise, line 1",
+        "the sentence of test_affine, line 1",
+    ]
 
 
 def test_a_translation_that_is_stale(affine: Exercise, edited: Edit) -> None:

@@ -93,3 +93,39 @@ def test_states_have_chinese_names(cli: Cli, toy: Path, monkeypatch: pytest.Monk
     assert "graded  (full)" in english and "not_implemented" in english
     assert all(word in chinese for word in ("已评分", "完全隔离", "尚未实现"))
     assert "graded" not in chinese and "not_implemented" not in chinese
+
+
+HELP = {
+    "check": [
+        "用法：",
+        "测试一道题的答案",
+        "参数：",
+        "[必填]",
+        "选项：",
+        "有答案时，也运行隐藏测试",
+        "显示本说明后退出",
+    ],
+    "learn": ["用法：", "逐题学习", "从哪里开始"],
+    "notebooks": ["用法：", "写成 notebook", "[默认：notebooks]"],
+}
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_a_learner_s_help_is_in_chinese(cli: Cli, command: str) -> None:
+    said = cli(command, "--help", "--lang", "zh").out
+    assert [words for words in HELP[command] if words not in said] == []
+    english = cli(command, "--help").out
+    assert english.startswith("Usage: ") and "Show this message and exit." in english
+
+
+def test_nothing_that_a_learner_s_command_says_of_itself_lacks_its_chinese() -> None:
+    import typer.main
+
+    from autograder.cli.help import CHINESE, LearnerCommand
+    from autograder.cli.main import app
+
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    learners = [command for command in commands.values() if isinstance(command, LearnerCommand)]
+    assert {"check", "learn", "notebooks"} <= {command.name for command in learners}
+    said = {text for command in learners for text in (command.help, *(p.help for p in command.params))}
+    assert said <= CHINESE.keys()

@@ -49,7 +49,7 @@ def test_scratch_costs_nothing(grade: Any) -> None:
     assert (result.status, result.score) == (Status.GRADED, result.max_score), result.message.en
     lines = result.message.en.splitlines()
     assert lines[0].startswith(
-        "The cell that begins with `import seaborn_of_mine` did not run to its end: Modul"
+        "The cell that begins with `import seaborn_of_mine` did not run to its end: Forbi"
     )
     assert "AssertionError" in lines[1] and "5 s of CPU" in lines[2]
     assert lines[3] == "2 more cells were left out."
@@ -67,9 +67,17 @@ def test_a_definition_that_fails_is_the_files_failure(grade: Any) -> None:
 
 
 def test_the_remedy_is_told() -> None:
-    text = left_out([SkippedCell("import einops", "ModuleNotFoundError", "No module named 'einops'")])
-    assert "einops is not installed where your work is graded" in text.en
-    assert "评分环境里没有 einops" in text.zh
+    text = left_out(
+        [SkippedCell("import torch.nosuch", "ModuleNotFoundError", "No module named 'torch.nosuch'")]
+    )
+    assert "torch.nosuch is not there where your work is graded" in text.en
+    assert "评分环境里没有 torch.nosuch" in text.zh
+
+
+def test_a_refused_import_is_told_in_both_languages() -> None:
+    text = left_out([SkippedCell("import einops", "ForbiddenImport", "a submission may not import einops")])
+    assert "ForbiddenImport: a submission may not import einops, only torch, numpy" in text.en
+    assert "ForbiddenImport: 提交的代码不能导入 einops：只能导入 torch、numpy" in text.zh
 
 
 def test_one_file_of_python_stays_as_it_was(affine: Exercise, shared_sandbox: Any) -> None:

@@ -148,8 +148,8 @@ def test_a_file_that_does_not_load(grade: Grade, source: str, shown: str) -> Non
 
 
 OUT_OF_REACH = {
-    "from einops import rearrange": "einops is not installed where your work is graded",
-    "import helpers": "hand the missing file in",
+    "from einops import rearrange": "a submission may not import einops, only torch",
+    "import helpers": "if helpers is a file of yours, hand it in, too",
     "import logging; logging.basicConfig(filename='/tmp/x.log')": "Files can't be written or opened",
     "import tempfile; tempfile.TemporaryFile()": "Files can't be written or opened",
     "import os; os.makedirs('data', exist_ok=True)": "Files can't be written or opened",
@@ -168,7 +168,7 @@ def test_what_is_out_of_reach_says_what_to_do(grade: Grade, line: str) -> None:
     loading = grade(f"{line}\n{answer()}")
     assert loading.status is Status.INVALID
     assert OUT_OF_REACH[line] in loading.message.en
-    assert "评分环境里" in loading.message.zh
+    assert re.search("评分环境里|提交的代码", loading.message.zh)
     called = grade(f"def affine(x, scale, shift):\n    {line}\n" + NORMALISE.format(**RIGHT))
     public = next(test for test in called.tests if test.name == "test_affine_by_hand")
     assert OUT_OF_REACH[line] in public.message.en

@@ -326,3 +326,41 @@ def test_encodable() -> None:
     assert encodable("✓ ✗ · ██░ é 好", "utf-8") == encodable("✓ ✗ · ██░ é 好", None) == "✓ ✗ · ██░ é 好"
     assert encodable("✓ ✗ · ██░ é 好", "cp1252") == "+ x - ##. é ?"
     assert encodable("✓ é 好", "ascii") == "+ ? ?"
+
+
+CHINESE = {
+    "assert_close(student.affine(1.0, 1.0, 1.0), torch.ones(2))": "结果应为张量，而不是 float",
+    "assert_close(student.affine(torch.ones(2), 1.0, 1.0), torch.ones(3))": "结果的形状是 [2]，应为 [3]",
+    "assert_close(student.affine(torch.zeros(2), 1, 0), torch.ones(2))": (
+        "结果与期望值不够接近（不一致的元素：2 / 2（100.0%）；差距最大处：1.0，下标 (0,)，允许 0.0001）："
+        "得到 [0, 0]，应为 [1, 1]"
+    ),
+    "with pytest.raises(TypeError): student.affine(1.0, 1.0, 1.0)": "这里应当引发 TypeError，却什么也没有引发",
+}
+
+
+@pytest.mark.parametrize("line", CHINESE)
+def test_what_went_wrong_in_chinese(run: Run, toy: Path, edited: Edit, line: str) -> None:
+    edited(
+        toy / "exercises/basics/affine.py", 'raise NotImplementedError("affine")', "return x * scale + shift"
+    )
+    with (toy / "exercises/basics/test_affine.py").open("a", encoding="utf-8") as file:
+        file.write(f"\n\nimport pytest\nimport torch\n\n\ndef test_it(student):\n    {line}\n")
+    assert f"E   AssertionError: {CHINESE[line]}\n" in run("exercises/basics", "-k", "test_it", lang="zh").out
+
+
+def test_how_two_values_differ_in_chinese(run: Run, toy: Path, edited: Edit) -> None:
+    edited(toy / "exercises/basics/affine.py", 'raise NotImplementedError("affine")', "return [1, 2, 3]")
+    with (toy / "exercises/basics/test_affine.py").open("a", encoding="utf-8") as file:
+        file.write("\n\ndef test_it(student):\n    assert student.affine(1, 2, 3) == [1, 5]\n")
+    out = run("exercises/basics", "-k", "test_it", lang="zh").out
+    assert "下标 1 处不同：2 != 5" in out and "左边多一项：3" in out
+    assert "At index 1 diff: 2 != 5" in run("exercises/basics", "-k", "test_it").out
+
+
+def test_a_refused_import_is_told_in_chinese(run: Run, toy: Path, edited: Edit) -> None:
+    edited(toy / "exercises/basics/affine.py", 'raise NotImplementedError("affine")', "import pandas")
+    assert (
+        "E   ForbiddenImport: 提交的代码不能导入 pandas：只能导入 torch"
+        in run("exercises/basics", lang="zh").out
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from autograder.course import Course
 from autograder.platforms.publish import release
 from autograder.platforms.selection import select
 
+COURSE = Path(__file__).resolve().parents[2] / "course"
 SECONDS = (
     60_000  # milliseconds, as playwright counts: a kernel that imports torch on a busy machine takes its time
 )
@@ -101,3 +103,15 @@ def test_fill_in_run_and_see_green(lab: Any, browser: Any, tmp_path: Path) -> No
     page.screenshot(path=tmp_path / "check.png")
     assert [url for url in requested if not url.startswith((lab.url, "data:", "blob:"))] == []
     page.close()
+
+
+def test_every_page_of_the_course_opens_as_a_notebook(jupyter: Callable[..., Any], tmp_path: Path) -> None:
+    """In the server behind JupyterLab, with Jupytext: there is a kernel, and nothing of the front matter is a cell."""
+    course = shutil.copytree(COURSE, tmp_path / "course")
+    pages = sorted(page.relative_to(course) for page in course.glob("*/*.md"))
+    assert len(pages) >= 2 * 7
+    with jupyter(course, {"jupytext": True}, "api/status") as server:
+        for page in pages:
+            notebook = server.request("GET", f"api/contents/{page.as_posix()}?type=notebook")["content"]
+            assert notebook["metadata"]["kernelspec"]["display_name"] == "Python 3", page
+            assert notebook["cells"][0]["source"].startswith("# "), page

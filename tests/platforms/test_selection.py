@@ -12,6 +12,7 @@ import pytest
 from autograder.authoring.build import build
 from autograder.course import Course
 from autograder.platforms import selection
+from autograder.platforms.publish import Target, release
 from autograder.platforms.selection import leave_notebooks_only, select, write_course
 
 
@@ -51,3 +52,19 @@ def test_a_unit_s_figures_are_copied_once(toy: Path, tmp_path: Path, monkeypatch
         "affine.md", "affine.zh.md", "scaled.md", "scaled.zh.md", "figure.svg", "unit.toml",
     }  # fmt: skip
     assert copied["figure.svg"] == 1
+
+
+@pytest.mark.parametrize("target", Target)
+def test_what_tools_leave_behind_is_not_released(target: Target, toy: Path, tmp_path: Path) -> None:
+    names = (
+        ".ipynb_checkpoints/affine-checkpoint.md", ".ipynb_checkpoints/affine.zh.md", ".ipynb_checkpoints/figure.svg",
+        "__pycache__/figure.cpython-311.pyc", ".DS_Store", "affine.md~", "figures/.ipynb_checkpoints/figure.svg",
+    )  # fmt: skip
+    for tree in ("course", "exercises"):
+        for name in names:
+            path = toy / tree / "basics" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("left", encoding="utf-8")
+    released = release(select(Course.load(toy), None, "en"), target, tmp_path / "out")
+    assert released
+    assert [path for path in released if path.read_bytes() == b"left"] == []

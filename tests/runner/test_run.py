@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from autograder.feedback.explain import FIXED, FORBIDDEN, explain
+from autograder.feedback.explain import FIXED, explain
+from autograder.feedback.remedy import BY_CLAIM
 from autograder.guest.loading import load_module
 from autograder.guest.seed import seed_everything, seed_of
 from autograder.remote.errors import Frame, student_error
@@ -188,13 +189,57 @@ def test_forbidden_call(grade: Grade) -> None:
     assert "ForbiddenCall: torch.softmax is not allowed in this exercise's functions" in message.en
 
 
+def test_forbidden_call_in_chinese(grade: Grade) -> None:
+    _, message = grade(
+        "import torch\ndef f(x): return torch.softmax(torch.ones(2), -1)\n",
+        public=True,
+        forbidden=["torch.softmax"],
+    )
+    assert (
+        message.zh.splitlines()[0] == "ForbiddenCall: 本题的函数里不能使用 torch.softmax；请自己实现它的功能"
+    )
+
+
+def test_forbidden_import(grade: Grade) -> None:
+    """The module, the line, and what may be imported: all of it where nothing hidden can be in it."""
+    source = "def f(x):\n    import pandas\n"
+    _, message = grade(source, public=True)
+    assert message.en.splitlines() == [
+        "ForbiddenImport: a submission may not import pandas, only torch, numpy, matplotlib, the standard library and "
+        "files handed in with it; if pandas is a file of yours, hand it in, too",
+        "  line 2, in f: import pandas",
+    ]
+    assert message.zh.startswith(
+        "ForbiddenImport: 提交的代码不能导入 pandas：只能导入 torch、numpy、matplotlib、标准库"
+    )
+    _, message = grade(source)
+    assert message.en == f"ImportError in line 2. {BY_CLAIM['ImportError', 'ForbiddenImport'].en}"
+    assert "pandas" not in message.en + message.zh
+
+
+WORDED = {
+    "assert_close(student.f(1), [2.0])": "结果[0]是 1.5，应约为 2.0",
+    "assert_close(student.f(1), 1)": "结果应为数，而不是 list",
+    "import pytest\n    with pytest.raises(ValueError): student.f(1)": "这里应当引发 ValueError，却什么也没有引发",
+    "check_refusal(student.f, [1], [2], ValueError)": "错误的参数没有被拒绝；应当引发 ValueError",
+}
+
+
+@pytest.mark.parametrize("body", WORDED)
+def test_what_helpers_say_in_chinese(grade: Grade, body: str) -> None:
+    imported = "from autograder.testing import assert_close, check_refusal\n    "
+    _, message = grade("def f(x): return [1.5]\n", imported + body, public=True)
+    assert message.zh.splitlines()[-1] == WORDED[body]
+    assert message.en.splitlines()[-1].isascii()
+
+
 def test_forbidden_call_in_a_hidden_test(grade: Grade) -> None:
     """That it was forbidden is said in words of ours; which call it was would be the submission's word."""
     _, message = grade(
         "import torch\ndef f(x): return torch.softmax(torch.ones(2), -1)\n", forbidden=["torch.softmax"]
     )
-    assert message.en == f"RuntimeError in line 2. {FORBIDDEN.en}"
-    assert message.zh == f"第 2 行出现 RuntimeError。{FORBIDDEN.zh}"
+    assert message.en == f"RuntimeError in line 2. {BY_CLAIM['RuntimeError', 'ForbiddenCall'].en}"
+    assert message.zh == f"第 2 行出现 RuntimeError。{BY_CLAIM['RuntimeError', 'ForbiddenCall'].zh}"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +253,10 @@ def test_forbidden_call_in_a_hidden_test(grade: Grade) -> None:
 def test_a_claimed_forbidden_call_carries_nothing_out(name: str, family: str, told: bool) -> None:
     error = student_error(name, [name, family, "Exception"], f"saw {SECRET}")
     message = explain(classify(error, _backend()), _case(Visibility.HIDDEN), is_student, 2.0, 64)
-    assert message.en == f"{family} in your code.{' ' + FORBIDDEN.en if told else ''}"
+    assert (
+        message.en
+        == f"{family} in your code.{' ' + BY_CLAIM['RuntimeError', 'ForbiddenCall'].en if told else ''}"
+    )
     assert str(SECRET) not in message.en + message.zh
 
 

@@ -363,7 +363,6 @@ def test_objects_of_the_test(child: RemoteModule, run: Callable[..., RemoteModul
         "def look(env): return sorted(n for n in dir(env) if not n.startswith('__'))\n"
         "import gc\n"
         "def force(env):\n"
-        "    from autograder.remote import server\n"
         "    s = next(o for o in gc.get_objects() if type(o).__name__ == 'Server')\n"
         "    return s._caller(1, 'hidden')()\n"
     )
