@@ -130,5 +130,6 @@ def test_costs_of_no_stage(student):
     """
     found = student.costs(4, 2, 2)
     assert_close(found, {"parameters": 8.0, "gradients": 4.0, "optimizer": 24.0, "sent": 8.0})
-    with pytest.raises(ValueError):
-        student.costs(4, 2, 4)
+    for stage in (4, -1):
+        with pytest.raises(ValueError):
+            student.costs(4, 2, stage)
