@@ -69,7 +69,6 @@ IGNORE_INDEX = -100  # the label of a position that doesn't count
 #
 # 返回所有计入词元的对数概率之和；一个都没有的行返回 0。编号为 0 的词元与其他词元没有区别。logits 可能大到一万。`labels` 的形状不是 logits 的 `[B, T]` 时，抛出 `ValueError`。
 
-
 # %%
 def sequence_logps(logits: Tensor, labels: Tensor) -> Tensor:
     """Sum of the log-probabilities of the tokens that count.
@@ -88,7 +87,6 @@ def sequence_logps(logits: Tensor, labels: Tensor) -> Tensor:
     Source: log pi(y | x) in Rafailov et al. 2023, https://arxiv.org/abs/2305.18290.
     """
     raise NotImplementedError("sequence_logps")
-
 
 # %%
 check("alignment/dpo")
@@ -111,7 +109,6 @@ check("alignment/dpo")
 # $$r(x, y) = \beta \, \bigl( \log \pi_\theta(y \mid x) - \log \pi_{ref}(y \mid x) \bigr)$$
 #
 # 一对回答的间隔（margin）是 chosen 的奖励减去 rejected 的奖励。三者都要返回，三者的梯度都要能流到策略模型的对数概率。
-
 
 # %%
 def implicit_rewards(
@@ -136,7 +133,6 @@ def implicit_rewards(
     """
     raise NotImplementedError("implicit_rewards")
 
-
 # %%
 check("alignment/dpo")
 
@@ -159,7 +155,6 @@ check("alignment/dpo")
 # $$\ell = -(1 - \varepsilon) \log \sigma(m) - \varepsilon \log \sigma(-m)$$
 #
 # 再对所有偏好对取平均。$\varepsilon = 0$ 就是 DPO，大于 0 则是保守 DPO（cDPO）。间隔可能大到 ±10000，损失和梯度都必须有限且正确。
-
 
 # %%
 def dpo_loss(
@@ -185,7 +180,6 @@ def dpo_loss(
     """
     raise NotImplementedError("dpo_loss")
 
-
 # %%
 check("alignment/dpo")
 
@@ -210,7 +204,6 @@ check("alignment/dpo")
 #
 # 一对回答的损失是 $\bigl(h - \frac{1}{2\tau}\bigr)^2$，再对所有偏好对取平均。这是论文的形式。有些库会先把每条回答的对数比除以长度，本题不除。
 
-
 # %%
 def ipo_loss(
     policy_chosen: Tensor,
@@ -231,7 +224,6 @@ def ipo_loss(
     """
     raise NotImplementedError("ipo_loss")
 
-
 # %%
 check("alignment/dpo")
 
@@ -245,7 +237,6 @@ check("alignment/dpo")
 # ## 5. 手算梯度
 #
 # 返回第 3 问的平均损失的梯度。用公式直接计算，不使用自动微分。要的是梯度本身，不是梯度下降的更新量：沿着它走，损失会变大。
-
 
 # %%
 def dpo_gradient(
@@ -267,7 +258,6 @@ def dpo_gradient(
     Source: Rafailov et al. 2023, section 4.
     """
     raise NotImplementedError("dpo_gradient")
-
 
 # %%
 check("alignment/dpo")

@@ -61,13 +61,19 @@ def ratio(actual, plain):
     return scale
 
 
-def own_scale(student, build, features, r, alpha):
+def own_scale(student, build, features, r, alpha, dtype=torch.float32):
     """By what the student's forward pass multiplies B A x."""
-    layer, _, state = adapted(student, build, features, r, alpha)
-    x = torch.randn(5, features[0])
+    layer, _, state = adapted(student, build, features, r, alpha, dtype=dtype)
+    x = torch.randn(5, features[0], dtype=dtype)
+    return ratio(added_by(layer, state, x), x @ state["lora_A"].T @ state["lora_B"].T)
+
+
+def added_by(layer, state, x):
+    """What the adapter of this state adds to the layer's output."""
+    load(layer, state)
     output = layer(x).detach()
     load(layer, without_adapter(state))
-    return ratio(output - layer(x).detach(), x @ state["lora_A"].T @ state["lora_B"].T)
+    return output - layer(x).detach()
 
 
 # ------------------------------------------------------------------------------------------------ questions 1 and 2
@@ -95,7 +101,7 @@ def test_scale(student, build, where, r, alpha):
 
 
 @pytest.mark.points(0.75)
-@pytest.mark.parametrize(("r", "inputs", "outputs", "alpha"), [(3, 7, 11, 16), (1, 3, 1, 2.5), (5, 2, 13, 7)])
+@pytest.mark.parametrize(("r", "inputs", "outputs", "alpha"), [(3, 7, 11, 16), (1, 3, 2, 2.5), (5, 2, 13, 7)])
 def test_delta(student, r, inputs, outputs, alpha):
     """The change is B A but for the scale, in the matrices' dtype; matrices of different rank are a ValueError.
 
@@ -131,6 +137,10 @@ def test_initialisation(student, build):
         assert torch.linalg.matrix_rank(lora_A) == min(r, inputs), "the rows are drawn apart from one another"
         again = snapshot(student.LoRALinear(base, r, 5.0))["lora_A"]
         assert not torch.equal(again, lora_A), "the next layer starts from numbers of its own"
+        # The layer that was initialised like this computes with what it holds.
+        state["lora_B"] = torch.randn(outputs, r, dtype=torch.float64)
+        x = torch.randn(3, inputs, dtype=torch.float64)
+        ratio(added_by(layer, state, x), x @ lora_A.T @ state["lora_B"].T)
     with pytest.raises(ValueError):
         student.LoRALinear(build("torch.nn.Linear", 5, 7), 0, 5.0)
 
@@ -167,7 +177,7 @@ def test_forward(student, build, features, r, alpha, shape, bias, dtype):
     zh: 输出等于 base 的输出（连同偏置）加上适配器的输出；前面的轴数任意。
     """
     layer, _, state = adapted(student, build, features, r, alpha, bias=bias, dtype=dtype)
-    scale = own_scale(student, build, features, r, alpha)
+    scale = own_scale(student, build, features, r, alpha, dtype)
     x = torch.randn(*shape, features[0], dtype=dtype)
     base = F.linear(x, state["base.weight"], state.get("base.bias"))
     assert_close(layer(x), base + scale * x @ state["lora_A"].T @ state["lora_B"].T)
@@ -352,7 +362,7 @@ def test_double_merge(student, build):
     assert_close(weight(), state["base.weight"])
     layer.merge()
     once = weight()
-    assert not torch.allclose(once, state["base.weight"]), "merging adds something"
+    ratio(once - state["base.weight"], state["lora_B"] @ state["lora_A"])
     layer.merge()
     assert_close(weight(), once)
     layer.unmerge()
@@ -366,9 +376,11 @@ def test_modes_do_not_merge(student, build):
     zh: train() 和 eval() 既不合并也不取消合并：`merged` 和权重都保持原样。
     """
     layer, base, state = adapted(student, build, (7, 5), 3, 12.0, dropout=0.5)
-    for change, merged in ((None, False), (layer.merge, True)):
-        if change:
-            change()
+    for merged in (False, True):
+        if merged:
+            layer.merge()
+            change = base.state_dict()["weight"] - state["base.weight"]
+            ratio(change, state["lora_B"] @ state["lora_A"])
         weight = base.state_dict()["weight"].clone()
         assert torch.allclose(weight, state["base.weight"], atol=1e-4) is not merged
         for mode in (False, True, False):
@@ -489,7 +501,15 @@ def test_inject_keeps_modes(student, build):
         found = [name for name, module in model.named_modules() if module.training]
         assert training <= set(found)
         assert all(any(f"{name}.".startswith(f"{each}.") for each in training) for name in found)
-    assert "xq_proj.lora_A" in model.state_dict()
+    # The layers that were put in compute.
+    model.eval()
+    x = torch.randn(4, 6)
+    state = snapshot(model) | {"xq_proj.lora_B": torch.zeros(6, 3)}
+    load(model, state)
+    idle = model(x)
+    assert torch.equal(model(x), idle)
+    load(model, state | {"xq_proj.lora_B": torch.randn(6, 3)})
+    assert not torch.allclose(model(x), idle)
 
 
 @pytest.mark.points(0.5)
