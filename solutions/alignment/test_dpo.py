@@ -213,14 +213,9 @@ def test_reference_without_gradient(student, gradients, function):
     else:
         found = reached(function, None)
         assert found[:2] == [True, True], "no gradient reaches the policy"
-        bases = [lambda: [False, False]] + [lambda: reached("implicit_rewards", 2)[2:]] * (
-            function == "dpo_loss"
-        )
-        check_any(lambda margins: _assert_equal(found[2:], margins), *bases)
-
-
-def _assert_equal(found, expected):
-    assert found == expected, "a gradient reaches the reference"
+        # A loss that hands on what question 2 lets through is no second mistake.
+        own = function == "dpo_loss" and any(found[2:]) and reached("implicit_rewards", 2)
+        assert not any(found[2:]) or own == found, "a gradient reaches the reference"
 
 
 def own_answers(student, reference):
