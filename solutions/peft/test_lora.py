@@ -125,7 +125,7 @@ def test_initialisation(student, build):
     """
     for inputs, outputs, r in [(251, 7, 16), (64, 3, 48)]:
         base = build("torch.nn.Linear", inputs, outputs, dtype=torch.float64)
-        layer = student.LoRALinear(base, r, 5.0)
+        layer = student.LoRALinear(base, r, 100.0)
         state = snapshot(layer)
         assert sorted(state) == ["base.bias", "base.weight", "lora_A", "lora_B"]
         lora_A, bound = state["lora_A"], 1 / math.sqrt(inputs)
@@ -135,7 +135,7 @@ def test_initialisation(student, build):
         assert lora_A.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
         assert lora_A.mean().abs() < 0.1 * bound
         assert torch.linalg.matrix_rank(lora_A) == min(r, inputs), "the rows are drawn apart from one another"
-        again = snapshot(student.LoRALinear(base, r, 5.0))["lora_A"]
+        again = snapshot(student.LoRALinear(base, r, 100.0))["lora_A"]
         assert not torch.equal(again, lora_A), "the next layer starts from numbers of its own"
         # The layer that was initialised like this computes with what it holds.
         state["lora_B"] = torch.randn(outputs, r, dtype=torch.float64)
@@ -501,10 +501,10 @@ def test_inject_keeps_modes(student, build):
         found = [name for name, module in model.named_modules() if module.training]
         assert training <= set(found)
         assert all(any(f"{name}.".startswith(f"{each}.") for each in training) for name in found)
-    # The layers that were put in compute.
-    model.eval()
+    # The layer that was put in computes. (Without B, dropout changes nothing.)
+    model.train()
     x = torch.randn(4, 6)
-    state = snapshot(model) | {"xq_proj.lora_B": torch.zeros(6, 3)}
+    state = snapshot(model) | {"xq_proj.lora_A": torch.randn(3, 6), "xq_proj.lora_B": torch.zeros(6, 3)}
     load(model, state)
     idle = model(x)
     assert torch.equal(model(x), idle)
