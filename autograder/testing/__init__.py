@@ -14,6 +14,7 @@ _HOMES = {
     "assert_number": "autograder.testing.quiz",
     "assert_ordering": "autograder.testing.quiz",
     "assert_several": "autograder.testing.quiz",
+    "check_any": "autograder.testing.earlier",
     "check_promise": "autograder.testing.contracts",
     "check_refusal": "autograder.testing.contracts",
     "chinese_figures": "autograder.testing.figures",
@@ -21,6 +22,7 @@ _HOMES = {
     "load_reference": "autograder.testing.reference",
     "per_rank": "autograder.testing.ranks",
     "running_examples": "autograder.testing.examples",
+    "with_answers": "autograder.testing.earlier",
 }
 __all__ = list(_HOMES)
 

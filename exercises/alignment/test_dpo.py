@@ -5,24 +5,25 @@ import math
 import pytest
 import torch
 
-from autograder.testing import assert_close
+from autograder.testing import assert_close, check_any
 
 
 @pytest.mark.points(1)
 def test_sequence_logps_by_hand(student):
-    """Uniform logits over 4 tokens, two and three tokens that count: 2 log(1/4) and 3 log(1/4).
+    """The token at position 1 has probability 1/4 under the logits of position 0, that at position 2 has 1/2 under those of 1.
 
-    zh: 4 个词元上的均匀 logits，分别计入 2 个和 3 个词元：2 log(1/4) 与 3 log(1/4)。
+    zh: 位置 1 的词元在位置 0 的 logits 下概率为 1/4，位置 2 的词元在位置 1 的 logits 下概率为 1/2。
     """
-    logits = torch.zeros(2, 5, 4)
-    labels = torch.tensor([[-100, -100, 1, 3, -100], [-100, -100, 2, 0, 1]])
+    probabilities = torch.tensor([[0.25, 0.75], [0.5, 0.5], [0.1, 0.9]])
+    logits = probabilities.log().repeat(2, 1, 1)
+    labels = torch.tensor([[-100, 0, 1], [-100, -100, 1]])
     actual = student.sequence_logps(logits, labels)
     assert actual.shape == (2,), f"one number per sequence: shape [2], not {list(actual.shape)}"
     assert actual.dtype == torch.float32, f"the dtype of the logits, float32, not {actual.dtype}"
-    assert_close(actual, torch.tensor([2.0, 3.0]) * math.log(0.25))
+    assert_close(actual, torch.tensor([1 / 4 * 1 / 2, 1 / 2]).log())
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(0.5)
 def test_labels_of_another_shape(student):
     """Labels that were shifted already don't fit the logits: ValueError.
 
@@ -54,6 +55,13 @@ def test_implicit_rewards_by_hand(student):
     assert_close(margins, torch.tensor([2.0, -1.0]))
 
 
+def own_margins(student, pairs, beta):
+    """What your own question 2 gives: a mistake there doesn't count again in questions 3 and 5."""
+    margins = student.implicit_rewards(*pairs, beta)[2]
+    assert margins[0] != margins[1]
+    return margins
+
+
 @pytest.mark.points(1)
 def test_dpo_loss_by_hand(student):
     """Margins 2 and 0: the mean of log(1 + e^-2) and log 2, a tensor without axes.
@@ -68,7 +76,21 @@ def test_dpo_loss_by_hand(student):
     )
     loss = student.dpo_loss(*pairs, 0.5)
     assert loss.shape == (), f"the mean over the pairs has no axes; got shape {list(loss.shape)}"
-    assert_close(loss, torch.tensor((math.log1p(math.exp(-2)) + math.log(2)) / 2))
+    check_any(
+        lambda margins: assert_close(loss, torch.log1p(torch.exp(-margins)).mean()),
+        lambda: torch.tensor([2.0, 0.0]),
+        lambda: own_margins(student, pairs, 0.5),
+    )
+
+
+@pytest.mark.points(0.5)
+def test_dpo_loss_of_a_large_margin(student):
+    """At margin -200 the loss is 200, though sigmoid(-200) is 0 in float32.
+
+    zh: 间隔为 -200 时损失是 200，尽管在 float32 里 sigmoid(-200) 等于 0。
+    """
+    pairs = [torch.tensor([value]) for value in (-500.0, -300.0, 0.0, 0.0)]
+    assert_close(student.dpo_loss(*pairs, 1.0), torch.tensor(200.0))
 
 
 @pytest.mark.points(1)
@@ -98,7 +120,11 @@ def test_gradient_by_hand(student):
         torch.tensor([-3.0, -13.0]),
         torch.tensor([-6.0, -7.0]),
     )
-    expected = torch.tensor([0.5, 1 / (1 + math.exp(2))]) / 20
     chosen, rejected = student.dpo_gradient(*pairs, 0.1)
-    assert_close(chosen, -expected)
-    assert_close(rejected, expected)
+
+    def check(margins):
+        weights = 1 / (1 + torch.exp(margins))
+        assert_close(chosen, -weights / 20)
+        assert_close(rejected, weights / 20)
+
+    check_any(check, lambda: torch.tensor([0.0, 2.0]), lambda: own_margins(student, pairs, 0.1))

@@ -36,35 +36,36 @@ def test_partition_by_hand(student):
 
 @pytest.mark.points(1)
 def test_stage1_by_hand(ranks):
-    """Two ranks, three parameters: both get all new parameters, each keeps the state of its two.
+    """Two ranks, four parameters: both get all new parameters, each keeps the state of its two. The mean counts, not the sum.
 
-    zh: 两个 rank，三个参数：两边都得到全部新参数，各自只保留自己两个参数的状态。
+    zh: 两个 rank，四个参数：两边都得到全部新参数，各自只保留自己两个参数的状态。梯度取平均，不是求和。
     """
-    params = [torch.tensor([1.0, 2.0, 3.0]) for _ in range(2)]
-    grads = [torch.tensor([4.0, -1.0, 0.5]), torch.tensor([-2.0, -1.0, 0.5])]  # the mean: 1, -1, 0.5
+    params = [torch.tensor([1.0, 2.0, 3.0, 4.0]) for _ in range(2)]
+    # The mean: 1, -1, 0.5, -2.
+    grads = [torch.tensor([4.0, -1.0, 0.5, -4.0]), torch.tensor([-2.0, -1.0, 0.5, 0.0])]
     run = ranks(2, "stage1_step", per_rank(params), per_rank(grads), None, hyper())
-    for rank, averages in enumerate([[0.1, -0.1], [0.05, 0.0]]):
+    for rank, averages in enumerate([[0.1, -0.1], [0.05, -0.2]]):
         new_params, state = run.results[rank]
-        assert_close(new_params, torch.tensor([0.5, 2.5, 2.5]), message=f"parameters on rank {rank}")
+        assert_close(new_params, torch.tensor([0.5, 2.5, 2.5, 4.5]), message=f"parameters on rank {rank}")
         assert_close(state["exp_avg"], torch.tensor(averages), message=f"exp_avg on rank {rank}")
 
 
 @pytest.mark.points(1)
 def test_stage2_by_hand(ranks):
-    """Two layers of one and two parameters on two ranks: each layer is padded for itself.
+    """Two layers of two and four parameters on two ranks: each layer is cut up for itself.
 
-    zh: 两层，分别有 1 个和 2 个参数，分给两个 rank：每一层各自补齐。
+    zh: 两层，分别有 2 个和 4 个参数，分给两个 rank：每一层各自切分。
     """
-    layers = [[torch.tensor([1.0]), torch.tensor([2.0, 3.0])] for _ in range(2)]
+    layers = [[torch.tensor([1.0, 1.0]), torch.tensor([2.0, 3.0, 4.0, 5.0])] for _ in range(2)]
     grads = [
-        [torch.tensor([3.0]), torch.tensor([-1.0, 2.0])],
-        [torch.tensor([-1.0]), torch.tensor([-1.0, 0.0])],
+        [torch.tensor([3.0, 0.0]), torch.tensor([-1.0, 2.0, 0.0, 4.0])],
+        [torch.tensor([-1.0, 2.0]), torch.tensor([-1.0, 0.0, 2.0, 0.0])],
     ]
     backward = [grads[0].__getitem__, grads[1].__getitem__]
     run = ranks(2, "stage2_step", per_rank(layers), per_rank(backward), no_states(), hyper())
-    for rank, averages in enumerate([([0.1], [-0.1]), ([0.0], [0.1])]):
+    for rank, averages in enumerate([([0.1], [-0.1, 0.1]), ([0.1], [0.1, 0.2])]):
         new_layers, states = run.results[rank]
-        expected = [torch.tensor([0.5]), torch.tensor([2.5, 2.5])]
+        expected = [torch.tensor([0.5, 0.5]), torch.tensor([2.5, 2.5, 3.5, 4.5])]
         assert_close(new_layers, expected, message=f"layers on rank {rank}")
         found = [state["exp_avg"] for state in states]
         assert_close(found, [torch.tensor(each) for each in averages], message=f"exp_avg on rank {rank}")
@@ -87,20 +88,20 @@ class Scale:
 
 @pytest.mark.points(1)
 def test_stage3_by_hand(ranks):
-    """Two layers of three weights on two ranks: shards of two go in, shards of two come out.
+    """Two layers of four weights on two ranks: shards of two go in, shards of two come out.
 
-    zh: 两层，每层 3 个权重，分给两个 rank：传入长度为 2 的分片，返回长度为 2 的分片。
+    zh: 两层，每层 4 个权重，分给两个 rank：传入长度为 2 的分片，返回长度为 2 的分片。
     """
     shards = [
         [torch.tensor([2.0, -1.0]), torch.tensor([4.0, 5.0])],  # rank 0: the first two weights of each layer
-        [torch.tensor([3.0, 0.0]), torch.tensor([-6.0, 0.0])],  # rank 1: the third, and padding
+        [torch.tensor([3.0, 1.0]), torch.tensor([-6.0, 2.0])],  # rank 1: the other two
     ]
-    x = [torch.tensor([1.0, 1.0, 1.0]), torch.tensor([3.0, 1.0, -2.0])]
-    run = ranks(2, "stage3_step", per_rank(shards), [3, 3], no_states(), Scale(), per_rank(x), hyper())
-    # The mean input is 2, 1, -0.5. Times (4, 5, -6) it is the gradient of layer 0, times (2, -1, 3) of layer 1.
+    x = [torch.tensor([1.0, 1.0, 1.0, 1.0]), torch.tensor([3.0, 1.0, -2.0, 0.0])]
+    run = ranks(2, "stage3_step", per_rank(shards), [4, 4], no_states(), Scale(), per_rank(x), hyper())
+    # The mean input is 2, 1, -0.5, 0.5. Times (4, 5, -6, 2) it is the gradient of layer 0, times (2, -1, 3, 1) of layer 1.
     expected = [
         ([[1.5, -1.5], [3.5, 5.5]], [[0.8, 0.5], [0.4, -0.1]]),
-        ([[2.5, 0.0], [-5.5, 0.0]], [[0.3, 0.0], [-0.15, 0.0]]),
+        ([[2.5, 0.5], [-5.5, 1.5]], [[0.3, 0.1], [-0.15, 0.05]]),
     ]
     for rank, (weights, averages) in enumerate(expected):
         new_shards, states = run.results[rank]
@@ -129,5 +130,6 @@ def test_costs_of_no_stage(student):
     """
     found = student.costs(4, 2, 2)
     assert_close(found, {"parameters": 8.0, "gradients": 4.0, "optimizer": 24.0, "sent": 8.0})
-    with pytest.raises(ValueError):
-        student.costs(4, 2, 4)
+    for stage in (4, -1):
+        with pytest.raises(ValueError):
+            student.costs(4, 2, stage)

@@ -26,29 +26,28 @@ from autograder import check
 
 # %% [markdown]
 # Plain data parallelism copies everything to every GPU: parameters, gradients and, largest of all, the
-# optimiser's state. **ZeRO** (the *zero redundancy optimiser*) keeps the data parallelism and removes the
-# copies: each of `N` ranks owns one `N`-th and fetches the rest when it is needed.
+# optimiser's state. **ZeRO** (the *zero redundancy optimiser*) removes the copies: each of `N` ranks owns one
+# `N`-th and fetches the rest when it is needed.
 #
 # * `comm` connects the ranks: `comm.rank` is 0 to N-1, `comm.world_size` is N. Its collectives take and
 #   return 1-D tensors. Every rank must call the same ones in the same order.
-# * The parameters of a model, or of a layer, lie in one *flat* tensor `[n]`. `n` needn't be divisible by `N`,
-#   and may be smaller than `N`.
+# * Parameters lie in one *flat* tensor `[n]`; `N` needn't divide `n`, and may be larger.
 # * Each rank sees its own part of the batch. The gradient of a step is the **mean** over ranks.
-# * The optimiser is given: `adamw` makes one step on any flat tensor. `hyper` holds its keyword arguments.
-# * Whatever the stage, a step gives the numbers that one process without any sharding would get.
+# * `adamw`, given, makes one step on any flat tensor. `hyper` holds its keyword arguments.
+# * A step gives the numbers that one process without sharding would get.
 #
 # PyTorch's `parameters_to_vector` is not allowed.
 #
 # Source: Rajbhandari et al. 2020, [arXiv:1910.02054](https://arxiv.org/abs/1910.02054), sections 5 to 7.
 
 # %% [markdown] lang="zh"
-# 普通的数据并行在每张卡上都放一整份：参数、梯度，还有三者中最占地方的优化器状态。**ZeRO**（零冗余优化器）保留数据并行，去掉这些重复：`N` 个 rank 各管 `N` 分之一，其余的用到时再取。
+# 普通的数据并行在每张卡上都放一整份：参数、梯度，还有三者中最占地方的优化器状态。**ZeRO**（零冗余优化器）去掉这些重复：`N` 个 rank 各管 `N` 分之一，其余的用到时再取。
 #
 # * `comm` 把各个 rank 连在一起：`comm.rank` 取 0 到 N-1，`comm.world_size` 就是 N。它的集合通信收、发的都是一维张量。所有 rank 必须以相同的顺序调用相同的集合通信。
-# * 一个模型或一层的参数放在一个**扁平**张量 `[n]` 里。`n` 不一定能被 `N` 整除，也可能比 `N` 还小。
+# * 参数放在一个**扁平**张量 `[n]` 里。`n` 不一定能被 `N` 整除，也可能比 `N` 还小。
 # * 每个 rank 只看到批次中自己的那一份数据。一步的梯度是各 rank 梯度的**平均**。
-# * 优化器已经给出：`adamw` 对任意扁平张量走一步。`hyper` 是传给它的关键字参数。
-# * 无论哪个阶段，走一步得到的数都要与完全不切分的单进程训练一致。
+# * `adamw` 已经给出，对任意扁平张量走一步。`hyper` 是传给它的关键字参数。
+# * 走一步得到的数要与完全不切分的单进程训练一致。
 #
 # PyTorch 的 `parameters_to_vector` 不许用。
 #
@@ -120,15 +119,14 @@ def adamw(
 # %% [markdown]
 # ## 1. The flat padded partition
 #
-# Flatten each tensor row by row and join them in the order given: `n` numbers. Zeros **at the very end** fill
-# up `N` shards of `ceil(n / N)` numbers each. Shard `r` is the `r`-th run of neighbours. It may cut through a
-# tensor, because AdamW treats every element alone. So 5 numbers on 4 ranks make shards of 2, and rank 3 has
-# nothing but padding.
+# Flatten each tensor row by row, join them in order, and fill up with zeros **at the very end** to `N` shards
+# of `ceil(n / N)` numbers. Shard `r` is the `r`-th run of neighbours; it may cut through a tensor. So 5
+# numbers on 4 ranks make shards of 2, and rank 3 has nothing but padding.
 
 # %% [markdown] lang="zh"
 # ## 1. 补齐后的扁平切分
 #
-# 每个张量逐行展平，按给定的先后顺序相接，共 `n` 个数。**最末尾**补 0，凑成 `N` 个分片，每个分片 `ceil(n / N)` 个数。第 `r` 个分片就是第 `r` 段相邻的数。分片的边界可以落在某个张量的中间，这没有关系：AdamW 对每个元素都是单独处理的。例如 5 个数分给 4 个 rank，每个分片 2 个数，rank 3 拿到的全是补齐的 0。
+# 每个张量逐行展平，按先后顺序相接，再在**最末尾**补 0，凑成 `N` 个分片，每个分片 `ceil(n / N)` 个数。第 `r` 个分片就是第 `r` 段相邻的数，边界可以落在某个张量的中间。例如 5 个数分给 4 个 rank，每个分片 2 个数，rank 3 拿到的全是补齐的 0。
 
 # %%
 class FlatPartition:
@@ -159,7 +157,7 @@ check("distributed/zero")
 #
 # Every rank still has all parameters and all gradients, but it runs the optimiser on its own shard only, and
 # keeps the state of that shard only. The ranks communicate exactly twice: one reduce-scatter, then one
-# all-gather, each over the padded flat tensor. (Where `N` is 1 you may leave communication out.)
+# all-gather, each over the padded flat tensor. (Where `N` is 1 you may leave them out.)
 
 # %% [markdown] lang="zh"
 # ## 2. 阶段 1：切分优化器状态
@@ -170,14 +168,14 @@ check("distributed/zero")
 def stage1_step(
     comm: Comm, params: Tensor, grads: Tensor, state: State | None, hyper: dict[str, Any]
 ) -> tuple[Tensor, State]:
-    """One training step of ZeRO stage 1 on one rank (section 5.1 of the paper).
+    """One step of ZeRO stage 1 on one rank (section 5.1 of the paper).
 
     Args:
-        params: all parameters, [n].
-        grads: this rank's gradient, [n].
+        params: all, [n].
+        grads: this rank's, [n].
         state: of this rank's shard, averages [ceil(n / N)].
 
-    Returns: all parameters after the step, [n], and the new state of this rank's shard.
+    Returns: all new parameters [n], and the new state of this rank's shard.
     """
     raise NotImplementedError("stage1_step")
 
@@ -188,19 +186,18 @@ check("distributed/zero")
 # ## 3. Stage 2: sharded gradients
 #
 # Stage 2 reduces the gradient *while* the backward pass runs, and keeps only its own shard. The model comes
-# as `L` layers, and **each layer is padded and partitioned for itself**.
+# as `L` layers, **each padded and partitioned for itself**.
 #
-# `backward(i)` runs the backward pass of layer `i` and returns this rank's gradient. Call it once for each
-# layer, from the last to the first, and reduce-scatter a layer's gradient **before** you call it for the
-# next. Let go of the full gradient then: that is what saves the memory. Each layer also has one all-gather,
-# in the loop or after it.
+# `backward(i)` returns this rank's gradient of layer `i`. Call it once for each layer, from the last to the
+# first, and reduce-scatter a layer's gradient, and let go of it, **before** you ask for the next. Each layer
+# also has one all-gather, in the loop or after it.
 
 # %% [markdown] lang="zh"
 # ## 3. 阶段 2：切分梯度
 #
-# 阶段 2 在反向传播**进行当中**就归约梯度，只留自己的分片。模型是 `L` 层的列表，**每一层各自补齐、各自切分**。
+# 阶段 2 在反向传播**进行当中**就归约梯度，只留自己的分片。模型分成 `L` 层，**每一层各自补齐、各自切分**。
 #
-# `backward(i)` 执行第 `i` 层的反向传播，返回本 rank 的梯度。每层恰好调用一次，从最后一层到第一层；一层的梯度必须**先** reduce-scatter，然后才能为下一层调用它。归约之后就放掉完整的梯度，省显存靠的正是这一步。每层还有一次 all-gather，放在循环里还是循环之后都可以。
+# `backward(i)` 返回本 rank 上第 `i` 层的梯度。每层恰好调用一次，从最后一层到第一层；一层的梯度要**先** reduce-scatter 并放掉，然后才能去要下一层的。每层还有一次 all-gather，放在循环里还是循环之后都可以。
 
 # %%
 def stage2_step(
@@ -210,14 +207,14 @@ def stage2_step(
     states: Sequence[State | None],
     hyper: dict[str, Any],
 ) -> tuple[list[Tensor], list[State]]:
-    """One training step of ZeRO stage 2 on one rank (section 5.2).
+    """One step of ZeRO stage 2 on one rank (section 5.2).
 
     Args:
-        layers: the parameters of each layer, [n_i].
+        layers: their parameters, [n_i].
         backward: layer index -> this rank's gradient, [n_i].
         states: of this rank's shard of each layer, averages [ceil(n_i / N)].
 
-    Returns: the layers after the step and the new states, both in the order of `layers`.
+    Returns: the new layers and states, both in the order of `layers`.
     """
     raise NotImplementedError("stage2_step")
 
@@ -229,19 +226,19 @@ check("distributed/zero")
 #
 # Now parameters, too, exist only as shards. A layer's weights are gathered just before it runs and let go
 # right after: in the forward pass, and **once more** in the backward pass. At no time does a rank hold the
-# full weights, or the full gradients, of more than two layers. One test runs a model that is larger than the
+# full weights, or the full gradients, of more than two layers: one test runs a model that is larger than the
 # memory it may use.
 #
 # The order: for each layer, first to last: all-gather, forward. Then the loss gradient. Then for each layer,
-# last to first: all-gather, backward, reduce-scatter. Nothing else is sent: the updated shards stay where
-# they are. A model's `weights` are the `n_i` numbers of layer `i`, without padding.
+# last to first: all-gather, backward, reduce-scatter. Nothing else is sent. A model's `weights` are the `n_i`
+# numbers of layer `i`, without padding.
 
 # %% [markdown] lang="zh"
 # ## 4. 阶段 3：切分参数
 #
-# 现在连参数也只以分片的形式存在。一层的权重在这层运行之前才收集，用完立刻放掉：前向时一次，反向时**再一次**。任何时刻，一个 rank 手里最多有两层的完整权重，完整梯度也一样。有一项测试的模型比允许使用的内存还要大。
+# 现在连参数也只以分片的形式存在。一层的权重在这层运行之前才收集，用完立刻放掉：前向时一次，反向时**再一次**。任何时刻，一个 rank 手里最多有两层的完整权重，完整梯度也一样：有一项测试的模型比允许使用的内存还要大。
 #
-# 顺序：从第一层到最后一层，每层先 all-gather，再前向；然后求损失的梯度；再从最后一层到第一层，每层先 all-gather，再反向，再 reduce-scatter。除此之外不再通信：更新后的分片留在原处。传给模型的 `weights` 是第 `i` 层的 `n_i` 个数，不含补齐的部分。
+# 顺序：从第一层到最后一层，每层先 all-gather，再前向；然后求损失的梯度；再从最后一层到第一层，每层先 all-gather，再反向，再 reduce-scatter。除此之外不再通信。传给模型的 `weights` 是第 `i` 层的 `n_i` 个数，不含补齐的部分。
 
 # %%
 class Model(Protocol):
@@ -266,15 +263,14 @@ def stage3_step(
     x: Tensor,
     hyper: dict[str, Any],
 ) -> tuple[list[Tensor], list[State]]:
-    """One training step of ZeRO stage 3 on one rank (section 5.3).
+    """One step of ZeRO stage 3 on one rank (section 5.3).
 
     Args:
         shards: this rank's shard of each layer, [ceil(n_i / N)], padding included.
-        sizes: n_i, the number of weights of each layer.
-        states: one for each shard.
-        x: the input of the first layer, this rank's part of the batch.
+        sizes: n_i.
+        x: this rank's part of the batch, the input of the first layer.
 
-    Returns: the shards after the step and their states, both in the order of the layers.
+    Returns: the new shards and states, both in the order of the layers.
     """
     raise NotImplementedError("stage3_step")
 
@@ -284,31 +280,30 @@ check("distributed/zero")
 # %% [markdown]
 # ## 5. What each stage costs
 #
-# In mixed precision a parameter takes 2 bytes (float16), its gradient 2, and the optimiser's state
-# `optimizer_bytes`: for Adam 12, three float32 numbers. Stage 0 is plain data parallelism. Stage 1 divides
-# the optimiser's state by `N`, stage 2 also the gradients, stage 3 also the parameters.
+# A parameter takes 2 bytes (float16), its gradient 2, and the optimiser's state `optimizer_bytes`: for Adam 12,
+# three float32 numbers. Stage 0 is plain data parallelism. Stage 1 divides the state by `N`, stage 2 also the
+# gradients, stage 3 also the parameters.
 #
-# Float16 crosses the network: in stage 0 an all-reduce of the gradients, else what questions 2 to 4 send,
-# counted as `Comm` does. Ignore padding and activations, and don't round.
+# What is sent is float16: in stage 0 an all-reduce of the gradients, else what questions 2 to 4 send, counted
+# as `Comm` does. Ignore padding and activations, and don't round.
 
 # %% [markdown] lang="zh"
 # ## 5. 各阶段的代价
 #
-# 混合精度训练中，每个参数占 2 字节（float16），梯度 2 字节，优化器状态 `optimizer_bytes` 字节：用 Adam 时是 12，即三个 float32 数。阶段 0 就是普通的数据并行。阶段 1 把优化器状态除以 `N`，阶段 2 再把梯度除以 `N`，阶段 3 连参数也除以 `N`。
+# 每个参数占 2 字节（float16），梯度 2 字节，优化器状态 `optimizer_bytes` 字节：用 Adam 时是 12，即三个 float32 数。阶段 0 就是普通的数据并行。阶段 1 把优化器状态除以 `N`，阶段 2 再把梯度除以 `N`，阶段 3 连参数也除以 `N`。
 #
 # 在网络上传输的是 float16：阶段 0 对梯度做一次 all-reduce，其余阶段的通信同第 2 至 4 题，计数方法同 `Comm`。补齐和激活值忽略不计，结果不要取整。
 
 # %%
 def costs(num_params: int, world_size: int, stage: int, optimizer_bytes: int = 12) -> dict[str, float]:
-    """The memory that one rank needs for model states, and what it sends in one training step.
+    """The bytes that one rank holds, and that it sends in one step.
 
     Args:
-        num_params: the number of parameters of the model.
         world_size: N.
         stage: 0, 1, 2 or 3; any other is a ValueError.
-        optimizer_bytes: of optimiser state, for each parameter.
+        optimizer_bytes: for each parameter.
 
-    Returns: "parameters", "gradients", "optimizer": bytes that a rank holds; "sent": bytes that it sends.
+    Returns: "parameters", "gradients", "optimizer": what it holds; "sent".
     """
     raise NotImplementedError("costs")
 

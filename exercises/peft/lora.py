@@ -160,16 +160,18 @@ check("peft/lora")
 # `"0.q_proj"` fits `layers.0.q_proj`. Replace every `nn.Linear` that some target fits by a `LoRALinear`
 # around it. Modules of other types stay, whatever their name.
 #
-# Freeze every parameter of the model, so that only the adapters train. Return the dotted names of the
-# replaced modules in the order of `model.named_modules()`, each once. Raise `ValueError` when a target fits
-# no `nn.Linear`, and then change nothing.
+# Freeze every parameter of the model, so that only the adapters train. A new layer is in the mode, training
+# or evaluation, of the layer it replaces (peft's are in training mode until somebody calls `eval()`); no other
+# module's mode changes. Return the dotted names of the replaced modules in the order of
+# `model.named_modules()`, each once. Raise `ValueError` when a target fits no `nn.Linear`, and then change
+# nothing.
 
 # %% [markdown] lang="zh"
 # ## 3. 把适配器装进模型
 #
 # 目标名与模块匹配，是指它等于模块的点分全名（即 `model.named_modules()` 给出的名字），或者等于全名里某个点之后的部分：`"q_proj"` 匹配 `q_proj` 和 `layers.0.q_proj`，但不匹配 `layers.0.xq_proj`；`"0.q_proj"` 匹配 `layers.0.q_proj`。凡是有目标名匹配的 `nn.Linear`，都换成包着它的 `LoRALinear`。其他类型的模块，不管叫什么都不动。
 #
-# 冻结模型的全部参数，只留适配器可训练。按 `model.named_modules()` 的顺序返回被替换模块的点分全名，每个只列一次。如果某个目标名匹配不到任何 `nn.Linear`，抛出 `ValueError`，并且什么都不改。
+# 冻结模型的全部参数，只留适配器可训练。新的层与被替换的层处于同一模式（训练或评估；peft 里新的层总是训练模式，直到有人调用 `eval()`），其他模块的模式不变。按 `model.named_modules()` 的顺序返回被替换模块的点分全名，每个只列一次。如果某个目标名匹配不到任何 `nn.Linear`，抛出 `ValueError`，并且什么都不改。
 
 # %%
 def inject_lora(

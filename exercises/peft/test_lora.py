@@ -41,26 +41,55 @@ def test_layer_holds_the_right_tensors(student, build):
     assert training == {"lora_A", "lora_B"}, f"these require a gradient: {sorted(training)}"
 
 
-@pytest.mark.points(1)
-def test_forward_and_merge_by_hand(student, build):
-    """One input, one output, rank 1: 2 x + 1 + 10 * (3 * 0.5) x, and merging puts 17 in place of 2.
+@pytest.mark.points(0.5)
+def test_starts_as_its_base(student, build):
+    """A new layer gives exactly what its base gives: nothing was learned yet.
 
-    zh: 一个输入、一个输出、秩为 1：2 x + 1 + 10 * (3 * 0.5) x；合并后权重由 2 变为 17。
+    zh: 新建的层与 base 的输出完全相同：它还什么都没学到。
     """
-    layer = student.LoRALinear(build("torch.nn.Linear", 1, 1), 1, 10.0)
+    base = build("torch.nn.Linear", 4, 3)
+    layer = student.LoRALinear(base, 2, 6.0)
+    x = torch.tensor([[1.0, -2.0, 3.0, 0.5]])
+    assert_close(layer(x), base(x))
+
+
+def small_layer(student, build, r, alpha, lora_A, lora_B):
+    """One input, one output: 2 x + 1, and an adapter with these numbers beside it."""
+    layer = student.LoRALinear(build("torch.nn.Linear", 1, 1), r, alpha)
     layer.load_state_dict(
         {
             "base.weight": torch.tensor([[2.0]]),
             "base.bias": torch.tensor([1.0]),
-            "lora_A": torch.tensor([[0.5]]),
-            "lora_B": torch.tensor([[3.0]]),
-        }
+            "lora_A": torch.tensor(lora_A),
+            "lora_B": torch.tensor(lora_B),
+        },
+        strict=False,
     )
+    return layer
+
+
+@pytest.mark.points(1)
+def test_forward_by_hand(student, build):
+    """One input, one output, rank 2, alpha 10: 2 x + 1 + 10 / 2 * (3 * 0.5 - 1 * 1) x.
+
+    zh: 一个输入、一个输出、秩为 2、alpha 为 10：2 x + 1 + 10 / 2 * (3 * 0.5 - 1 * 1) x。
+    """
+    layer = small_layer(student, build, 2, 10.0, [[0.5], [1.0]], [[3.0, -1.0]])
+    assert_close(layer(torch.tensor([[1.0], [-2.0]])), torch.tensor([[5.5], [-8.0]]))
+
+
+@pytest.mark.points(0.5)
+def test_merge_by_hand(student, build):
+    """Rank 1 and alpha 1: merging puts 2 + 3 * 0.5 in place of 2, and unmerging puts 2 back.
+
+    zh: 秩和 alpha 都为 1：合并后权重由 2 变为 2 + 3 * 0.5，取消合并后变回 2。
+    """
+    layer = small_layer(student, build, 1, 1.0, [[0.5]], [[3.0]])
     x = torch.tensor([[1.0], [-2.0]])
-    assert_close(layer(x), torch.tensor([[18.0], [-33.0]]), message="before merging")
+    before = layer(x).detach()
     layer.merge()
-    assert_close(layer.state_dict()["base.weight"], torch.tensor([[17.0]]), message="the merged weight")
-    assert_close(layer(x), torch.tensor([[18.0], [-33.0]]), message="after merging")
+    assert_close(layer.state_dict()["base.weight"], torch.tensor([[3.5]]), message="the merged weight")
+    assert_close(layer(x), before, message="the outputs after merging")
     layer.unmerge()
     assert_close(layer.state_dict()["base.weight"], torch.tensor([[2.0]]), message="the unmerged weight")
 
@@ -73,12 +102,9 @@ def test_inject_into_a_sequence(student, build):
     """
     layers = [build("torch.nn.Linear", 3, 3) for _ in range(12)]
     model = build("torch.nn.Sequential", *layers)
-    x = torch.randn(2, 3)
-    before = model(x).detach()
     assert student.inject_lora(model, ["1"], 2, 6.0) == ["1"]
     adapters = sorted(name for name in model.state_dict() if "lora_" in name)
     assert adapters == ["1.lora_A", "1.lora_B"], f"adapters found: {adapters}"
-    assert_close(model(x), before, message="new adapters change nothing")
 
 
 @pytest.mark.points(1)

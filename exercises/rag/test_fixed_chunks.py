@@ -51,7 +51,7 @@ def test_sentence_windows(student):
     """
     chunks = chunks_of(student.pack_spans("aaaa.bb.ccc.dd.", [(0, 5), (5, 8), (8, 12), (12, 15)], 8, 4))
     assert chunks == [(0, 8, "aaaa.bb."), (5, 12, "bb.ccc."), (8, 15, "ccc.dd.")]
-    chunks = chunks_of(student.sentence_chunks("一二三。四五。六七八九。", 7, 3))
+    chunks = chunks_of(student.pack_spans("一二三。四五。六七八九。", [(0, 4), (4, 7), (7, 12)], 7, 3))
     assert chunks == [(0, 7, "一二三。四五。"), (7, 12, "六七八九。")], (
         "'四五。' fits the overlap of 3, but not beside the next sentence: 3 + 5 is over 7"
     )
@@ -64,7 +64,7 @@ def test_recursive(student):
     zh: 先在空行处断开，只有太长的段落才在空格处断开。
     """
     text = "a b\n\nccc ddd eee\n\nf"
-    chunks = chunks_of(student.recursive_chunks(text, 8, 0, ["\n\n", " "]))
+    chunks = chunks_of(student.recursive_chunks(text, 9, 0, ["\n\n", " "]))
     assert chunks == [(0, 5, "a b\n\n"), (5, 13, "ccc ddd "), (13, 18, "eee\n\n"), (18, 19, "f")]
 
 

@@ -1,22 +1,21 @@
 # %% [markdown]
-# A retriever doesn't index books, it indexes passages of a few hundred tokens. A *chunker* cuts a text into
-# such passages. You write those that need no model: windows of characters, tokens and sentences, and the
-# recursive splitter that most RAG systems start from.
+# A retriever indexes passages of a few hundred tokens. A *chunker* cuts a text into them. You write those that
+# need no model: windows of characters, tokens and sentences, and the recursive splitter.
 #
 # * **Chunk.** A tuple `(start, end, chunk_text)` with `chunk_text == text[start:end]`, so that an answer can
 #   cite its place. Offsets and sizes count **code points**, as `len` does, never bytes. Nothing is stripped.
-# * **Order.** Chunks come in the order of the text. Each ends later than the one before: a chunk that lies
-#   wholly inside the previous one is left out. An empty text has no chunks.
-# * **Size and overlap.** No chunk is over `size`; neighbours share at most `overlap`. Without overlap the
-#   chunks joined are the text. The last chunk may be short. `ValueError` if `size < 1`, `overlap < 0` or
-#   `overlap >= size`.
+# * **Order.** Each chunk ends later than the one before: one that lies wholly inside it is left out. An empty
+#   text has no chunks.
+# * **Size and overlap.** No chunk is over `size`; neighbours share at most `overlap`, and lose nothing between
+#   them. `ValueError` if `size < 1`, `overlap < 0` or `overlap >= size`.
 
 # %% [markdown] lang="zh"
-# 检索器索引的不是整本书，而是几百个词元的段落。**分块器**（chunker）负责把文本切成这样的段落。本题要写的是不依赖模型的几种：按字符、按词元、按句子的滑动窗口，以及大多数 RAG 系统起步时用的递归切分。
+# 检索器索引的是几百个词元的段落。**分块器**（chunker）负责把文本切成这样的段落。本题要写的是不依赖模型的几种：按字符、按词元、按句子的滑动窗口，以及递归切分。
 #
 # * **块。** 三元组 `(start, end, chunk_text)`，且 `chunk_text == text[start:end]`，回答问题时才好注明出处。偏移和长度一律按**码位**计，也就是 `len` 数的单位，而不是字节。不做任何去空白处理。
-# * **顺序。** 块按原文顺序排列，每一块都比前一块结束得更晚：完全落在前一块里面的块不输出。空文本没有块。
-# * **大小与重叠。** 任何块都不超过 `size`；相邻块至多共享 `overlap`。没有重叠时，各块拼起来就是原文。最后一块可以短。`size < 1`、`overlap < 0` 或 `overlap >= size` 时抛出 `ValueError`。
+# * **顺序。** 每一块都比前一块结束得更晚：完全落在前一块里面的块不输出。空文本没有块。
+# * **大小与重叠。** 任何块都不超过 `size`；相邻块至多共享 `overlap`，中间不丢任何内容。`size < 1`、`overlap < 0` 或 `overlap >= size` 时抛出 `ValueError`。
+
 
 # %%
 import re
@@ -46,11 +45,8 @@ def character_chunks(text: str, size: int, overlap: int = 0) -> list[Chunk]:
     """Cut a text into windows of characters.
 
     Args:
-        text: any text.
-        size: characters in a chunk; the last may have fewer.
-        overlap: characters that a chunk shares with the one before.
-    Returns: chunks `(start, end, text[start:end])`.
-    Raises: ValueError for a size or an overlap out of range.
+        size: of a chunk, in characters; the last may be shorter.
+        overlap: what a chunk shares with the one before.
     Source: Lewis et al. 2020, https://arxiv.org/abs/2005.11401, section 3 (passages of 100 words).
     """
     # BEGIN SOLUTION
@@ -70,14 +66,14 @@ def character_chunks(text: str, size: int, overlap: int = 0) -> list[Chunk]:
 
 # %% [markdown]
 # ## 2. Token windows
-# A model's limit is in tokens, so count tokens. `tokenize`, called **once** on the whole text, gives the span
-# `(start, end)` of each token; starts never decrease. There may be **gaps** between spans (many tokenisers
-# drop spaces), and several tokens may have the **same** or an empty span (the bytes of one rare character).
+# A model's limit is in tokens. `tokenize`, called **once** on the whole text, gives the span `(start, end)` of
+# each token; starts never decrease. There may be **gaps** between spans (dropped spaces), and several tokens
+# may have the **same** or an empty span (the bytes of one rare character).
 #
 # So that nothing is lost, token `k` *owns* the text from its start up to the start of token `k + 1`. The
 # first token also owns what lies before it, the last what lies after it. Windows are those of question 1, of
-# tokens this time; a chunk is all the text that a window's tokens own. Skip a window whose text is empty or
-# ends no later than the chunk before. No tokens, no chunks.
+# tokens; a chunk is all that a window's tokens own. Skip a window whose text is empty or ends no later than
+# the chunk before. No tokens, no chunks.
 
 # %% [markdown] lang="zh"
 # ## 2. 词元窗口
@@ -94,9 +90,7 @@ def token_chunks(
 
     Args:
         tokenize: text -> the span of each token.
-        size: tokens in a window.
-        overlap: tokens that a window shares with the one before.
-    Returns: chunks, their offsets in characters.
+        size, overlap: of a window, in tokens.
     """
     # BEGIN SOLUTION
     if size < 1 or not 0 <= overlap < size:
@@ -120,19 +114,17 @@ def token_chunks(
 
 # %% [markdown]
 # ## 3. Sentences
-# Cut a text into sentences. A sentence ends after a **tail**: a character of `ALWAYS_ENDS` or `MAY_END`, with
-# all characters of these two and of `CLOSERS` that follow it without a break. So `？！`, `……` and `。”` are one
-# tail each.
+# A sentence ends after a **tail**: a character of `ALWAYS_ENDS` or `MAY_END`, with all characters of these two
+# and of `CLOSERS` that follow it without a break. So `？！`, `……` and `。”` are one tail each.
 #
 # * A tail that holds a character of `ALWAYS_ENDS` ends the sentence wherever it stands.
 # * Any other ends it only before whitespace (`str.isspace`) or at the end of the text: `3.14` stays whole.
 #
-# Whitespace after the tail belongs to the sentence it ends. What is left after the last end is a sentence,
-# too.
+# Whitespace after the tail belongs to the sentence it ends. What is left at the end is a sentence, too.
 
 # %% [markdown] lang="zh"
 # ## 3. 句子
-# 把文本切成句子。句子在一个**句尾**之后结束。句尾是一个属于 `ALWAYS_ENDS` 或 `MAY_END` 的字符，连同紧跟在后面、连续不断的所有属于 `ALWAYS_ENDS`、`MAY_END`、`CLOSERS` 的字符。所以 `？！`、`……`、`。”` 各是一个句尾。
+# 句子在一个**句尾**之后结束。句尾是一个属于 `ALWAYS_ENDS` 或 `MAY_END` 的字符，连同紧跟在后面、连续不断的所有属于 `ALWAYS_ENDS`、`MAY_END`、`CLOSERS` 的字符。所以 `？！`、`……`、`。”` 各是一个句尾。
 #
 # * 句尾里只要有 `ALWAYS_ENDS` 中的字符，无论在哪里都结束句子。
 # * 否则，只有后面是空白（`str.isspace`）或者文本结束，才算句子结束：`3.14` 不会被切开。
@@ -144,7 +136,7 @@ def token_chunks(
 def sentence_spans(text: str) -> list[Span]:
     """The sentences of a text, Chinese and English mixed.
 
-    Returns: spans `(start, end)` without gaps, from 0 to `len(text)`. An empty list for an empty text.
+    Returns: spans without gaps, from 0 to `len(text)`; none for an empty text.
     """
     # BEGIN SOLUTION
     ends = re.escape(ALWAYS_ENDS + MAY_END)
@@ -167,13 +159,13 @@ def sentence_spans(text: str) -> list[Span]:
 
 # %% [markdown]
 # ## 4. Pack pieces into chunks
-# Fill chunks with whole pieces of a text (sentences, say) that lie one after the other without gaps:
+# Fill chunks with whole pieces of a text, say sentences, that follow one another without gaps:
 #
-# * Take pieces while they fit in `size`. When the next one doesn't fit, emit the chunk. Then drop pieces from
-#   its **front** until the rest is at most `overlap` long **and** leaves room for the next piece; the new
-#   chunk begins with that rest.
-# * A piece longer than `size` is cut by `character_chunks(…, size, overlap)`, with offsets into `text`. It is
-#   never mixed with others: the chunk being filled is emitted before it, and a new one begins empty after it.
+# * Take pieces while they fit in `size`. When the next one doesn't, emit the chunk. Then drop pieces from its
+#   **front** until the rest is at most `overlap` long **and** leaves room for the next piece; the new chunk
+#   begins with that rest.
+# * A piece longer than `size` is cut by `character_chunks(…, size, overlap)`, with offsets into `text`. The
+#   chunk being filled is emitted before it, and a new one begins empty after it.
 
 # %% [markdown] lang="zh"
 # ## 4. 把片段装进块
@@ -188,10 +180,8 @@ def pack_spans(text: str, spans: Sequence[Span], size: int, overlap: int = 0) ->
     """Fill chunks with whole pieces of a text.
 
     Args:
-        text: the source of the offsets.
         spans: the pieces, each beginning where the one before ends; the first may begin anywhere.
-        size: characters in a chunk at most.
-        overlap: characters that a chunk shares with the one before at most.
+        size, overlap: of a chunk, at most, in characters.
     Source: the merging rule of LangChain's text splitters.
     """
     # BEGIN SOLUTION
@@ -235,7 +225,7 @@ def sentence_chunks(text: str, size: int, overlap: int = 0) -> list[Chunk]:
 #   to right without overlapping. It stays at the end of its piece.
 # * Neighbouring pieces of at most `size` are packed as in question 4, each such run by itself.
 # * A piece longer than `size` ends the run. It is cut in the same way by the separators **after** the one
-#   used, and its chunks take its place, without overlap across its two borders.
+#   used, and nothing overlaps across its two borders.
 # * Where no separator is left, or none occurs, the text is cut by `character_chunks`.
 
 # %% [markdown] lang="zh"

@@ -61,7 +61,7 @@ def inject_lora(model, targets, r, alpha, dropout=0.0):
         if any(fits(n, t) for t in targets):
             *path, last = n.split(".")
             parent = model.get_submodule(".".join(path))
-            setattr(parent, last, LoRALinear(m, r, alpha, dropout))
+            setattr(parent, last, LoRALinear(m, r, alpha, dropout).train(m.training))
             done.append(n)
     return done
 

@@ -64,7 +64,7 @@ def inject_lora(model, targets, r, alpha, dropout=0.0):
         raise ValueError("not found: " + ", ".join(".".join(w) for w in missing))
     model.requires_grad_(False)
     for name in hits:
-        model.set_submodule(name, LoRALinear(hits[name], r, alpha, dropout))
+        model.set_submodule(name, LoRALinear(hits[name], r, alpha, dropout).train(hits[name].training))
     return list(hits)
 
 

@@ -135,3 +135,21 @@ def test_delta_and_initialisation() -> None:
     torch.testing.assert_close(ours.lora_A.std(), their_A.std(), rtol=0.05, atol=0.0)
     nn.init.normal_(their_B)
     torch.testing.assert_close(lora.lora_delta(their_A, their_B, alpha), theirs.get_delta_weight("default"))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_modes(training: bool) -> None:
+    """Ours take over the mode of the layer they replace; peft's begin in training mode, whatever the model does."""
+    from peft import LoraConfig, get_peft_model
+
+    lora = load_reference("peft/lora")
+    ours, base = Model().train(training), Model().train(training)
+    lora.inject_lora(ours, ["q_proj"], 2, 5.0, 0.5)
+    assert {module.training for module in ours.modules()} == {training}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = get_peft_model(
+            base, LoraConfig(target_modules=["q_proj"], r=2, lora_alpha=5, lora_dropout=0.5)
+        )
+    adapted = theirs.base_model.model.get_submodule("layers.0.q_proj")
+    assert adapted.training and adapted.base_layer.training is training

@@ -75,7 +75,7 @@ def inject_lora(model, targets, r, alpha, dropout=0.0):
     for parent, name, child, _ in places:
         if id(child) not in done:
             done.add(id(child))
-            parent._modules[name] = LoRALinear(child, r, alpha, dropout)
+            parent._modules[name] = LoRALinear(child, r, alpha, dropout).train(child.training)
     return names
 
 

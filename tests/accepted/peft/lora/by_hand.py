@@ -76,6 +76,7 @@ def inject_lora(model, targets, r, alpha, dropout=0.0):
     chosen = [name for name in linear if pattern.match(name)]
     new = {name: LoRALinear(model.get_submodule(name), r, alpha, dropout) for name in chosen}
     for name, layer in new.items():
+        layer.train(layer.base.training)
         model.set_submodule(name, layer)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.rsplit(".", 1)[-1] in ("lora_A", "lora_B"))
