@@ -123,7 +123,7 @@ class ExerciseChecks:
     @cached_property
     def reference(self) -> tuple[dict[str, Ending], dict[str, Observation]]:
         endings, behaviour = self._observe(self.solution, self.cases, took=self._took)
-        self.confined.diagnostician.known[REFERENCE] = behaviour
+        self.confined.diagnostician.learn(REFERENCE, behaviour)
         return endings, behaviour
 
     @cached_property
@@ -199,7 +199,7 @@ class ExerciseChecks:
                 problems.append(str(error))
                 continue
             touched += self._questions_of(sources[mistake.name])
-            self.confined.diagnostician.known[mistake.name] = self._variant(mistake, sources[mistake.name])
+            self.confined.diagnostician.learn(mistake.name, self._variant(mistake, sources[mistake.name]))
         for mistake in mistakes:
             if mistake.name in sources:
                 problems += self._misconception(mistake)

@@ -1,15 +1,33 @@
 """Which known mistake is this? The one whose outputs, on the failing test's inputs, are the student's outputs.
 
-Each misconception of an exercise is an edit of its reference. Run under the same test in the same kind of confined
-process, it leaves a trace: every operation the test asked of it, with the result. A student whose trace is the same made
-the same mistake, however differently their code is written.
+Each misconception of an exercise is an edit of its reference. Run under the same test in the same way, it leaves a
+trace: every operation the test asked of it, with the result. A student whose trace is the same made the same mistake,
+however differently their code is written. One engine serves everybody: at grading all tests are compared, with traces of
+confined processes; where the solutions are not at hand, the public tests, with the traces that `autograder build` wrote
+down.
+
+A misconception explains a failing test if it fails it in the same way after the same answers. Equal answers can also be
+chance, so that is believed only if
+
+* the student fails the test that catches the misconception, and fails it everywhere as the misconception does; and
+* a *wrong* answer (another one than the reference's) shows it, from an operation that is known to work. An answer that is
+  empty, constant, or an argument given back unchanged says little: whoever answers everything with an empty list also
+  answers so where a certain mistake leaves the list empty. Such an answer counts only if the same operation gave a better
+  one elsewhere, in a test that it explains or in one that the student passes.
+
+An exception, a test that ran out of time or memory, and an answer of an operation that is not known to work, can have
+many causes. They count only if all that fails agrees: the student fails exactly what the misconception fails, each test
+after the same answers.
+
+A test that several misconceptions explain has the name of the one that explains most tests; of those, of the one that
+the fewest other tests speak against. Where that leaves two, it has no name.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,14 +42,23 @@ REFERENCE = ""  # the name of the variant that is no mistake
 SCALE = 1e-4  # two outputs are the same if they differ by less than this, relative to their size
 WITHOUT_VALUES = (Outcome.MEMORY, Outcome.TIMEOUT)  # outcomes that end a trace before its telling value
 SILENT = (Outcome.PASSED, Outcome.NOT_IMPLEMENTED)  # outcomes that call for no diagnosis
+UNINFORMATIVE = (0, 1, "", b"")  # what a function answers that does nothing
 
 
 @dataclass(frozen=True)
 class Observation:
-    """How one test went for one program: the outcome, and what the program answered on the way."""
+    """How one test went for one program: the outcome, and what the program answered on the way.
+
+    Of the reference and of misconceptions also:
+
+    works: the operations that gave an answer which is not empty, constant or an argument.
+    wrong: the operations that gave another answer than the reference's, and no exception.
+    """
 
     outcome: Outcome
     trace: Sequence[Call]
+    works: frozenset[str] = frozenset()
+    wrong: frozenset[str] = frozenset()
 
 
 # All observations of one program: test name -> observation.
@@ -53,23 +80,36 @@ class Diagnostician:
     def behaviour(self, name: str) -> Behaviour:
         """How the reference, or a misconception, goes through all tests."""
         if name not in self.known:
-            self.known[name] = self.observe(name)
+            self.learn(name, self.observe(name))
         return self.known[name]
 
+    def learn(self, name: str, behaviour: Behaviour) -> None:
+        """Keep how a variant went through the tests."""
+        reference = self.behaviour(REFERENCE) if name != REFERENCE else {}
+        self.known[name] = {test: _assessed(seen, reference.get(test)) for test, seen in behaviour.items()}
+
     def diagnose(self, student: Behaviour) -> dict[str, str]:
-        """Failing test -> misconception. A test that several explain goes to the one that explains most of them."""
+        """Failing test -> misconception."""
         failing = {name for name, seen in student.items() if seen.outcome not in SILENT and seen.trace}
         functions = {function_of(name) for name in failing}
         # Whoever passes the test that catches a mistake has not made it: that variant need not be run.
         candidates = [name for name, test in self.caught.items() if test in functions]
-        explained = {name: self._explained(student, failing, name) for name in candidates}
-        candidates.sort(key=lambda name: -len(explained[name]))  # stable: the first listed wins a tie
-        return {test: name for name in reversed(candidates) for test in explained[name]}
+        ranks: dict[
+            str, dict[str, tuple[int, int]]
+        ] = {}  # test -> misconception -> how well it does, smaller is better
+        for name in candidates:
+            explained, against = self._explained(student, failing, name)
+            for test in explained:
+                ranks.setdefault(test, {})[name] = (-len(explained), against)
+        best = {test: _only_best(found) for test, found in ranks.items()}
+        return {test: name for test, name in best.items() if name is not None}
 
-    def _explained(self, student: Behaviour, failing: set[str], name: str) -> set[str]:
+    def _explained(self, student: Behaviour, failing: set[str], name: str) -> tuple[set[str], int]:
+        """The tests that a misconception explains, and how many others speak against it."""
         reference, variant = self.behaviour(REFERENCE), self.behaviour(name)
-        # The audit does not run a program to its end that runs out of time again and again: what both ran decides.
-        both = student.keys() & variant.keys()
+        # The audit does not run a program to its end that runs out of time again and again, and a student may not have
+        # begun with a question: what both ran decides.
+        both = {test for test in variant if test in student and _ran(student[test])}
         failing = failing & both
         tests = {
             test
@@ -79,30 +119,72 @@ class Diagnostician:
         }
         fails = {test for test in both if variant[test].outcome not in SILENT}
         # Another mistake can look like this one in some cases of the test that catches it, and differ in the rest.
-        if any(function_of(test) == self.caught[name] for test in fails & failing - tests):
-            return set()
-        by_value = any(_telling(variant[test], reference[test]) for test in tests)
-        # An exception, or running out of time or memory, counts only where all that fails agrees, on both sides.
-        return tests if by_value or fails == failing == tests else set()
+        if not tests or any(function_of(test) == self.caught[name] for test in fails & failing - tests):
+            return set(), 0
+        passed = both - failing
+        works = {path for test in tests for path in variant[test].works}
+        works |= {path for test in passed if test in reference for path in reference[test].works}
+        shown = any(variant[test].wrong & works for test in tests)
+        agrees = fails == failing == tests
+        return (tests, len(fails - tests)) if shown or agrees else (set(), 0)
 
 
-def _telling(variant: Observation, reference: Observation) -> bool:
-    """Whether a value shows the mistake: the first answer that differs from the reference's is no mere exception.
+def _ran(seen: Observation) -> bool:
+    return seen.outcome is not Outcome.NOT_IMPLEMENTED
 
-    Exceptions are poor witnesses: a TypeError or a shape error can have any cause.
-    """
-    if variant.outcome in WITHOUT_VALUES:
-        return False
-    for ours, theirs in zip(variant.trace, reference.trace, strict=False):
-        if not same(ours, theirs):
-            return not isinstance(ours.result, StudentError)
-    return False
+
+def _only_best(ranks: Mapping[str, tuple[int, int]]) -> str | None:
+    best = min(ranks.values())
+    names = [name for name, rank in ranks.items() if rank == best]
+    return names[0] if len(names) == 1 else None
+
+
+def _assessed(seen: Observation, reference: Observation | None) -> Observation:
+    """An observation of the reference, or of a variant beside it, with what its answers are worth."""
+    if reference is not None and seen.outcome in SILENT:
+        return seen
+    works = frozenset(call.path for call in seen.trace if not call.echo and not says_little(call.result))
+    wrong: set[str] = set()
+    if reference is not None and seen.outcome not in WITHOUT_VALUES:
+        for ours, theirs in zip(seen.trace, reference.trace, strict=False):
+            if ours.path != theirs.path:
+                break  # from here on the test asked something else
+            if not isinstance(ours.result, StudentError) and not same(ours.result, theirs.result):
+                wrong.add(ours.path)
+    return replace(seen, works=works, wrong=frozenset(wrong))
+
+
+def says_little(value: Any) -> bool:
+    """Whether a function that does nothing may well answer so: empty, constant, 0, 1, or no value at all."""
+    if isinstance(value, np.ndarray):
+        value = torch.from_numpy(value)
+    if isinstance(value, Tensor):
+        flat = value.detach().flatten()
+        return _trivial(flat.item()) if flat.numel() == 1 else not flat.numel() or _equal(flat, flat[0])
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list | tuple | set | frozenset):
+        return _trivial(value)
+    items = list(value)
+    if len(items) > 1 and all(isinstance(item, str | bytes | int | float) for item in items):
+        return all(item == items[0] for item in items)
+    return all(map(says_little, items))
+
+
+def _equal(flat: Tensor, first: Tensor) -> bool:
+    return bool(((flat == first) | ((flat != flat) & (first != first))).all())
+
+
+def _trivial(value: Any) -> bool:
+    if value is None or isinstance(value, StudentError | Handle):
+        return True
+    return value in UNINFORMATIVE or (isinstance(value, float) and not math.isfinite(value))
 
 
 def same(left: Any, right: Any) -> bool:
     """Whether two traces, or two values in them, are the same up to rounding."""
     if isinstance(left, Call) and isinstance(right, Call):
-        return left.kind == right.kind and left.path == right.path and same(left.result, right.result)
+        return left.path == right.path and same(left.result, right.result)
     if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
         return same(torch.from_numpy(left), torch.from_numpy(right))
     if isinstance(left, Tensor) and isinstance(right, Tensor):

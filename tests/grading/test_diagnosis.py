@@ -65,10 +65,84 @@ def test_the_one_that_explains_most() -> None:
     }
 
 
-def test_the_first_listed_wins_a_tie() -> None:
-    variants = world(one=(5, 2), two=(5, 2))
-    assert diagnose(variants["one"], variants, {"one": "test_a", "two": "test_a"}) == {"test_a": "one"}
-    assert diagnose(variants["one"], variants, {"two": "test_a", "one": "test_a"}) == {"test_a": "two"}
+def test_what_two_explain_equally_well_has_no_name() -> None:
+    variants = world(one=(5, 2), two=(5, 2), other=(5, 6))
+    caught = dict.fromkeys(("one", "two"), "test_a")
+    assert diagnose(variants["one"], variants, caught) == {}
+    # Another test speaks against one of them.
+    assert diagnose(variants["one"], variants, {"one": "test_a", "other": "test_a"}) == {"test_a": "one"}
+    assert diagnose(variants["one"], variants, {"other": "test_a", "one": "test_a"}) == {"test_a": "one"}
+
+
+def answers(outcome: Outcome, *values: Any, path: str = "f()", echo: bool = False) -> Observation:
+    return Observation(outcome, [Call("call", path, value, echo) for value in values])
+
+
+EMPTY = ([], (), {}, None, "", torch.zeros(3), torch.ones(2, 2), torch.empty(0), [0, 0], [[], []], math.nan)
+EMPTY += (
+    True,
+    torch.tensor(0.0),
+    torch.full((3,), math.nan),
+    (torch.zeros(2), torch.ones(2)),
+    1,
+    np.zeros(2),
+)
+
+
+@pytest.mark.parametrize("little", EMPTY, ids=repr)
+def test_an_answer_of_a_function_that_does_nothing_is_no_match(little: Any) -> None:
+    """Test b, which the mistake passes, is failed by whoever always answers so."""
+    right, caught = [3, 4], {"dropped": "test_a"}
+    variants = {
+        REFERENCE: {"test_a": answers(P, right), "test_b": answers(P, right)},
+        "dropped": {"test_a": answers(F, little), "test_b": answers(P, right)},
+    }
+    lazy = {"test_a": answers(F, little), "test_b": answers(F, little)}
+    assert diagnose(lazy, variants, caught) == {}
+    # The same answer of a function that works elsewhere is the mistake, whatever else is wrong.
+    variants |= {name: {**seen, "test_c": answers(P, right)} for name, seen in variants.items()}
+    student = {"test_a": answers(F, little), "test_b": answers(F, [9, 8]), "test_c": answers(P, right)}
+    assert diagnose(student, variants, caught) == {"test_a": "dropped"}
+    # It need not be another test.
+    variants |= {
+        name: {
+            **seen,
+            "test_a": answers(seen["test_a"].outcome, right, *(call.result for call in seen["test_a"].trace)),
+        }
+        for name, seen in variants.items()
+    }
+    student = {
+        "test_a": answers(F, right, little),
+        "test_b": answers(F, [9, 8]),
+        "test_c": answers(F, [9, 8]),
+    }
+    assert diagnose(student, variants, caught) == {"test_a": "dropped"}
+
+
+def test_an_argument_given_back_is_no_match() -> None:
+    variants = {
+        REFERENCE: {"test_a": answers(P, [3, 4]), "test_b": answers(P, [3, 4])},
+        "unmerged": {"test_a": answers(F, [1, 2], echo=True), "test_b": answers(P, [3, 4])},
+    }
+    lazy = {"test_a": answers(F, [1, 2], echo=True), "test_b": answers(F, [5, 6], echo=True)}
+    assert diagnose(lazy, variants, {"unmerged": "test_a"}) == {}
+    assert diagnose(variants["unmerged"], variants, {"unmerged": "test_a"}) == {"test_a": "unmerged"}
+
+
+def test_a_mistake_that_leaves_nothing_is_itself() -> None:
+    """All that fails agrees, so even an empty answer is believed."""
+    variants = {
+        REFERENCE: {"test_a": answers(P, [3]), "test_b": answers(P, 2.5, path="g()")},
+        "drops_all": {"test_a": answers(F, []), "test_b": answers(P, 2.5, path="g()")},
+    }
+    assert diagnose(variants["drops_all"], variants, {"drops_all": "test_a"}) == {"test_a": "drops_all"}
+
+
+def test_a_question_that_is_not_begun_says_nothing() -> None:
+    variants = world(one=(5, 6))
+    variants["one"]["test_a"] = answers(F, 0)
+    student = {"test_a": answers(F, 0), "test_b": answers(Outcome.NOT_IMPLEMENTED)}
+    assert diagnose(student, variants, {"one": "test_a"}) == {"test_a": "one"}
 
 
 def test_two_mistakes_at_once() -> None:
