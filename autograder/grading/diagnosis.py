@@ -7,17 +7,16 @@ confined processes; where the solutions are not at hand, the public tests, with 
 down.
 
 A misconception explains a failing test if it fails it in the same way after the same answers. Equal answers can also be
-chance, so that is believed only if
+chance, so that is believed only if the student fails the test that catches the misconception, fails it everywhere as the
+misconception does, and is seen to make the mistake:
 
-* the student fails the test that catches the misconception, and fails it everywhere as the misconception does; and
-* a *wrong* answer (another one than the reference's) shows it, from an operation that is known to work. An answer that is
-  empty, constant, or an argument given back unchanged says little: whoever answers everything with an empty list also
-  answers so where a certain mistake leaves the list empty. Such an answer counts only if the same operation gave a better
-  one elsewhere, in a test that it explains or in one that the student passes.
-
-An exception, a test that ran out of time or memory, and an answer of an operation that is not known to work, can have
-many causes. They count only if all that fails agrees: the student fails exactly what the misconception fails, each test
-after the same answers.
+* One of the equal answers is *wrong*, another one than the reference's. That is enough, unless the answer says little:
+  it is empty, constant, or an argument given back unchanged. Whoever answers everything with an empty list also answers
+  so where a certain mistake leaves the list empty. A wrong answer that says little counts only if the same operation
+  gave a better one in a test that it explains or the student passes, and if all failing tests that use the operation
+  are explained.
+* An exception, or a test that ran out of time or memory, can have many causes. It counts only if all that fails agrees:
+  the student fails exactly what the misconception fails, each test after the same answers. So does any answer.
 
 A test that several misconceptions explain has the name of the one that explains most tests; of those, of the one that
 the fewest other tests speak against. Where that leaves two, it has no name.
@@ -49,16 +48,16 @@ UNINFORMATIVE = (0, 1, "", b"")  # what a function answers that does nothing
 class Observation:
     """How one test went for one program: the outcome, and what the program answered on the way.
 
-    Of the reference and of misconceptions also:
-
     works: the operations that gave an answer which is not empty, constant or an argument.
-    wrong: the operations that gave another answer than the reference's, and no exception.
+    wrong: of a misconception, the operations that gave another answer than the reference's, and no exception.
+    tells: whether one of these answers is more than that.
     """
 
     outcome: Outcome
     trace: Sequence[Call]
     works: frozenset[str] = frozenset()
     wrong: frozenset[str] = frozenset()
+    tells: bool = False
 
 
 # All observations of one program: test name -> observation.
@@ -85,8 +84,10 @@ class Diagnostician:
 
     def learn(self, name: str, behaviour: Behaviour) -> None:
         """Keep how a variant went through the tests."""
-        reference = self.behaviour(REFERENCE) if name != REFERENCE else {}
-        self.known[name] = {test: _assessed(seen, reference.get(test)) for test, seen in behaviour.items()}
+        if name != REFERENCE:
+            reference = self.behaviour(REFERENCE)
+            behaviour = {test: compared(seen, reference[test]) for test, seen in behaviour.items()}
+        self.known[name] = behaviour
 
     def diagnose(self, student: Behaviour) -> dict[str, str]:
         """Failing test -> misconception."""
@@ -106,7 +107,7 @@ class Diagnostician:
 
     def _explained(self, student: Behaviour, failing: set[str], name: str) -> tuple[set[str], int]:
         """The tests that a misconception explains, and how many others speak against it."""
-        reference, variant = self.behaviour(REFERENCE), self.behaviour(name)
+        variant = self.behaviour(name)
         # The audit does not run a program to its end that runs out of time again and again, and a student may not have
         # begun with a question: what both ran decides.
         both = {test for test in variant if test in student and _ran(student[test])}
@@ -121,12 +122,12 @@ class Diagnostician:
         # Another mistake can look like this one in some cases of the test that catches it, and differ in the rest.
         if not tests or any(function_of(test) == self.caught[name] for test in fails & failing - tests):
             return set(), 0
-        passed = both - failing
         works = {path for test in tests for path in variant[test].works}
-        works |= {path for test in passed if test in reference for path in reference[test].works}
-        shown = any(variant[test].wrong & works for test in tests)
+        works |= {path for test in both - failing for path in student[test].works}
+        works -= {call.path for test in failing - tests for call in student[test].trace}
+        seen = any(variant[test].tells or variant[test].wrong & works for test in tests)
         agrees = fails == failing == tests
-        return (tests, len(fails - tests)) if shown or agrees else (set(), 0)
+        return (tests, len(fails - tests)) if seen or agrees else (set(), 0)
 
 
 def _ran(seen: Observation) -> bool:
@@ -139,19 +140,31 @@ def _only_best(ranks: Mapping[str, tuple[int, int]]) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def _assessed(seen: Observation, reference: Observation | None) -> Observation:
-    """An observation of the reference, or of a variant beside it, with what its answers are worth."""
-    if reference is not None and seen.outcome in SILENT:
-        return seen
-    works = frozenset(call.path for call in seen.trace if not call.echo and not says_little(call.result))
-    wrong: set[str] = set()
-    if reference is not None and seen.outcome not in WITHOUT_VALUES:
-        for ours, theirs in zip(seen.trace, reference.trace, strict=False):
-            if ours.path != theirs.path:
-                break  # from here on the test asked something else
-            if not isinstance(ours.result, StudentError) and not same(ours.result, theirs.result):
-                wrong.add(ours.path)
-    return replace(seen, works=works, wrong=frozenset(wrong))
+def observed(outcome: Outcome, trace: Sequence[Call]) -> Observation:
+    """What a program answered in one test, and which of its operations were seen to work."""
+    works = frozenset(call.path for call in trace if not _says_little(call))
+    return Observation(outcome, trace, works)
+
+
+def compared(variant: Observation, reference: Observation) -> Observation:
+    """What a misconception answered in one test, with what is wrong there."""
+    if variant.outcome in (*SILENT, *WITHOUT_VALUES):
+        return variant
+    wrong: list[Call] = []
+    for ours, theirs in zip(variant.trace, reference.trace, strict=False):
+        if ours.path != theirs.path:
+            break  # from here on the test asked something else
+        if not isinstance(ours.result, StudentError) and not same(ours.result, theirs.result):
+            wrong.append(ours)
+    return replace(
+        variant,
+        wrong=frozenset(call.path for call in wrong),
+        tells=any(not _says_little(call) for call in wrong),
+    )
+
+
+def _says_little(call: Call) -> bool:
+    return call.echo or says_little(call.result)
 
 
 def says_little(value: Any) -> bool:
@@ -166,8 +179,10 @@ def says_little(value: Any) -> bool:
     if not isinstance(value, list | tuple | set | frozenset):
         return _trivial(value)
     items = list(value)
-    if len(items) > 1 and all(isinstance(item, str | bytes | int | float) for item in items):
-        return all(item == items[0] for item in items)
+    # A tuple may be several results, which are alike by chance.
+    plain = all(isinstance(item, str | bytes | int | float) for item in items)
+    if len(items) > 1 and (plain or isinstance(value, list)):
+        return all(same(item, items[0]) for item in items) or (not plain and all(map(says_little, items)))
     return all(map(says_little, items))
 
 

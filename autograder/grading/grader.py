@@ -9,13 +9,14 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 from autograder.feedback.explain import FIXED, explain
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import Bundle, result_key
-from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation
+from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation, observed
 from autograder.grading.internal_errors import internal_error
 from autograder.grading.submissions import Submission
 from autograder.guest.loading import PART, filename_of, load_module, module_name
@@ -129,9 +130,9 @@ class ExerciseGrader:
             for case in self.cases:
                 ending = self.run_case(case, backend)
                 endings.append(ending)
-                behaviour[case.name] = (
-                    Observation(ending.outcome, ()) if ending.passed else observation(ending, backend)
-                )
+                seen = observation(ending, backend)
+                # What a trace holds stays alive in the child, whose memory is limited.
+                behaviour[case.name] = replace(seen, trace=()) if ending.passed else seen
         return endings, behaviour, backend
 
     def _own_stack(self, submission: Submission, endings: Sequence[Ending]) -> Text:
@@ -274,8 +275,8 @@ def _variants(bundle: Bundle) -> dict[str, bytes]:
 def observation(ending: Ending, backend: Backend) -> Observation:
     """How a test went. A wrong answer to a quiz counts by what it means, not by how it is written."""
     if isinstance(ending.error, WrongAnswer):
-        return Observation(ending.outcome, [Call("get", ending.error.name, ending.error.meant)])
-    return Observation(ending.outcome, backend.trace())
+        return observed(ending.outcome, [Call("get", ending.error.name, ending.error.meant)])
+    return observed(ending.outcome, backend.trace())
 
 
 def _lines(content: bytes) -> int:

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.grading.diagnosis import REFERENCE, Diagnostician, Observation, same
+from autograder.grading.diagnosis import REFERENCE, Diagnostician, Observation, observed, same
 from autograder.remote.errors import student_error
 from autograder.remote.proxy import Call
 from autograder.results import Outcome
 
 F, P = Outcome.FAILED, Outcome.PASSED
+T = torch.tensor
 
 
 def seen(outcome: Outcome, *values: Any) -> Observation:
-    return Observation(outcome, [Call("call", "f", value) for value in values])
+    return answers(outcome, *values, path="f")
 
 
 def diagnose(
@@ -75,48 +76,41 @@ def test_what_two_explain_equally_well_has_no_name() -> None:
 
 
 def answers(outcome: Outcome, *values: Any, path: str = "f()", echo: bool = False) -> Observation:
-    return Observation(outcome, [Call("call", path, value, echo) for value in values])
+    return observed(outcome, [Call("call", path, value, echo) for value in values])
 
 
-EMPTY = ([], (), {}, None, "", torch.zeros(3), torch.ones(2, 2), torch.empty(0), [0, 0], [[], []], math.nan)
-EMPTY += (
-    True,
-    torch.tensor(0.0),
-    torch.full((3,), math.nan),
-    (torch.zeros(2), torch.ones(2)),
-    1,
-    np.zeros(2),
-)
+LITTLE = ([], (), {}, None, "", 0, 1, True, math.nan, [0, 0], [[], []], [(5, 6), (5, 6)])
+LITTLE += (T([0.0, 0.0]), T([[2.0, 2.0]]), T([]), T(0.0), T([math.nan, math.nan]), np.zeros(2))
+LITTLE += ((T([0.0, 0.0]), T([1.0, 1.0])),)
 
 
-@pytest.mark.parametrize("little", EMPTY, ids=repr)
+@pytest.mark.parametrize("little", LITTLE, ids=repr)
 def test_an_answer_of_a_function_that_does_nothing_is_no_match(little: Any) -> None:
-    """Test b, which the mistake passes, is failed by whoever always answers so."""
-    right, caught = [3, 4], {"dropped": "test_a"}
+    """The mistake spoils test a. Whoever always answers so fails test b, too."""
+    right, other = [3, 4], [9, 8]
     variants = {
-        REFERENCE: {"test_a": answers(P, right), "test_b": answers(P, right)},
+        REFERENCE: {"test_a": answers(P, right, right), "test_b": answers(P, right)},
         "dropped": {"test_a": answers(F, little), "test_b": answers(P, right)},
     }
+    caught = {"dropped": "test_a"}
     lazy = {"test_a": answers(F, little), "test_b": answers(F, little)}
     assert diagnose(lazy, variants, caught) == {}
-    # The same answer of a function that works elsewhere is the mistake, whatever else is wrong.
-    variants |= {name: {**seen, "test_c": answers(P, right)} for name, seen in variants.items()}
-    student = {"test_a": answers(F, little), "test_b": answers(F, [9, 8]), "test_c": answers(P, right)}
-    assert diagnose(student, variants, caught) == {"test_a": "dropped"}
-    # It need not be another test.
-    variants |= {
-        name: {
-            **seen,
-            "test_a": answers(seen["test_a"].outcome, right, *(call.result for call in seen["test_a"].trace)),
-        }
-        for name, seen in variants.items()
-    }
+    # The same answer of a function that works elsewhere is the mistake, whatever other functions do:
+    variants["dropped"]["test_c"] = variants[REFERENCE]["test_c"] = answers(P, right, path="g()")
     student = {
-        "test_a": answers(F, right, little),
-        "test_b": answers(F, [9, 8]),
-        "test_c": answers(F, [9, 8]),
+        "test_a": answers(F, little),
+        "test_b": answers(P, right),
+        "test_c": answers(F, other, path="g()"),
     }
     assert diagnose(student, variants, caught) == {"test_a": "dropped"}
+    # it works in a test that passes, or on the way to the failure.
+    variants["dropped"]["test_a"] = answers(F, right, little)
+    del student["test_b"]
+    assert diagnose(student, variants, caught) == {}
+    student["test_a"] = answers(F, right, little)
+    assert diagnose(student, variants, caught) == {"test_a": "dropped"}
+    # A failure of the same function that the mistake does not explain speaks for another mistake.
+    assert diagnose({**student, "test_b": answers(F, other)}, variants, caught) == {}
 
 
 def test_an_argument_given_back_is_no_match() -> None:
@@ -221,9 +215,6 @@ def test_an_exception_is_refuted_by_a_test_that_passes() -> None:
     caught = {"raises": "test_a"}
     assert diagnose({"test_a": broken, "test_b": broken}, variants, caught) != {}
     assert diagnose({"test_a": broken, "test_b": seen(P, 2)}, variants, caught) == {}
-
-
-T = torch.tensor
 
 
 @pytest.mark.parametrize(
