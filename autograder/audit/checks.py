@@ -18,7 +18,7 @@ from autograder.audit.lessons import lesson_problems
 from autograder.audit.quiz import guess_problems, link_problems, quiz_problems
 from autograder.audit.reach import changed_lines, changed_names, reaches
 from autograder.audit.report import Finding
-from autograder.authoring.build import generate, stale
+from autograder.authoring.build import skeleton_of, stale
 from autograder.authoring.script import find_blocks, questions
 from autograder.course import Course, Exercise, Misconception
 from autograder.course.glossary import Term
@@ -173,7 +173,7 @@ class ExerciseChecks:
         return Finding(summary, problems)
 
     def skeleton(self) -> Finding:
-        text = generate(self.exercise)[self.exercise.skeleton]
+        text = skeleton_of(self.exercise)
         names = questions(self.solution, self.name)
         submission = Submission("audit", self.exercise.id, self.main, self.main, {self.main: text.encode()})
         result = self.confined.grade(submission)
