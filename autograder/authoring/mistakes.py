@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import redirect_stdout, suppress
-from io import StringIO
+from contextlib import suppress
 
 from autograder.course import Exercise
 from autograder.grading.diagnosis import Behaviour, compared
@@ -34,5 +33,4 @@ def _behaviour(exercise: Exercise, source: str, cases: list[TestCase]) -> Behavi
     main = exercise.skeleton.name
     parts = {f"{name}.py": path.read_bytes() for name, path in exercise.given_parts("solutions").items()}
     backend = unsafe_backend({main: source.encode(), **parts}, main, exercise.spec.forbidden_calls)
-    with redirect_stdout(StringIO()):
-        return behaviour_of(backend, cases, exercise.spec.limits)
+    return behaviour_of(backend, cases, exercise.spec.limits)

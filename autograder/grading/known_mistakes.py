@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 import msgspec
@@ -23,8 +25,8 @@ from autograder.course import Exercise
 from autograder.grading.diagnosis import SCALE, SILENT, Behaviour, Diagnostician, Observation, observed, same
 from autograder.remote.errors import StudentError, student_error
 from autograder.remote.proxy import Call, Handle
-from autograder.results import Limits, Outcome, function_of
-from autograder.runner.collect import TestCase
+from autograder.results import Limits, Outcome, Visibility, function_of
+from autograder.runner.collect import TestCase, collect
 from autograder.runner.in_process import InProcessBackend
 from autograder.runner.recorded import RecordedBackend
 from autograder.runner.run import run_case
@@ -33,6 +35,9 @@ from autograder.text import Text
 DIGITS = round(-math.log10(SCALE)) + 1  # of the largest number of a tensor
 LONGEST = 4000  # characters of one test's answers
 TOLD = (Outcome.FAILED, Outcome.ERROR)  # how a test ends that need not be waited for
+
+# Of each mistake: its hint, and how it went through the tests it fails.
+Known = Sequence[tuple[Text | None, Mapping[str, Observation | None]]]
 
 
 class Seen(Struct, frozen=True, omit_defaults=True):
@@ -53,13 +58,29 @@ class Mistake(Struct, frozen=True):
 
 
 def behaviour_of(backend: InProcessBackend, cases: Iterable[TestCase], limits: Limits) -> Behaviour:
-    """How a file in this process answers public tests."""
+    """How a file in this process answers public tests. What it prints on the way is not shown."""
     recorded = RecordedBackend(backend)
     behaviour = {}
-    for case in cases:
-        ending = run_case(case, recorded, None, limits)
-        behaviour[case.name] = observed(ending.outcome, recorded.trace())
+    with redirect_stdout(StringIO()):
+        for case in cases:
+            ending = run_case(case, recorded, None, limits)
+            behaviour[case.name] = observed(ending.outcome, recorded.trace())
     return behaviour
+
+
+def hints(exercise: Exercise, backend: InProcessBackend, endless: Collection[str] = ()) -> dict[str, Text]:
+    """Failing public test of a learner's file -> the hint of the mistake that explains it.
+
+    All tests but the `endless` ones are run once more, for what they are answered. No mistakes are known where their file
+    is missing or damaged.
+    """
+    try:
+        known = read(exercise.mistakes_file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    cases = [case for case in collect(exercise.public_tests, Visibility.PUBLIC) if case.name not in endless]
+    found = _diagnosed(known, behaviour_of(backend, cases, exercise.public.limits))
+    return {test: hint for test, hint in found.items() if hint is not None}
 
 
 def tellable(trace: Sequence[Call]) -> list[Call]:
@@ -78,29 +99,26 @@ def written(mistakes: Sequence[tuple[Text, Behaviour]]) -> str:
     return "[\n" + ",\n".join(map(_lines, found.values())) + "\n]\n" if found else "[]\n"
 
 
-def read(text: str | bytes) -> list[tuple[Text | None, dict[str, Observation | None]]]:
-    """What `written` wrote. msgspec.DecodeError or ValueError for any other text."""
-    mistakes = msgspec.json.decode(text, type=list[Mistake])
-    return [
-        (one.hint, {name: None if seen is None else _observation(seen) for name, seen in one.tests.items()})
-        for one in mistakes
-    ]
+def read(text: str | bytes) -> Known:
+    """What `written` wrote. ValueError for any other text."""
+    try:
+        return [
+            (one.hint, {name: seen and _observation(seen) for name, seen in one.tests.items()})
+            for one in msgspec.json.decode(text, type=list[Mistake])
+        ]
+    except (msgspec.MsgspecError, TypeError, AttributeError, RuntimeError) as error:
+        raise ValueError(f"not a file of known mistakes: {error}") from None
 
 
 def alike(one: str, other: str) -> bool:
     """Whether two such texts say the same. Another processor may round another way."""
     try:
         return same(_comparable(one), _comparable(other))
-    except (msgspec.DecodeError, ValueError):
+    except ValueError:
         return False
 
 
-def diagnose_public(exercise: Exercise, student: Behaviour) -> dict[str, Text]:
-    """Failing public test -> the hint of the mistake that explains it. Empty where the file is missing or damaged."""
-    try:
-        known = read(exercise.mistakes_file.read_bytes())
-    except (OSError, msgspec.DecodeError, ValueError):
-        return {}
+def _diagnosed(known: Known, student: Behaviour) -> dict[str, Text | None]:
     passed = dict.fromkeys(student, Observation(Outcome.PASSED, ()))
     caught: dict[str, str] = {}
     variants: dict[str, Behaviour] = {}
@@ -109,9 +127,8 @@ def diagnose_public(exercise: Exercise, student: Behaviour) -> dict[str, Text]:
         caught[str(number)] = function_of(next(iter(told)))
         variants[str(number)] = {name: seen for name, seen in {**passed, **tests}.items() if seen is not None}
     student = {name: replace(seen, trace=tellable(seen.trace)) for name, seen in student.items()}
-    names = Diagnostician(caught, variants.__getitem__).diagnose(student)
-    hints = {test: known[int(name)][0] for test, name in names.items()}
-    return {test: hint for test, hint in hints.items() if hint is not None}
+    names = Diagnostician(caught, variants.__getitem__, variants).diagnose(student)
+    return {test: known[int(name)][0] for test, name in names.items()}
 
 
 # ------------------------------------------------------------------------------------------ the text

@@ -6,7 +6,7 @@ It stands in the cell after each question. While the student's file is imported 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from autograder.course import Course, CourseError, Exercise, find_course
 from autograder.feedback.report import Report
-from autograder.results import Limits, Outcome, TestResult, Visibility
-from autograder.text import Text, encodable, language
+from autograder.results import Limits, Outcome, TestResult, Visibility, function_of
+from autograder.text import Text, encodable, joined, language
 
 if TYPE_CHECKING:
     from autograder.runner.in_process import InProcessBackend
@@ -37,6 +37,8 @@ INTERRUPTED = Text(
     "interrupted in {test}, line {line} of {file}: {source}",
     "在 {test} 中被中断，{file} 第 {line} 行：{source}",
 )
+KNOWN = Text("A known mistake: {hint}", "常见误解：{hint}")
+KNOWN_AGAIN = Text("The same mistake as in {test}.", "与 {test} 是同一个错误。")
 INTERRUPTED_ELSEWHERE = Text("interrupted in {test}", "在 {test} 中被中断")
 
 
@@ -186,7 +188,31 @@ def run_public(
         if absent is not None and result.question and isinstance(ending.error, AttributeError):
             result = replace(result, message=absent)
         tests.append(result)
+    tests = _with_hints(exercise, backend, tests)
     return Report(exercise.id, exercise.public.title.text.pick(lang), tests, lang)
+
+
+def _with_hints(
+    exercise: Exercise, backend: InProcessBackend, tests: Sequence[TestResult]
+) -> list[TestResult]:
+    """The results, with the hint of a known mistake below what a test says. A hint is told once."""
+    from autograder.grading.known_mistakes import hints
+
+    outcomes = {test.outcome for test in tests}
+    if outcomes <= {Outcome.PASSED, Outcome.NOT_IMPLEMENTED}:
+        return list(tests)
+    found = hints(exercise, backend, [test.name for test in tests if test.outcome is Outcome.TIMEOUT])
+    told: dict[Text, str] = {}
+    shown = []
+    for test in tests:
+        hint = found.get(test.name)
+        if hint is not None:
+            first = told.setdefault(hint, function_of(test.name))
+            again = KNOWN_AGAIN.format(test=first)
+            hint = KNOWN.format(hint=hint) if first == function_of(test.name) else again
+            test = replace(test, message=joined(test.message, hint))
+        shown.append(test)
+    return shown
 
 
 def _interrupted(

@@ -16,7 +16,7 @@ import pytest
 
 from autograder.course import Course, CourseError, Exercise, find_course
 from autograder.course.catalogue import exercise_at
-from autograder.text import language
+from autograder.text import Text, language
 
 pytest_plugins = ("autograder.testing.marks",)
 
@@ -26,6 +26,11 @@ OUR_ERROR = re.compile(r"^E   autograder\.[\w.]+\.(?=\w+:)")  # where it is defi
 PLACE = pytest.StashKey[int]()
 SECONDS = pytest.StashKey[float]()
 TOLD = pytest.StashKey[list[BaseException]]()
+BACKENDS = pytest.StashKey[dict[str, Any]]()  # exercise -> what its tests ran on
+HINTS = pytest.StashKey[
+    dict[str, dict[str, Text]]
+]()  # exercise -> failing test -> the hint of a known mistake
+KNOWN_MISTAKE = Text("a known mistake", "常见误解")
 
 
 def _course(config: pytest.Config, path: Path) -> Course:
@@ -84,6 +89,7 @@ def _backend(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Iterat
 
         limits = replace(limits, **marker.kwargs)
     request.node.stash[SECONDS] = limits.seconds
+    request.session.stash.setdefault(BACKENDS, {})[exercise.id] = _loaded[path]
     # With --pdb a learner may call their function from the prompt that a failure opens.
     _loaded[path].timed = not request.config.getoption("usepdb", False)
     with _loaded[path].begin(seed_of(request.node.name), limits):
@@ -177,6 +183,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.not_loaded = True
         elif item.config.option.tbstyle == "auto":
             report.longrepr = _readable(item, call.excinfo, "" if loading else _sentence(item))
+        hint = "" if loading else _hint(item, exercise)
+        if hint:
+            report.sections.append((KNOWN_MISTAKE.pick(language()), hint))
         if loading:
             told.append(call.excinfo.value)
     # The attributes travel with the report, also from pytest-xdist's workers.
@@ -185,6 +194,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report.place = item.stash[PLACE]
     report.public = item.path.parent.parent.name == "exercises"
     return report
+
+
+def _hint(item: pytest.Item, exercise: Exercise) -> str:
+    """What the known mistake that explains this failure has to say; all of the exercise's tests are looked at once."""
+    from autograder.grading.known_mistakes import hints
+
+    backend = item.session.stash.get(BACKENDS, {}).get(exercise.id)
+    known = item.session.stash.setdefault(HINTS, {})
+    if exercise.id not in known:
+        known[exercise.id] = hints(exercise, backend) if backend is not None else {}
+    return known[exercise.id].get(item.name, Text()).pick(language())
 
 
 def _readable(item: pytest.Item, error: pytest.ExceptionInfo[BaseException], sentence: str) -> Any:
