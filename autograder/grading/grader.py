@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+from autograder.course.given import given_functions
 from autograder.feedback.explain import FIXED, explain
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import Bundle, result_key
@@ -69,6 +70,7 @@ class ExerciseGrader:
         self.reference: ModuleType = load_module(
             {self._main: bundle.solution, **bundle.parts}, self._main, directory=str(place)
         )
+        self._given = given_functions(bundle.solution.decode())
         self.variants = _variants(bundle)
         caught = {m.name: m.caught for m in bundle.spec.misconception if m.name in self.variants}
         self.diagnostician = Diagnostician(caught, self._observe_variant)
@@ -207,7 +209,13 @@ class ExerciseGrader:
     ) -> TestResult:
         limits = case.limits(self.bundle.spec.limits)
         message = explain(
-            ending, case, lambda name: name == filename, limits.seconds, limits.memory_mb, lines
+            ending,
+            case,
+            lambda name: name == filename,
+            limits.seconds,
+            limits.memory_mb,
+            lines,
+            self._given,
         )
         if diagnosis is not None and ending.outcome is not Outcome.UNGRADED:
             hint = next(m.hint for m in self.bundle.spec.misconception if m.name == diagnosis)

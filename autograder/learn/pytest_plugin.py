@@ -16,6 +16,7 @@ import pytest
 
 from autograder.course import Course, CourseError, Exercise, find_course
 from autograder.course.catalogue import exercise_at
+from autograder.course.given import given_functions
 from autograder.text import Text, language
 
 pytest_plugins = ("autograder.testing.marks",)
@@ -214,10 +215,12 @@ def _readable(item: pytest.Item, error: pytest.ExceptionInfo[BaseException], sen
     """
     error = _told_as(error, item)
     folder = item.path.parent
-    kept = type(error.traceback)([entry for entry in error.traceback if Path(entry.path).parent == folder])
+    kept = [entry for entry in error.traceback if Path(entry.path).parent == folder]
     if not kept:
         return _short(error)
-    error.traceback = kept
+    given = {str(entry.path): given_functions(str(entry.frame.code.fullsource)) for entry in kept}
+    own = [entry for entry in kept if entry.name not in given[str(entry.path)]]
+    error.traceback = type(error.traceback)(own or kept)
     shown = error.getrepr(style="short", tbfilter=False)
     _put_above(shown, sentence)
     return shown
