@@ -15,6 +15,7 @@ from types import ModuleType
 
 from autograder.course.given import given_functions
 from autograder.feedback.explain import FIXED, explain
+from autograder.feedback.results_expected import results_expected
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import Bundle, result_key
 from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation, observed
@@ -99,7 +100,9 @@ class ExerciseGrader:
         diagnoses = self.diagnostician.diagnose(behaviour)
         filename, lines = filename_of(submission.main), _lines(submission.files[submission.main])
         tests = [
-            self._test_result(case, ending, diagnoses.get(case.name), filename, lines)
+            self._test_result(
+                case, ending, behaviour[case.name].trace, diagnoses.get(case.name), filename, lines
+            )
             for case, ending in zip(self.cases, endings, strict=True)
         ]
         status, message = (
@@ -205,7 +208,13 @@ class ExerciseGrader:
         return "\n".join(told.values())
 
     def _test_result(
-        self, case: TestCase, ending: Ending, diagnosis: str | None, filename: str, lines: int
+        self,
+        case: TestCase,
+        ending: Ending,
+        trace: Sequence[Call],
+        diagnosis: str | None,
+        filename: str,
+        lines: int,
     ) -> TestResult:
         limits = case.limits(self.bundle.spec.limits)
         message = explain(
@@ -217,6 +226,9 @@ class ExerciseGrader:
             lines,
             self._given,
         )
+        if case.visibility is Visibility.PUBLIC and not ending.passed:
+            told = results_expected(case, trace)
+            message = joined(case.sentence, told) if told is not None else message
         if diagnosis is not None and ending.outcome is not Outcome.UNGRADED:
             hint = next(m.hint for m in self.bundle.spec.misconception if m.name == diagnosis)
             message = hint.text

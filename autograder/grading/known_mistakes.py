@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import Any
 
@@ -22,6 +22,7 @@ from msgspec import Struct
 from torch import Tensor
 
 from autograder.course import Exercise
+from autograder.feedback.results_expected import results_expected
 from autograder.grading.diagnosis import SCALE, SILENT, Behaviour, Diagnostician, Observation, observed, same
 from autograder.remote.errors import StudentError, student_error
 from autograder.remote.proxy import Call, Handle
@@ -68,19 +69,41 @@ def behaviour_of(backend: InProcessBackend, cases: Iterable[TestCase], limits: L
     return behaviour
 
 
-def hints(exercise: Exercise, backend: InProcessBackend, endless: Collection[str] = ()) -> dict[str, Text]:
-    """Failing public test of a learner's file -> the hint of the mistake that explains it.
+@dataclass(frozen=True)
+class Advice:
+    """What went wrong in failing tests, by their names.
+
+    hints: the hint of the mistake that explains the failure.
+    results: that a call has another number of results than the test takes from it, so that what the test says of them is
+        beside the point.
+    """
+
+    hints: Mapping[str, Text] = field(default_factory=dict)
+    results: Mapping[str, Text] = field(default_factory=dict)
+
+    def of(self, test: str) -> Text:
+        """All that is said of one test."""
+        return self.hints.get(test) or self.results.get(test) or Text()
+
+
+def advise(exercise: Exercise, backend: InProcessBackend, endless: Collection[str] = ()) -> Advice:
+    """What can be said of the failing public tests of a learner's file.
 
     All tests but the `endless` ones are run once more, for what they are answered. No mistakes are known where their file
     is missing or damaged.
     """
-    try:
-        known = read(exercise.mistakes_file.read_bytes())
-    except (OSError, ValueError):
-        return {}
     cases = [case for case in collect(exercise.public_tests, Visibility.PUBLIC) if case.name not in endless]
-    found = _diagnosed(known, behaviour_of(backend, cases, exercise.public.limits))
-    return {test: hint for test, hint in found.items() if hint is not None}
+    student = behaviour_of(backend, cases, exercise.public.limits)
+    failing = [case for case in cases if student[case.name].outcome not in SILENT]
+    told = {case.name: results_expected(case, student[case.name].trace) for case in failing}
+    try:
+        found = _diagnosed(read(exercise.mistakes_file.read_bytes()), student)
+    except (OSError, ValueError):
+        found = {}
+    return Advice(
+        hints={test: text for test, text in found.items() if text is not None},
+        results={test: text for test, text in told.items() if text is not None},
+    )
 
 
 def tellable(trace: Sequence[Call]) -> list[Call]:

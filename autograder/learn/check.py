@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from autograder.course import Course, CourseError, Exercise, find_course
 from autograder.feedback.report import Report
-from autograder.results import Limits, Outcome, TestResult, Visibility, function_of
+from autograder.results import Limits, Outcome, TestResult, Visibility
 from autograder.text import Text, encodable, joined, language
 
 if TYPE_CHECKING:
+    from autograder.runner.collect import TestCase
     from autograder.runner.in_process import InProcessBackend
     from autograder.runner.run import Ending
 
@@ -176,10 +177,13 @@ def run_public(
     from autograder.runner.run import run_case
 
     limits = exercise.public.limits
+    cases = [
+        case
+        for case in collect(exercise.public_tests, Visibility.PUBLIC)
+        if only in (None, case.function_name)
+    ]
     tests = []
-    for case in collect(exercise.public_tests, Visibility.PUBLIC):
-        if only not in (None, case.function_name):
-            continue
+    for case in cases:
         try:
             ending = run_case(case, backend, None, limits)
         except KeyboardInterrupt as stop:
@@ -188,30 +192,30 @@ def run_public(
         if absent is not None and result.question and isinstance(ending.error, AttributeError):
             result = replace(result, message=absent)
         tests.append(result)
-    tests = _with_hints(exercise, backend, tests)
+    tests = _with_advice(exercise, backend, cases, tests)
     return Report(exercise.id, exercise.public.title.text.pick(lang), tests, lang)
 
 
-def _with_hints(
-    exercise: Exercise, backend: InProcessBackend, tests: Sequence[TestResult]
+def _with_advice(
+    exercise: Exercise, backend: InProcessBackend, cases: Sequence[TestCase], tests: Sequence[TestResult]
 ) -> list[TestResult]:
-    """The results, with the hint of a known mistake below what a test says. A hint is told once."""
-    from autograder.grading.known_mistakes import hints
+    """The results, with what else can be said of those that failed. A hint is told once."""
+    from autograder.grading.known_mistakes import advise
 
-    outcomes = {test.outcome for test in tests}
-    if outcomes <= {Outcome.PASSED, Outcome.NOT_IMPLEMENTED}:
+    if {test.outcome for test in tests} <= {Outcome.PASSED, Outcome.NOT_IMPLEMENTED}:
         return list(tests)
-    found = hints(exercise, backend, [test.name for test in tests if test.outcome is Outcome.TIMEOUT])
-    told: dict[Text, str] = {}
+    advice = advise(exercise, backend, [test.name for test in tests if test.outcome is Outcome.TIMEOUT])
+    first: dict[Text, str] = {}  # hint -> the test function that it is told of
     shown = []
-    for test in tests:
-        hint = found.get(test.name)
+    for case, test in zip(cases, tests, strict=True):
+        hint, message = advice.hints.get(test.name), test.message
         if hint is not None:
-            first = told.setdefault(hint, function_of(test.name))
-            again = KNOWN_AGAIN.format(test=first)
-            hint = KNOWN.format(hint=hint) if first == function_of(test.name) else again
-            test = replace(test, message=joined(test.message, hint))
-        shown.append(test)
+            name = first.setdefault(hint, case.function_name)
+            told = KNOWN.format(hint=hint) if name == case.function_name else KNOWN_AGAIN.format(test=name)
+            message = joined(message, told)
+        elif test.name in advice.results:
+            message = joined(case.sentence, advice.results[test.name])
+        shown.append(replace(test, message=message))
     return shown
 
 

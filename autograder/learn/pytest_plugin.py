@@ -28,10 +28,8 @@ PLACE = pytest.StashKey[int]()
 SECONDS = pytest.StashKey[float]()
 TOLD = pytest.StashKey[list[BaseException]]()
 BACKENDS = pytest.StashKey[dict[str, Any]]()  # exercise -> what its tests ran on
-HINTS = pytest.StashKey[
-    dict[str, dict[str, Text]]
-]()  # exercise -> failing test -> the hint of a known mistake
-KNOWN_MISTAKE = Text("a known mistake", "常见误解")
+ADVICE = pytest.StashKey[dict[str, Any]]()  # exercise -> what can be said of its failures
+WENT_WRONG = Text("what went wrong", "错在哪里")
 
 
 def _course(config: pytest.Config, path: Path) -> Course:
@@ -184,9 +182,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.not_loaded = True
         elif item.config.option.tbstyle == "auto":
             report.longrepr = _readable(item, call.excinfo, "" if loading else _sentence(item))
-        hint = "" if loading else _hint(item, exercise)
-        if hint:
-            report.sections.append((KNOWN_MISTAKE.pick(language()), hint))
+        advice = "" if loading else _advice(item, exercise)
+        if advice:
+            report.sections.append((WENT_WRONG.pick(language()), advice))
         if loading:
             told.append(call.excinfo.value)
     # The attributes travel with the report, also from pytest-xdist's workers.
@@ -197,15 +195,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-def _hint(item: pytest.Item, exercise: Exercise) -> str:
-    """What the known mistake that explains this failure has to say; all of the exercise's tests are looked at once."""
-    from autograder.grading.known_mistakes import hints
+def _advice(item: pytest.Item, exercise: Exercise) -> str:
+    """What else can be said of this failure; all of the exercise's tests are looked at once."""
+    from autograder.grading.known_mistakes import Advice, advise
 
     backend = item.session.stash.get(BACKENDS, {}).get(exercise.id)
-    known = item.session.stash.setdefault(HINTS, {})
+    known = item.session.stash.setdefault(ADVICE, {})
     if exercise.id not in known:
-        known[exercise.id] = hints(exercise, backend) if backend is not None else {}
-    return known[exercise.id].get(item.name, Text()).pick(language())
+        known[exercise.id] = advise(exercise, backend) if backend is not None else Advice()
+    return known[exercise.id].of(item.name).pick(language())
 
 
 def _readable(item: pytest.Item, error: pytest.ExceptionInfo[BaseException], sentence: str) -> Any:
