@@ -18,7 +18,7 @@ EXPECTED = Text(
     "{call} 应返回 {wanted} 个结果，而你的返回了{got}。",
 )
 ONE_TENSOR = Text("one: a tensor of shape {shape}", "一个：形状为 {shape} 的张量")
-NOTHING = Text("none: is a `return` missing?", "空：是不是漏了 `return`？")
+NOTHING = Text("none: a `return` may be missing", "空值，可能漏了 `return`")
 ONE = Text("one", "一个")
 SEVERAL = Text("{n}", " {n} 个")
 
