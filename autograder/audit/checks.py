@@ -19,7 +19,7 @@ from autograder.audit.paragraphs import paragraph_problems
 from autograder.audit.quiz import guess_problems, link_problems, quiz_problems
 from autograder.audit.reach import changed_lines, changed_names, reaches
 from autograder.audit.report import Finding
-from autograder.authoring.build import generate, stale
+from autograder.authoring.build import skeleton_of, stale
 from autograder.authoring.script import find_blocks, questions
 from autograder.course import Course, Exercise, Misconception
 from autograder.course.glossary import Term
@@ -124,7 +124,7 @@ class ExerciseChecks:
     @cached_property
     def reference(self) -> tuple[dict[str, Ending], dict[str, Observation]]:
         endings, behaviour = self._observe(self.solution, self.cases, took=self._took)
-        self.confined.diagnostician.known[REFERENCE] = behaviour
+        self.confined.diagnostician.learn(REFERENCE, behaviour)
         return endings, behaviour
 
     @cached_property
@@ -174,7 +174,7 @@ class ExerciseChecks:
         return Finding(summary, problems)
 
     def skeleton(self) -> Finding:
-        text = generate(self.exercise)[self.exercise.skeleton]
+        text = skeleton_of(self.exercise)
         names = questions(self.solution, self.name)
         submission = Submission("audit", self.exercise.id, self.main, self.main, {self.main: text.encode()})
         result = self.confined.grade(submission)
@@ -200,7 +200,7 @@ class ExerciseChecks:
                 problems.append(str(error))
                 continue
             touched += self._questions_of(sources[mistake.name])
-            self.confined.diagnostician.known[mistake.name] = self._variant(mistake, sources[mistake.name])
+            self.confined.diagnostician.learn(mistake.name, self._variant(mistake, sources[mistake.name]))
         for mistake in mistakes:
             if mistake.name in sources:
                 problems += self._misconception(mistake)

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from autograder.authoring.given import with_given
+from autograder.authoring.mistakes import mistakes_text
 from autograder.authoring.quiz import hidden_tests_of, public_tests_of, quiz_points, quiz_solution
 from autograder.authoring.script import (
     Cell,
@@ -31,6 +32,7 @@ from autograder.course.glossary import CONVENTIONS, GLOSSARY_FILE, load_glossary
 from autograder.course.outputs import write_atomically
 from autograder.course.spec import BasicSpec, PristineDigests, QuestionPoints
 from autograder.course.toml import read_text, read_toml
+from autograder.grading.known_mistakes import alike
 from autograder.results import Visibility, total
 from autograder.runner.collect import collect
 
@@ -181,7 +183,8 @@ def generate(exercise: Exercise) -> dict[Path, str]:
     """The exercise's generated files as text.
 
     They are what `exercises/` holds but for the public tests; of a capstone also its given parts, of a quiz both test
-    files and the solution, and any solution whose given code has changed.
+    files and the solution, and any solution whose given code has changed. Only a quiz has no file of known mistakes: its
+    public tests look at the form of an answer alone.
     """
     solution = solution_of(exercise)
     files: dict[Path, str] = {}
@@ -195,16 +198,15 @@ def generate(exercise: Exercise) -> dict[Path, str]:
         files[given] = read_text(exercise.root / "solutions" / "given" / given.name)
     skeleton = skeleton_text(exercise, solution, exercise.spec)
     public = public_toml(public_spec(exercise, solution, skeleton))
-    return {**files, exercise.skeleton: skeleton, exercise.public_spec_file: public}
+    files |= {exercise.skeleton: skeleton, exercise.public_spec_file: public}
+    if exercise.kind != "quiz":
+        files[exercise.mistakes_file] = mistakes_text(exercise, solution)
+    return files
 
 
 def stale(exercise: Exercise) -> list[Path]:
     """Generated files that are missing or differ from a fresh build."""
-    return [
-        path
-        for path, text in generate(exercise).items()
-        if not path.is_file() or path.read_text(encoding="utf-8") != text
-    ]
+    return [path for path, text in generate(exercise).items() if not _holds(path, text)]
 
 
 def holds_work(exercise: Exercise) -> bool:
@@ -233,9 +235,17 @@ def build_conventions(root: Path) -> list[Built]:
     return [_write(path, with_glossary(read_text(path), terms, lang)) for lang, path in pages.items()]
 
 
+def _holds(path: Path, text: str) -> bool:
+    """Whether a generated file says this, numbers up to rounding."""
+    if not path.is_file():
+        return False
+    present = path.read_text(encoding="utf-8")
+    return present == text or (path.suffix == ".json" and alike(present, text))
+
+
 def _write(path: Path, text: str) -> Built:
     """Write a generated file where it is missing or says something else."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
+    if _holds(path, text):
         return Built(path, State.UNCHANGED)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text.encode())

@@ -11,14 +11,12 @@ import ast
 import re
 from dataclasses import dataclass
 
+from autograder.course.given import GIVEN
 from autograder.errors import UserError
 
 BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
 ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*) = ")
 HEADER = re.compile(r'# %%( \[markdown\](?P<zh> lang="zh")?)?$')
-GIVEN = re.compile(
-    r"^# GIVEN (?P<name>[a-z][a-z0-9_]*)\n(?P<code>.*?)^# END GIVEN$", re.MULTILINE | re.DOTALL
-)
 MIN_TELLING = 12  # non-space characters: shorter lines (`return x`, `else:`) give nothing away
 
 

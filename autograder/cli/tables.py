@@ -16,7 +16,7 @@ from rich.table import Table
 
 from autograder.audit.report import TITLES
 from autograder.cli.unrecognised import noted_table
-from autograder.feedback.report import ABOVE
+from autograder.feedback.report import SAME
 from autograder.gradebook.policy import unit_of
 from autograder.gradebook.scores import current_scores
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, by_function, total
@@ -390,7 +390,7 @@ def _exercise_parts(score: Score, result: ExerciseResult, say: Speaker) -> list[
     table.caption = message or None
     for column in (TEST, OUTCOME, POINTS, MESSAGE):
         table.add_column(say(column), overflow="fold", no_wrap=column is POINTS)
-    told: set[str] = set()
+    told: dict[str, str] = {}  # message -> the first test that it was said of
     for test_name, tests in by_function(result.tests).items():
         failing = [test for test in tests if test.outcome is not Outcome.PASSED]
         worst = failing[0] if failing else tests[0]
@@ -401,9 +401,10 @@ def _exercise_parts(score: Score, result: ExerciseResult, say: Speaker) -> list[
             escape(test_name),
             f"[{COLOURS.get(worst.outcome, 'red')}]{_word(worst.outcome, say)}{share}[/]",
             f"{number(total(test.score for test in tests))}/{number(total(test.max_score for test in tests))}",
-            say(ABOVE) if message in told else escape(message),
+            escape(say(SAME, name=told[message]) if message in told else message),
         )
-        told |= {message} if message else set()
+        if message and worst.outcome is not Outcome.NOT_IMPLEMENTED:
+            told.setdefault(message, test_name)
     return [table]
 
 

@@ -103,6 +103,11 @@ class Exercise:
         return self.skeleton.with_suffix(".toml")
 
     @property
+    def mistakes_file(self) -> Path:
+        """What known mistakes answer to the public tests. A quiz has none."""
+        return self.skeleton.with_suffix(".mistakes.json")
+
+    @property
     def public_tests(self) -> Path:
         return self.skeleton.with_name(f"test_{self.topic}.py")
 

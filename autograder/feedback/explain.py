@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import builtins
 import linecache
+import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
+from autograder.course.given import given_functions
 from autograder.feedback.remedy import BY_CLAIM, BY_FAMILY, remedy
 from autograder.feedback.words import words
+from autograder.guest.helpers import CutGraph
 from autograder.remote.errors import Frame, StudentError
 from autograder.results import Outcome, Visibility
 from autograder.runner.collect import TestCase
@@ -33,6 +36,13 @@ UNANSWERED = Text("{question} is not implemented yet.", "{question} 还没有实
 FAILED = Text("{sentence}\n{detail}", "{sentence}\n{detail}")
 ERROR = Text("{error} in line {line}.", "第 {line} 行出现 {error}。")
 ERROR_SOMEWHERE = Text("{error} in your code.", "你的代码出现 {error}。")
+# What pytest appends to an assertion's own words: the compared values, tensors in full.
+ASSERTED = re.compile(r"(?s)(?<=.)\nassert .*")
+CUT_GRAPH = Text(
+    "The result is cut from the graph, so no gradient flows from it to what went in: look for a step that takes values "
+    "out of tensors, switches gradients off, or makes a new tensor of old numbers.",
+    "结果与计算图断开了，梯度无法从它传回输入：请找一找哪一步把数值从张量里取了出来、关掉了梯度，或用旧数值新建了张量。",
+)
 FIXED = {
     Outcome.TIMEOUT: Text(
         "Your code ran longer than this test allows ({seconds:g} s); look for a loop that does not end.",
@@ -64,6 +74,7 @@ def explain(
     seconds: float,
     memory_mb: int,
     lines: int | None = None,
+    given: Collection[str] = (),
 ) -> Text:
     """The student's message for how a test ended; empty for a pass.
 
@@ -71,6 +82,7 @@ def explain(
         is_student: tells the student's file by its name in a traceback.
         seconds, memory_mb: the test's limits.
         lines: how many lines the student's file has; None where it can be looked up here (in process).
+        given: functions of the student's file that were given; in process they are looked up, too.
     """
     if ending.passed:
         return Text()
@@ -79,20 +91,28 @@ def explain(
         return text.format(question=ending.question)
     if ending.outcome in FIXED:
         return FIXED[ending.outcome].format(seconds=seconds, memory_mb=memory_mb)
+    if ending.error is not None and _claimed(ending.error) == CutGraph.__name__:
+        return FAILED.format(sentence=case.sentence, detail=CUT_GRAPH)
     if ending.outcome is Outcome.ERROR and ending.error is not None:
-        return _error(ending.error, case.visibility, is_student, lines)
+        return _error(ending.error, case.visibility, is_student, lines, given)
     if case.visibility is Visibility.PUBLIC and ending.error is not None:
         said = words(ending.error) if str(ending.error).strip() else Text(type(ending.error).__name__)
-        detail = Text(*(printable(said.pick(lang).strip(), MESSAGE_LIMIT) for lang in LANGUAGES))
+        detail = Text(
+            *(printable(ASSERTED.sub("", said.pick(lang)).strip(), MESSAGE_LIMIT) for lang in LANGUAGES)
+        )
         return FAILED.format(sentence=case.sentence, detail=detail)
     return case.sentence
 
 
 def _error(
-    error: BaseException, visibility: Visibility, is_student: Callable[[str], bool], lines: int | None
+    error: BaseException,
+    visibility: Visibility,
+    is_student: Callable[[str], bool],
+    lines: int | None,
+    given: Collection[str],
 ) -> Text:
     """The student's own exception, with their own lines only."""
-    frames = frames_of(error, is_student)
+    frames = own_frames(frames_of(error, is_student), given)
     if visibility is Visibility.HIDDEN:
         name = _family(error)
         # A line number is the submission's claim, too: one beyond its file would be a message to its author.
@@ -126,6 +146,13 @@ def frames_of(error: BaseException, is_student: Callable[[str], bool]) -> tuple[
     if isinstance(error, SyntaxError) and error.filename and is_student(error.filename):
         frames.append(Frame(error.filename, error.lineno or 0, "<module>", (error.text or "").strip()))
     return tuple(frames)
+
+
+def own_frames(frames: Sequence[Frame], given: Collection[str] = ()) -> Sequence[Frame]:
+    """The lines that the student wrote, without those of given code in the same file; all, where that leaves none."""
+    sources = {frame.filename: "".join(linecache.getlines(frame.filename)) for frame in frames}
+    known = {name: given_functions(source) | frozenset(given) for name, source in sources.items()}
+    return [frame for frame in frames if frame.function not in known[frame.filename]] or frames
 
 
 def _claimed(error: BaseException) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 POINTS = Text("{score} of {max_score} points", "得分 {score} / {max_score}")
-ABOVE = Text("as above", "同上")
+SAME = Text("the same as {name}", "与 {name} 相同")
 SYMBOLS = {Outcome.PASSED: "✓", Outcome.NOT_IMPLEMENTED: "·"}
 COLOURS = {Outcome.PASSED: "#1a7f37", Outcome.NOT_IMPLEMENTED: "#6e7781"}
 NARROWEST = 20  # columns for a line's text, whatever the terminal has
@@ -52,14 +52,16 @@ class Report:
     def lines(self) -> list[tuple[Outcome, str, str]]:
         """(outcome, name, message) to show: one line for each test function, one for each unanswered question."""
         shown: dict[str, tuple[Outcome, str, str]] = {}
-        told: set[str] = set()
+        told: dict[str, str] = {}
         for test in self.tests:
             name = _name(test)
             if name in shown and (shown[name][0] is not Outcome.PASSED or test.outcome is Outcome.PASSED):
                 continue  # the first parameter set that fails speaks for its function
             message = test.message.pick(self.lang)
-            shown[name] = (test.outcome, name, ABOVE.pick(self.lang) if message in told else message)
-            told |= {message} if message else set()
+            if message and test.outcome is not Outcome.NOT_IMPLEMENTED:
+                first = told.setdefault(message, name)
+                message = message if first == name else SAME.pick(self.lang).format(name=first)
+            shown[name] = (test.outcome, name, message)
         return list(shown.values())
 
     def share_of(self, name: str) -> str:

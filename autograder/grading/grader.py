@@ -9,14 +9,17 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 from autograder.course import CourseError
+from autograder.course.given import given_functions
 from autograder.feedback.explain import FIXED, explain
+from autograder.feedback.results_expected import results_expected
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import Bundle, result_key
-from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation
+from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation, observed
 from autograder.grading.internal_errors import internal_error
 from autograder.grading.submissions import Submission
 from autograder.guest.loading import PART, filename_of, load_module, module_name
@@ -78,6 +81,7 @@ class ExerciseGrader:
         self.reference: ModuleType = load_module(
             {self._main: bundle.solution, **bundle.parts}, self._main, directory=str(place)
         )
+        self._given = given_functions(bundle.solution.decode())
         self.variants = _variants(bundle)
         caught = {m.name: m.caught for m in bundle.spec.misconception if m.name in self.variants}
         self.diagnostician = Diagnostician(caught, self._observe_variant)
@@ -106,7 +110,9 @@ class ExerciseGrader:
         diagnoses = self.diagnostician.diagnose(behaviour)
         filename, lines = filename_of(submission.main), _lines(submission.files[submission.main])
         tests = [
-            self._test_result(case, ending, diagnoses.get(case.name), filename, lines)
+            self._test_result(
+                case, ending, behaviour[case.name].trace, diagnoses.get(case.name), filename, lines
+            )
             for case, ending in zip(self.cases, endings, strict=True)
         ]
         status, message = (
@@ -139,9 +145,9 @@ class ExerciseGrader:
             for case in self.cases:
                 ending = self.run_case(case, backend)
                 endings.append(ending)
-                behaviour[case.name] = (
-                    Observation(ending.outcome, ()) if ending.passed else observation(ending, backend)
-                )
+                seen = observation(ending, backend)
+                # What a trace holds stays alive in the child, whose memory is limited.
+                behaviour[case.name] = replace(seen, trace=()) if ending.passed else seen
         return endings, behaviour, backend
 
     def _own_stack(self, submission: Submission, endings: Sequence[Ending]) -> Text:
@@ -225,12 +231,27 @@ class ExerciseGrader:
         return text
 
     def _test_result(
-        self, case: TestCase, ending: Ending, diagnosis: str | None, filename: str, lines: int
+        self,
+        case: TestCase,
+        ending: Ending,
+        trace: Sequence[Call],
+        diagnosis: str | None,
+        filename: str,
+        lines: int,
     ) -> TestResult:
         limits = case.limits(self.bundle.spec.limits)
         message = explain(
-            ending, case, lambda name: name == filename, limits.seconds, limits.memory_mb, lines
+            ending,
+            case,
+            lambda name: name == filename,
+            limits.seconds,
+            limits.memory_mb,
+            lines,
+            self._given,
         )
+        if case.visibility is Visibility.PUBLIC and not ending.passed:
+            told = results_expected(case, trace)
+            message = joined(case.sentence, told) if told is not None else message
         if diagnosis is not None and ending.outcome is not Outcome.UNGRADED:
             hint = next(m.hint for m in self.bundle.spec.misconception if m.name == diagnosis)
             message = hint.text
@@ -297,8 +318,8 @@ def _variants(bundle: Bundle) -> dict[str, bytes]:
 def observation(ending: Ending, backend: Backend) -> Observation:
     """How a test went. A wrong answer to a quiz counts by what it means, not by how it is written."""
     if isinstance(ending.error, WrongAnswer):
-        return Observation(ending.outcome, [Call("get", ending.error.name, ending.error.meant)])
-    return Observation(ending.outcome, backend.trace())
+        return observed(ending.outcome, [Call("get", ending.error.name, ending.error.meant)])
+    return observed(ending.outcome, backend.trace())
 
 
 def _lines(content: bytes) -> int:

@@ -17,6 +17,10 @@ from torch import Tensor
 from autograder.guest.loading import PART, part_names
 
 
+class CutGraph(RuntimeError):
+    """A result that depends on nothing that could have a gradient."""
+
+
 class Gradients(NamedTuple):
     """What `gradients(...)` gives a test.
 
@@ -61,7 +65,7 @@ def gradients(
         output: which element of a tuple result to differentiate.
 
     Raises:
-        RuntimeError: if the chosen result is not a tensor, or depends on none of the inputs and parameters.
+        RuntimeError: if the chosen result is not a tensor; CutGraph if it depends on none of the inputs and parameters.
     """
     leaves = [_leaf(arg) for arg in args]
     named = {key: _leaf(value) for key, value in kwargs.items()}
@@ -72,6 +76,8 @@ def gradients(
     chosen = result if output is None else result[output]
     if not isinstance(chosen, Tensor):
         raise RuntimeError(f"a gradient needs a tensor result, not {type(chosen).__name__}")
+    if not chosen.requires_grad:
+        raise CutGraph("the result is cut from the graph: it has no gradient function")
     chosen.backward(torch.ones_like(chosen) if upstream is None else upstream.to(chosen.dtype))
     return Gradients(
         output=_detach(result),

@@ -6,7 +6,7 @@ It stands in the cell after each question. While the student's file is imported 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,10 @@ from msgspec.structs import replace
 from autograder.course import Course, CourseError, Exercise, find_course
 from autograder.feedback.report import Report
 from autograder.results import Limits, Outcome, TestResult, Visibility
-from autograder.text import Text, encodable, language
+from autograder.text import Text, encodable, joined, language
 
 if TYPE_CHECKING:
+    from autograder.runner.collect import TestCase
     from autograder.runner.in_process import InProcessBackend
     from autograder.runner.run import Ending
 
@@ -37,6 +38,8 @@ INTERRUPTED = Text(
     "interrupted in {test}, line {line} of {file}: {source}",
     "在 {test} 中被中断，{file} 第 {line} 行：{source}",
 )
+KNOWN = Text("A known mistake: {hint}", "常见误解：{hint}")
+KNOWN_AGAIN = Text("The same mistake as in {test}.", "与 {test} 是同一个错误。")
 INTERRUPTED_ELSEWHERE = Text("interrupted in {test}", "在 {test} 中被中断")
 
 
@@ -174,10 +177,13 @@ def run_public(
     from autograder.runner.run import run_case
 
     limits = exercise.public.limits
+    cases = [
+        case
+        for case in collect(exercise.public_tests, Visibility.PUBLIC)
+        if only in (None, case.function_name)
+    ]
     tests = []
-    for case in collect(exercise.public_tests, Visibility.PUBLIC):
-        if only not in (None, case.function_name):
-            continue
+    for case in cases:
         try:
             ending = run_case(case, backend, None, limits)
         except KeyboardInterrupt as stop:
@@ -186,7 +192,31 @@ def run_public(
         if absent is not None and result.question and isinstance(ending.error, AttributeError):
             result = replace(result, message=absent)
         tests.append(result)
+    tests = _with_advice(exercise, backend, cases, tests)
     return Report(exercise.id, exercise.public.title.text.pick(lang), tests, lang)
+
+
+def _with_advice(
+    exercise: Exercise, backend: InProcessBackend, cases: Sequence[TestCase], tests: Sequence[TestResult]
+) -> list[TestResult]:
+    """The results, with what else can be said of those that failed. A hint is told once."""
+    from autograder.grading.known_mistakes import advise
+
+    if {test.outcome for test in tests} <= {Outcome.PASSED, Outcome.NOT_IMPLEMENTED}:
+        return list(tests)
+    advice = advise(exercise, backend, [test.name for test in tests if test.outcome is Outcome.TIMEOUT])
+    first: dict[Text, str] = {}  # hint -> the test function that it is told of
+    shown = []
+    for case, test in zip(cases, tests, strict=True):
+        hint, message = advice.hints.get(test.name), test.message
+        if hint is not None:
+            name = first.setdefault(hint, case.function_name)
+            told = KNOWN.format(hint=hint) if name == case.function_name else KNOWN_AGAIN.format(test=name)
+            message = joined(message, told)
+        elif test.name in advice.results:
+            message = joined(case.sentence, advice.results[test.name])
+        shown.append(replace(test, message=message))
+    return shown
 
 
 def _interrupted(

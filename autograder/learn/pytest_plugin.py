@@ -16,7 +16,8 @@ import pytest
 
 from autograder.course import Course, CourseError, Exercise, find_course
 from autograder.course.catalogue import exercise_at
-from autograder.text import language
+from autograder.course.given import given_functions
+from autograder.text import Text, language
 
 pytest_plugins = ("autograder.testing.marks",)
 
@@ -26,6 +27,9 @@ OUR_ERROR = re.compile(r"^E   autograder\.[\w.]+\.(?=\w+:)")  # where it is defi
 PLACE = pytest.StashKey[int]()
 SECONDS = pytest.StashKey[float]()
 TOLD = pytest.StashKey[list[BaseException]]()
+BACKENDS = pytest.StashKey[dict[str, Any]]()  # exercise -> what its tests ran on
+ADVICE = pytest.StashKey[dict[str, Any]]()  # exercise -> what can be said of its failures
+WENT_WRONG = Text("what went wrong", "错在哪里")
 
 
 def _course(config: pytest.Config, path: Path) -> Course:
@@ -84,6 +88,7 @@ def _backend(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Iterat
 
         limits = replace(limits, **marker.kwargs)
     request.node.stash[SECONDS] = limits.seconds
+    request.session.stash.setdefault(BACKENDS, {})[exercise.id] = _loaded[path]
     # With --pdb a learner may call their function from the prompt that a failure opens.
     _loaded[path].timed = not request.config.getoption("usepdb", False)
     with _loaded[path].begin(seed_of(request.node.name), limits):
@@ -177,6 +182,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.not_loaded = True
         elif item.config.option.tbstyle == "auto":
             report.longrepr = _readable(item, call.excinfo, "" if loading else _sentence(item))
+        advice = "" if loading else _advice(item, exercise)
+        if advice:
+            report.sections.append((WENT_WRONG.pick(language()), advice))
         if loading:
             told.append(call.excinfo.value)
     # The attributes travel with the report, also from pytest-xdist's workers.
@@ -187,6 +195,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+def _advice(item: pytest.Item, exercise: Exercise) -> str:
+    """What else can be said of this failure; all of the exercise's tests are looked at once."""
+    from autograder.grading.known_mistakes import Advice, advise
+
+    backend = item.session.stash.get(BACKENDS, {}).get(exercise.id)
+    known = item.session.stash.setdefault(ADVICE, {})
+    if exercise.id not in known:
+        known[exercise.id] = advise(exercise, backend) if backend is not None else Advice()
+    return known[exercise.id].of(item.name).pick(language())
+
+
 def _readable(item: pytest.Item, error: pytest.ExceptionInfo[BaseException], sentence: str) -> Any:
     """A learner's view of a failure: the test's line and their own lines, not the libraries' between them.
 
@@ -194,10 +213,12 @@ def _readable(item: pytest.Item, error: pytest.ExceptionInfo[BaseException], sen
     """
     error = _told_as(error, item)
     folder = item.path.parent
-    kept = type(error.traceback)([entry for entry in error.traceback if Path(entry.path).parent == folder])
+    kept = [entry for entry in error.traceback if Path(entry.path).parent == folder]
     if not kept:
         return _short(error)
-    error.traceback = kept
+    given = {str(entry.path): given_functions(str(entry.frame.code.fullsource)) for entry in kept}
+    own = [entry for entry in kept if entry.name not in given[str(entry.path)]]
+    error.traceback = type(error.traceback)(own or kept)
     shown = error.getrepr(style="short", tbfilter=False)
     _put_above(shown, sentence)
     return shown

@@ -18,7 +18,7 @@ from autograder.remote.decode import Decoder
 from autograder.remote.encode import Encoder
 from autograder.remote.errors import ArchiveError, Frame, StudentError, UnsendableArgument, student_error
 from autograder.remote.frames import Frames
-from autograder.remote.proxy import MAX_ITERATION, Call, Handle
+from autograder.remote.proxy import MAX_ITERATION, Call, Handle, is_echo
 from autograder.remote.values import MODULE
 from autograder.results import Limits
 from autograder.sandbox.channel import Closed
@@ -223,7 +223,7 @@ class RemoteModule:
             raise
         finally:
             self._pending.remove(call)
-        self._record(Call(kind, path, result))
+        self._record(Call(kind, path, result, is_echo(result, args)))
         return result
 
     def _record(self, call: Call) -> None:

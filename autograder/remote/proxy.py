@@ -7,8 +7,11 @@ asks the remote.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import torch
 
 from autograder.remote.values import LASTING, MODULE, type_name
 
@@ -17,14 +20,34 @@ LASTING_NAMES = frozenset(map(type_name, LASTING))
 
 
 class Call(NamedTuple):
-    """One completed operation: what was asked, of what, and the value or student's exception that came back."""
+    """One completed operation: what was asked, of what, and the value or student's exception that came back.
+
+    echo: what came back is an argument, as it was given.
+    """
 
     kind: str
     path: str
     result: Any
+    echo: bool = False
 
 
 T = TypeVar("T")
+
+
+def is_echo(result: Any, args: Iterable[Any]) -> bool:
+    """Whether a result is one of the call's arguments, unchanged."""
+    return any(type(arg) is type(result) and _equal(arg, result) for arg in args)
+
+
+def _equal(left: Any, right: Any) -> bool:
+    if isinstance(left, torch.Tensor):
+        return left.dtype == right.dtype and torch.equal(left.detach(), right.detach())
+    if isinstance(left, np.ndarray):
+        return left.dtype == right.dtype and np.array_equal(left, right)
+    try:
+        return bool(left == right)
+    except (TypeError, ValueError, RuntimeError):  # it is a handle, or holds handles or tensors
+        return False
 
 
 class Remote(Protocol):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import mmap
-import operator
 import os
 import sys
 import threading
@@ -27,31 +26,12 @@ from autograder.guest.seed import seed_everything
 from autograder.remote import archive, wire
 from autograder.remote.decode import Decoder
 from autograder.remote.encode import Encoder
+from autograder.remote.operations import Exhausted, builtin_bases, perform
 from autograder.remote.stream import Inbox
 from autograder.remote.values import LASTING, MODULE, type_name
 from autograder.sandbox.messages import EXIT_MEMORY
 
 BALLAST = 8 << 20  # given back when memory runs out, so that this can still be said
-
-TORCH_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
-
-_BINARY = "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift"
-BINARY: dict[str, Callable[[Any, Any], Any]] = {name: getattr(operator, name) for name in _BINARY.split()}
-UNARY: dict[str, Callable[[Any], Any]] = {
-    "neg": operator.neg,
-    "pos": operator.pos,
-    "abs": operator.abs,
-    "invert": operator.invert,
-    "float": float,
-    "int": int,
-    "len": len,
-    "iter": iter,
-}
-
-
-class _Exhausted(Exception):
-    """An iterator is at its end."""
-
 
 student_files: set[str] = set()  # their names, as tracebacks show them; each child fills its own
 
@@ -144,7 +124,7 @@ class Server:
             result = self._operate(request, args, kwargs)
             node = self._keep(result.value) if isinstance(result, Kept) else encoder.node(result)
             return wire.Returned(request.call, node), encoder.payload
-        except _Exhausted:
+        except Exhausted:
             return wire.Exhausted(request.call), []
         except MemoryError:
             raise
@@ -162,16 +142,13 @@ class Server:
         return wire.Raised(call, "MemoryError", ["MemoryError"], message, [], rebound=True)
 
     def _raised(self, call: int, error: BaseException) -> wire.Raised:
-        kind = type(error)
-        mro = [base.__name__ for base in kind.__mro__ if base.__module__ == "builtins"][:16]
         try:
             message = str(error)[:4000]
         except MemoryError:
             raise
         except BaseException:
             message = "(its text can't be made: str() of the exception fails)"
-        if kind is RuntimeError and any(text in message for text in TORCH_OUT_OF_MEMORY):
-            mro.insert(0, "MemoryError")
+        mro = builtin_bases(error, message)
         frames = [
             (_clean(f.filename), f.lineno or 0, _clean(f.name), _clean(f.line or "")[:400])
             for f in traceback.extract_tb(error.__traceback__)
@@ -183,7 +160,7 @@ class Server:
                 (_clean(str(error.filename)), line, "<module>", _clean(str(error.text or ""))[:400])
             )
         return wire.Raised(
-            call, _clean(kind.__name__)[:200], [_clean(m)[:200] for m in mro], _clean(message), frames
+            call, _clean(type(error).__name__)[:200], [_clean(m)[:200] for m in mro], _clean(message), frames
         )
 
     # --- operations ---
@@ -199,31 +176,10 @@ class Server:
             case "unpack":
                 return archive.unpack(*args)
         target = self._handles[request.target]
-        match kind:
-            case "get":
-                value = getattr(target, name)
-                if request.target == MODULE and type(value) in LASTING:
-                    self._given[name] = value
-                return value
-            case "set":
-                return setattr(target, name, args[0])
-            case "call":
-                return target(*args, **kwargs)
-            case "getitem":
-                return target[args[0]]
-            case "setitem":
-                return operator.setitem(target, args[0], args[1])
-            case "contains":
-                return bool(args[0] in target)
-            case "next":
-                return _next(target)
-            case "binary":
-                return BINARY[name](target, args[0])
-            case "reflected":
-                return BINARY[name](args[0], target)
-            case "unary":
-                return UNARY[name](target)
-        raise wire.WireError(f"unknown operation {kind!r}")
+        value = perform(kind, target, name, args, kwargs)
+        if kind == "get" and request.target == MODULE and type(value) in LASTING:
+            self._given[name] = value
+        return value
 
     def _load(self, files: Mapping[str, bytes], main: str) -> list[tuple[str, str, str]]:
         student_files.update(map(filename_of, files))
@@ -270,13 +226,6 @@ class Server:
 
 def _unsendable(call: int, error: wire.WireError, rebound: bool = False) -> wire.Raised:
     return wire.Raised(call, "Unsendable", [], str(error), [], rebound)
-
-
-def _next(target: Any) -> Any:
-    try:
-        return next(target)
-    except StopIteration:
-        raise _Exhausted from None
 
 
 def _clean(text: str) -> str:

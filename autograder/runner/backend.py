@@ -55,3 +55,10 @@ def fixtures_of(backend: Backend, reference: Any, wanted: Collection[str]) -> di
         **{name: partial(helpers.get, name) for name in ("gradients", "unchanged", "build")},
     }
     return {name: every[name]() for name in wanted}
+
+
+def dotted(module: Any, name: str) -> Any:
+    """What a name with dots means in a module."""
+    for part in name.split("."):
+        module = getattr(module, part)
+    return module

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,9 @@ class TestCase:
     own_limits: Mapping[str, float] = field(default_factory=dict)  # from @pytest.mark.limits
     questions: frozenset[str] = frozenset()  # what the file's tests use of the student's module
     uses: frozenset[str] = frozenset()  # what this one uses, helpers and names given as parameters included
+    results: Mapping[str, int] = field(
+        default_factory=dict
+    )  # of a call, by its path in a trace: how many it must give
 
     @property
     def function_name(self) -> str:
@@ -168,8 +171,9 @@ def collect(path: Path, visibility: Visibility) -> list[TestCase]:
             f"{path} 里没有测试；请至少写一个名为 test_... 的函数",
         )
     source = read_text(path)
-    questions, uses = _used(source), _uses(source)
-    return [_case(item, collector.items, visibility, questions, uses) for item in collector.items]
+    questions, uses, results = _used(source), _uses(source), _results(source)
+    cases = [_case(item, collector.items, visibility, questions, uses) for item in collector.items]
+    return [replace(case, results=results.get(case.function.__name__, {})) for case in cases]
 
 
 def _used(source: str) -> frozenset[str]:
@@ -193,6 +197,46 @@ def _uses(source: str) -> dict[str, frozenset[str]]:
         return own[name].union(*(reached(other, seen) for other in named[name] - seen))
 
     return {name: reached(name, set()) for name in functions}
+
+
+def _results(source: str) -> dict[str, dict[str, int]]:
+    """Top-level function of a test file -> calls of the student's, and into how many names their result is taken apart.
+
+    `a, b = student.f(x)` is the call `f()`, and after `m = student.C(3)` so is `a, b = m(x)` the call `C()()`.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for function in ast.parse(source).body:
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        paths = {"student": ""}
+        results = found[function.name] = {}
+        for node in ast.walk(function):
+            if not (isinstance(node, ast.Assign) and len(node.targets) == 1):
+                continue
+            path, target = _path(node.value, paths), node.targets[0]
+            if path and isinstance(target, ast.Name):
+                paths[target.id] = path
+            elif path and isinstance(target, ast.Tuple | ast.List) and not _starred(target):
+                results[path] = len(target.elts)
+    return found
+
+
+def _starred(target: ast.Tuple | ast.List) -> bool:
+    return any(isinstance(item, ast.Starred) for item in target.elts)
+
+
+def _path(node: ast.expr, known: Mapping[str, str]) -> str | None:
+    """What a trace calls an expression that begins with one of these names."""
+    match node:
+        case ast.Name(id=name):
+            return known.get(name)
+        case ast.Attribute(value=owner, attr=name):
+            path = _path(owner, known)
+            return None if path is None else f"{path}.{name}".lstrip(".")
+        case ast.Call(func=function):
+            path = _path(function, known)
+            return f"{path}()" if path else None
+    return None
 
 
 def _used_fixtures(item: pytest.Function) -> list[str]:

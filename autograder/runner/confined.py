@@ -14,6 +14,7 @@ from autograder.remote.errors import StudentError
 from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.remote.proxy import Call, Handle
 from autograder.results import Limits
+from autograder.runner.backend import dotted
 from autograder.sandbox.errors import Ended, Killed
 from autograder.testing.ranks import Aborted, CollectiveError, RankRun, arguments_of, run_ranks
 
@@ -81,10 +82,7 @@ class ConfinedBackend:
         self._ranks += children
 
         def call(rank: int, comm: Any) -> Any:
-            target: Any = children[rank].student
-            for part in run.split("."):
-                target = getattr(target, part)
-            return target(comm, *arguments_of(rank, world_size, args))
+            return dotted(children[rank].student, run)(comm, *arguments_of(rank, world_size, args))
 
         return run_ranks(world_size, call)
 

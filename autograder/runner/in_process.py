@@ -19,6 +19,7 @@ from autograder.guest.helpers import HELPERS
 from autograder.guest.loading import filename_of, load_module
 from autograder.guest.seed import seed_everything
 from autograder.results import Limits
+from autograder.runner.backend import dotted
 from autograder.sandbox.errors import TimedOut
 from autograder.testing.ranks import RankRun, arguments_of, run_ranks
 from autograder.testing.reference import load_local
@@ -82,7 +83,7 @@ class InProcessBackend:
 
     def ranks(self, world_size: int, run: str | Callable[..., Any], *args: Any) -> RankRun:
         """One thread for each rank."""
-        function = _dotted(self.student, run) if isinstance(run, str) else run
+        function = dotted(self.student, run) if isinstance(run, str) else run
         with memory_cap(self._limits.memory_mb * world_size):
             return run_ranks(
                 world_size, lambda rank, comm: function(comm, *arguments_of(rank, world_size, args))
@@ -128,7 +129,7 @@ class InProcessBackend:
         return owner == "student"
 
     def trace(self) -> list[Any]:
-        """Nothing is traced in process, so nothing is diagnosed."""
+        """Nothing: see `autograder.runner.recorded`."""
         return []
 
 
@@ -143,12 +144,6 @@ def ended_in_time() -> Iterator[None]:
         yield
     except OutOfTime as error:
         raise TimedOut(str(error)).with_traceback(error.__traceback__) from None
-
-
-def _dotted(module: Any, name: str) -> Any:
-    for part in name.split("."):
-        module = getattr(module, part)
-    return module
 
 
 @contextmanager

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.grading.diagnosis import REFERENCE, Diagnostician, Observation, same
+from autograder.grading.diagnosis import REFERENCE, Diagnostician, Observation, observed, same
 from autograder.remote.errors import student_error
 from autograder.remote.proxy import Call
 from autograder.results import Outcome
 
 F, P = Outcome.FAILED, Outcome.PASSED
+T = torch.tensor
 
 
 def seen(outcome: Outcome, *values: Any) -> Observation:
-    return Observation(outcome, [Call("call", "f", value) for value in values])
+    return answers(outcome, *values, path="f")
 
 
 def diagnose(
@@ -65,10 +66,77 @@ def test_the_one_that_explains_most() -> None:
     }
 
 
-def test_the_first_listed_wins_a_tie() -> None:
-    variants = world(one=(5, 2), two=(5, 2))
-    assert diagnose(variants["one"], variants, {"one": "test_a", "two": "test_a"}) == {"test_a": "one"}
-    assert diagnose(variants["one"], variants, {"two": "test_a", "one": "test_a"}) == {"test_a": "two"}
+def test_what_two_explain_equally_well_has_no_name() -> None:
+    variants = world(one=(5, 2), two=(5, 2), other=(5, 6))
+    caught = dict.fromkeys(("one", "two"), "test_a")
+    assert diagnose(variants["one"], variants, caught) == {}
+    # Another test speaks against one of them.
+    assert diagnose(variants["one"], variants, {"one": "test_a", "other": "test_a"}) == {"test_a": "one"}
+    assert diagnose(variants["one"], variants, {"other": "test_a", "one": "test_a"}) == {"test_a": "one"}
+
+
+def answers(outcome: Outcome, *values: Any, path: str = "f()", echo: bool = False) -> Observation:
+    return observed(outcome, [Call("call", path, value, echo) for value in values])
+
+
+LITTLE = ([], (), {}, None, "", 0, 1, True, math.nan, [0, 0], [[], []], [(5, 6), (5, 6)])
+LITTLE += (T([0.0, 0.0]), T([[2.0, 2.0]]), T([]), T(0.0), T([math.nan, math.nan]), np.zeros(2))
+LITTLE += ((T([0.0, 0.0]), T([1.0, 1.0])),)
+
+
+@pytest.mark.parametrize("little", LITTLE, ids=repr)
+def test_an_answer_of_a_function_that_does_nothing_is_no_match(little: Any) -> None:
+    """The mistake spoils test a. Whoever always answers so fails test b, too."""
+    right, other = [3, 4], [9, 8]
+    variants = {
+        REFERENCE: {"test_a": answers(P, right, right), "test_b": answers(P, right)},
+        "dropped": {"test_a": answers(F, little), "test_b": answers(P, right)},
+    }
+    caught = {"dropped": "test_a"}
+    lazy = {"test_a": answers(F, little), "test_b": answers(F, little)}
+    assert diagnose(lazy, variants, caught) == {}
+    # The same answer of a function that works elsewhere is the mistake, whatever other functions do:
+    variants["dropped"]["test_c"] = variants[REFERENCE]["test_c"] = answers(P, right, path="g()")
+    student = {
+        "test_a": answers(F, little),
+        "test_b": answers(P, right),
+        "test_c": answers(F, other, path="g()"),
+    }
+    assert diagnose(student, variants, caught) == {"test_a": "dropped"}
+    # it works in a test that passes, or on the way to the failure.
+    variants["dropped"]["test_a"] = answers(F, right, little)
+    del student["test_b"]
+    assert diagnose(student, variants, caught) == {}
+    student["test_a"] = answers(F, right, little)
+    assert diagnose(student, variants, caught) == {"test_a": "dropped"}
+    # A failure of the same function that the mistake does not explain speaks for another mistake.
+    assert diagnose({**student, "test_b": answers(F, other)}, variants, caught) == {}
+
+
+def test_an_argument_given_back_is_no_match() -> None:
+    variants = {
+        REFERENCE: {"test_a": answers(P, [3, 4]), "test_b": answers(P, [3, 4])},
+        "unmerged": {"test_a": answers(F, [1, 2], echo=True), "test_b": answers(P, [3, 4])},
+    }
+    lazy = {"test_a": answers(F, [1, 2], echo=True), "test_b": answers(F, [5, 6], echo=True)}
+    assert diagnose(lazy, variants, {"unmerged": "test_a"}) == {}
+    assert diagnose(variants["unmerged"], variants, {"unmerged": "test_a"}) == {"test_a": "unmerged"}
+
+
+def test_a_mistake_that_leaves_nothing_is_itself() -> None:
+    """All that fails agrees, so even an empty answer is believed."""
+    variants = {
+        REFERENCE: {"test_a": answers(P, [3]), "test_b": answers(P, 2.5, path="g()")},
+        "drops_all": {"test_a": answers(F, []), "test_b": answers(P, 2.5, path="g()")},
+    }
+    assert diagnose(variants["drops_all"], variants, {"drops_all": "test_a"}) == {"test_a": "drops_all"}
+
+
+def test_a_question_that_is_not_begun_says_nothing() -> None:
+    variants = world(one=(5, 6))
+    variants["one"]["test_a"] = answers(F, 0)
+    student = {"test_a": answers(F, 0), "test_b": answers(Outcome.NOT_IMPLEMENTED)}
+    assert diagnose(student, variants, {"one": "test_a"}) == {"test_a": "one"}
 
 
 def test_two_mistakes_at_once() -> None:
@@ -147,9 +215,6 @@ def test_an_exception_is_refuted_by_a_test_that_passes() -> None:
     caught = {"raises": "test_a"}
     assert diagnose({"test_a": broken, "test_b": broken}, variants, caught) != {}
     assert diagnose({"test_a": broken, "test_b": seen(P, 2)}, variants, caught) == {}
-
-
-T = torch.tensor
 
 
 @pytest.mark.parametrize(

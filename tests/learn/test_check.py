@@ -268,7 +268,7 @@ def test_lines_are_grouped() -> None:
         ("failed", "test_a", "first"),
         ("passed", "test_b", ""),
         ("not_implemented", "C", "C.f is not implemented yet."),
-        ("error", "test_e", "as above"),
+        ("error", "test_e", "the same as test_a"),
     ]
     assert report.score == 3
     assert not report.complete

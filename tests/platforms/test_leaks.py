@@ -2,6 +2,11 @@
 
 Searched for: every telling line of every solution, the name of every hidden test, the name, the edit and the hint of
 every misconception.
+
+A hint may stand in one place: in `U/T.mistakes.json`, if a public test catches its misconception. That file is no leak.
+What is in it answers public tests alone, which students have with their expected values; the answers are those of wrong
+programs; a hint names a mistake and never the answer; and nothing says what a mistake is called, what was edited, or
+what else the hidden tests look for.
 """
 
 from __future__ import annotations
@@ -15,8 +20,10 @@ from pathlib import Path
 
 import pytest
 
+from autograder.authoring.mistakes import mistakes_text
 from autograder.authoring.script import solution_lines
 from autograder.course import Course
+from autograder.grading.known_mistakes import read
 from autograder.platforms.publish import Target, release
 from autograder.platforms.selection import Selection, select
 
@@ -42,12 +49,27 @@ def secrets() -> dict[str, str]:
         hidden = TEST.findall(exercise.hidden_tests.read_text(encoding="utf-8"))
         found |= {name: f"hidden test of {exercise.id}" for name in hidden if f"def {name}(" not in public}
         for mistake in exercise.spec.misconception:
-            where = f"misconception of {exercise.id}"
-            found |= {f'"{mistake.name}"': where, mistake.hint.en: where, mistake.hint.zh: where}
+            where, hint = f"misconception of {exercise.id}", f"hint of {exercise.id}"
+            found |= {f'"{mistake.name}"': where, mistake.hint.en: hint, mistake.hint.zh: hint}
+            edits = [edit.with_.strip() for edit in mistake.changes]
+            # Shorter ones are common code.
+            found |= {edit: where for edit in edits if len(edit.replace(" ", "")) >= 40}
+    return found
+
+
+def public_hints() -> dict[str, set[str]]:
+    """File of known mistakes -> the hints of misconceptions that a public test catches, found by running them."""
+    found: dict[str, set[str]] = {}
+    for exercise in COURSE:
+        if exercise.kind != "quiz":
+            known = read(mistakes_text(exercise, exercise.solution.read_text(encoding="utf-8")))
+            hints = [hint for hint, _ in known if hint is not None]
+            found[f"{exercise.id}.mistakes.json"] = {text for hint in hints for text in (hint.en, hint.zh)}
     return found
 
 
 SECRETS = secrets()
+PUBLIC_HINTS = public_hints()
 
 
 def unpacked(name: str, data: bytes) -> Iterator[tuple[str, str]]:
@@ -79,9 +101,12 @@ def leaks(folder: Path) -> list[str]:
             # A notebook holds its lines as JSON strings.
             flat = text.replace('\\"', '"')
             lines = {line.strip().strip('",').removesuffix("\\n").strip() for line in flat.splitlines()}
-            places = {"solution": lines, "hidden test": set(re.findall(r"\w+", flat)), "misconception": flat}
+            places = {"hidden test": set(re.findall(r"\w+", flat)), "misconception": flat, "hint": flat}
+            # In JSON, which has no lines of code, any place counts.
+            places["solution"] = flat if name.endswith(".json") else lines
+            allowed = next((hints for file, hints in PUBLIC_HINTS.items() if name.endswith(file)), set())
             for secret, where in SECRETS.items():
-                if secret in places[where.split(" of ")[0]]:
+                if secret in places[where.split(" of ")[0]] and secret not in allowed:
                     found.append(f"{name} holds {secret!r}, {where}")
     return found
 
@@ -95,7 +120,23 @@ def test_secrets_are_worth_searching() -> None:
     kinds = [where.split(" of ")[0] for where in SECRETS.values()]
     assert kinds.count("solution") > 200
     assert kinds.count("hidden test") > 80
-    assert kinds.count("misconception") > 200
+    assert kinds.count("misconception") > 300
+    assert kinds.count("hint") > 400
+
+
+def test_a_hint_is_a_leak_where_no_public_test_catches_its_mistake(tmp_path: Path) -> None:
+    exercise = COURSE.exercise("peft/lora")
+    file = tmp_path / "exercises/peft/lora.mistakes.json"
+    file.parent.mkdir(parents=True)
+    text = exercise.mistakes_file.read_text(encoding="utf-8")
+    told = PUBLIC_HINTS["peft/lora.mistakes.json"]
+    hidden = next(m.hint.zh for m in exercise.spec.misconception if m.hint.zh not in told)
+    file.write_text(text)
+    assert leaks(tmp_path) == []
+    file.write_text(text.replace("[", f'["{hidden}",', 1))
+    assert [hidden in leak for leak in leaks(tmp_path)] == [True]
+    file.rename(tmp_path / "hints.json")
+    assert len(leaks(tmp_path)) > len(told)
 
 
 @pytest.mark.parametrize("target", list(Target))
