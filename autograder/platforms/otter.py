@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from autograder.authoring.build import defines
-from autograder.authoring.notebooks import notebook_of
+from autograder.authoring.notebooks import import_nbformat, notebook_of
 from autograder.authoring.script import BEGIN, END, find_blocks, questions, split_cells, strip_solutions
 from autograder.course import Exercise
 from autograder.course.toml import read_text
@@ -61,8 +61,7 @@ def write(selection: Selection, out: Path) -> None:
 
 
 def _write_source(exercise: Exercise, given: Exercise, package: Sequence[str], lang: str) -> None:
-    import nbformat
-
+    nbformat = import_nbformat()
     notebook = notebook_of(given, lang)
     public = collect(given.public_tests, Visibility.PUBLIC)
     notebook.cells = list(_cells(exercise, notebook.cells, public, package, lang))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.authoring.build import defines
-from autograder.authoring.notebooks import notebook_of
+from autograder.authoring.notebooks import import_nbformat, notebook_of
 from autograder.course import CourseError, Exercise
 from autograder.platforms.nbgrader.course_dir import POINTS_SUFFIX
 from autograder.platforms.selection import (
@@ -68,8 +68,7 @@ def write(selection: Selection, out: Path) -> None:
 
 def _write_source(part: Selection, folder: Path) -> None:
     """One assignment: its notebooks, and beside them what `check()` needs."""
-    import nbformat
-
+    nbformat = import_nbformat()
     topics = Counter(exercise.topic for exercise in part.exercises)
     topic, times = topics.most_common(1)[0]
     if times > 1:
