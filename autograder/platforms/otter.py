@@ -32,8 +32,9 @@ INIT = f'{SKIP}\nimport otter\n\ngrader = otter.Notebook("{{notebook}}")'
 CHECK = f'{SKIP}\ngrader.check("{{question}}")'
 EXPORT = f"{SKIP}\ngrader.export(pdf=False)"
 HAND_IN = Text(
-    "## Hand in\n\nSave the notebook, then run this cell: it writes the zip file to hand in.",
-    "## 提交\n\n先保存 notebook，再运行这个单元格：它会写出要提交的 zip 文件。",
+    "## Hand in\n\nSave the notebook, then run this cell: it writes the zip file to hand in. The tests above are public and "
+    "only a part: hidden tests decide.",
+    "## 提交\n\n先保存 notebook，再运行这个单元格：它会写出要提交的 zip 文件。上面的测试是公开的，只是一部分，最终由隐藏测试决定。",
 )
 TEST = '''\
 """ # BEGIN TEST CONFIG
