@@ -29,6 +29,7 @@ NamedOrLast = Annotated[
 Named = Annotated[str, typer.Argument(help="An exercise, as attention/multi_head, or its file.")]
 
 BY_EXERCISE = 12  # exercises: more are listed by unit
+A_HINT = Text("A hint: autograder hint {exercise}", "提示：autograder hint {exercise}")
 RESET = Text(
     "{path} is as it was given out. What it held is kept in {copy}",
     "{path} 已恢复成最初的样子，原来的内容保存在 {copy}",
@@ -124,6 +125,8 @@ def check(
         )
     else:
         print_report(console(), str(report))
+        if report.failing and exercise.public.hint:
+            console().print(Speaker(lang)(A_HINT, exercise=exercise.id), style="dim")
     if not report.complete:
         raise typer.Exit(1)
 

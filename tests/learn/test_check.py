@@ -241,6 +241,52 @@ def test_in_a_jupyter_kernel(
         assert "得分 2 / 4" in html
         assert "<code>test_affine_by_hand</code>" in html
         assert "✓ test_affine_by_hand" in output.data["text/plain"]
+        assert html.count("<details><summary>提示</summary>提示 1/1，normalise：") == 1
+
+
+class Notebook:
+    """Cells, run as the kernel runs them: each has a file name of its own, under which tracebacks find its lines."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.namespace: dict[str, Any] = {"__name__": "__main__", "check": check_function}
+        self.shown: list[Report] = []
+        monkeypatch.chdir(folder)
+        monkeypatch.setitem(sys.modules, "ipykernel", sys)
+        monkeypatch.setattr("IPython.display.display", self.shown.append)
+
+    def run(self, source: str) -> None:
+        import linecache
+
+        name = f"/tmp/ipykernel_1/{abs(hash(source))}.py"
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        exec(compile(source, name, "exec"), self.namespace)
+
+    def check(self) -> str:
+        self.run('check("basics/affine", lang="en")')
+        return self.shown[-1]._repr_html_()
+
+
+def test_hints_in_a_notebook(affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folded up below the table, one step after each changed attempt."""
+    fresh = '[[hint]]\nquestion = "affine"\nen = "Multiply first."\nzh = "先乘。"\n\n[[points]]\nquestion = "affine"'
+    edited(affine.public_spec_file, '[[points]]\nquestion = "affine"', fresh)
+    notebook = Notebook(affine.root, monkeypatch)
+    notebook.run("import torch")
+    notebook.run("def affine(x, scale, shift):\n    return x\n")
+    for _ in range(2):  # the same attempt twice
+        html = notebook.check()
+        assert "Hint 1 of 2, affine" in html and "Hint 2 of 2" not in html
+    notebook.run("def affine(x, scale, shift):\n    # the same\n    return x\n")
+    assert "Hint 2 of 2" not in notebook.check()
+    notebook.run("def affine(x, scale, shift):\n    return x + shift\n")
+    assert "Hint 2 of 2, affine: Multiply first." in notebook.check()
+    notebook.run(f"def affine(x, scale, shift):\n    {AFFINE[1]}\n")
+    html = notebook.check()
+    assert "Hint 1 of 1, normalise" in html and "affine:" not in html
+    notebook.run(f"def normalise(x):\n    {NORMALISE[1]}\n")
+    html = notebook.check()
+    assert "<details>" not in html and 'data-complete="true"' in html
+    assert "They are only a part: hidden tests decide." in html
 
 
 # ------------------------------------------------------------------------------------------- the table
