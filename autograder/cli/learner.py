@@ -152,12 +152,13 @@ def learn(
 
 def hint(name: NamedOrLast = None, course: CourseOption = None, lang: LangOption = None) -> None:
     """Give the next hint on the question that fails; after each new attempt there is one more."""
-    from autograder.learn.hints import hint_on
+    from autograder.learn.hints import give_hint
+    from autograder.learn.tested import ensure_tested
 
     exercise = _exercise(open_course(course, authoring=True), name)
     with redirect_stdout(sys.stderr):
-        told = hint_on(exercise, language(lang))
-    typer.echo(told)
+        ensure_tested(exercise, language(lang))
+    typer.echo(give_hint(exercise, language(lang)))
 
 
 def reset(name: Named, course: CourseOption = None, lang: LangOption = None) -> None:

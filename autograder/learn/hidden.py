@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
@@ -13,6 +14,7 @@ from autograder.grading.bundle import Bundle, bundle_of, result_key
 from autograder.grading.pristine import is_pristine
 from autograder.grading.submissions import Submission
 from autograder.grading.worker import Mode, Worker
+from autograder.guest.loading import PART, module_name
 from autograder.learn.attempts import attempt_in, failing_questions, note_hidden
 from autograder.learn.journal import HiddenPoints, read_journal
 from autograder.results import Isolation, Status
@@ -104,5 +106,14 @@ def own_submission(exercise: Exercise) -> Submission:
 
 
 def _key(bundle: Bundle, submission: Submission) -> str:
-    """Changes with everything that the answer of the hidden tests depends on."""
-    return result_key(bundle, submission.main, submission.files, Isolation.NONE)
+    """Changes with everything that the answer of the hidden tests depends on.
+
+    That is the file itself, the parts of a capstone, and of the files beside it those that it speaks of.
+    """
+    text = submission.files[submission.main].decode("utf-8", "replace")
+    used = {
+        name: raw
+        for name, raw in submission.files.items()
+        if name == submission.main or name.startswith(PART) or re.search(rf"\b{module_name(name)}\b", text)
+    }
+    return result_key(bundle, submission.main, used, Isolation.NONE)

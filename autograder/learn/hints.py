@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from autograder.course import Exercise
-from autograder.learn.attempts import attempt_in
-from autograder.learn.journal import entry_of, read_journal
+from autograder.learn.journal import entry_of
 from autograder.text import Text
 
 HINT = Text("Hint {n} of {most}, {question}: {text}", "提示 {n}/{most}，{question}：{text}")
@@ -49,19 +48,3 @@ def give_hint(exercise: Exercise, lang: str) -> str:
     ]
     lesson = exercise.lesson(lang).relative_to(exercise.root)
     return "\n".join([*told, remark.format(question=question, path=lesson)]).rstrip()
-
-
-def hint_on(exercise: Exercise, lang: str) -> str:
-    """As `give_hint`, on the exercise's own file: an attempt that was not tested yet is tested first."""
-    from autograder.learn.check import check_own
-
-    attempt = attempt_in(exercise.skeleton)
-    entry = read_journal(exercise.root).entry(exercise)
-    if entry.attempt != attempt or entry.failing is None:
-        check_own(exercise, lang)
-        entry = read_journal(exercise.root).entry(exercise)
-    if entry.public_full and entry.hidden is None and exercise.hidden_tests.is_file():
-        from autograder.learn.hidden import check_hidden
-
-        check_hidden(exercise, lang)
-    return give_hint(exercise, lang)

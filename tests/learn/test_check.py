@@ -526,6 +526,29 @@ def test_public_tests_alone_complete_nothing(toy_course: Course, monkeypatch: py
     assert "complete" not in out
 
 
+def test_a_save_is_told_by_the_system(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it can be: nobody looks at the file meanwhile."""
+    import threading
+
+    pytest.importorskip("watchfiles")
+    desk = Desk(toy_course, "en", [(False, ""), (True, "q")], monkeypatch)
+    monkeypatch.setattr("autograder.learn.watch.INTERVAL", 60.0)
+    skeleton, stop = toy_course.exercise("affine").skeleton, threading.Event()
+
+    def save() -> None:
+        while not stop.wait(0.2) and len(desk.checked) < 2:
+            skeleton.write_bytes(skeleton.read_bytes() + b"\n")
+
+    saving = threading.Thread(target=save)
+    saving.start()
+    try:
+        desk.run("affine")
+    finally:
+        stop.set()
+        saving.join()
+    assert len(desk.checked) >= 2 and desk.keys.waited == 0
+
+
 @pytest.fixture
 def checker(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Iterator[Checker]:
     for name, value in environment.items():
