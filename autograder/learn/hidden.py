@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
 
 from autograder.course import CourseError, Exercise
-from autograder.course.catalogue import part_name
+from autograder.course.catalogue import part_name, require_file
 from autograder.feedback.report import Report
 from autograder.grading.bundle import Bundle, bundle_of, result_key
 from autograder.grading.pristine import is_pristine
@@ -18,7 +18,6 @@ from autograder.guest.loading import PART, module_name
 from autograder.learn.attempts import attempt_in, failing_questions, note_hidden
 from autograder.learn.journal import HiddenPoints, read_journal
 from autograder.results import Isolation, Status
-from autograder.runner.in_process import require_file
 from autograder.sandbox.errors import SandboxUnavailable
 from autograder.text import Text, joined
 

@@ -2,8 +2,8 @@
 
 A child loads the learner's file and ends with it, so nothing of one run stays for the next. The process itself never
 reads the learner's code. A second one, started when it is first needed, holds a worker for the hidden tests, whose
-expected values never meet the learner's code. Where a process can't be forked safely (not on Linux), or a second one
-can't be had, each run is a fresh `autograder check`.
+expected values never meet the learner's code. Elsewhere than on Linux, a process with torch in it can't be forked
+safely, and each run is a fresh `autograder check`.
 """
 
 from __future__ import annotations
@@ -77,9 +77,7 @@ class Checker:
     def _answer(self, exercise: Exercise, lang: str, *, hidden: bool) -> Answer:
         asked = Asked(str(exercise.root), exercise.id, lang, hidden)
         if sys.platform == "linux":
-            for _ in range(
-                2
-            ):  # the process may have been ended by the system, which is no fault of the code's
+            for _ in range(2):  # the system may have ended the process, for want of memory
                 if hidden not in self._warm:
                     self._warm[hidden] = _WarmProcess()
                 answer = self._warm[hidden].ask(asked)
@@ -91,7 +89,7 @@ class Checker:
 
 def fresh_check(asked: Asked) -> Answer:
     """A run in a fresh process."""
-    command = [sys.executable, "-m", "autograder", "check", asked.exercise]
+    command = [sys.executable, "-P", "-m", "autograder", "check", asked.exercise]
     command += ["--course", asked.root, "--lang", asked.lang, *(["--hidden"] if asked.hidden else [])]
     try:
         # On Windows its output would otherwise be in the system's encoding, which may lack the table's marks.

@@ -10,12 +10,12 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING
 
 from autograder.course import Course, Exercise
+from autograder.course.catalogue import require_file
 from autograder.course.order import learning_order
 from autograder.feedback.report import print_report
 from autograder.learn.hints import give_hint
 from autograder.learn.states import finished, states_of, where_to_begin
 from autograder.learn.warm import Answer, Checker
-from autograder.runner.in_process import require_file
 from autograder.text import Text
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.5  # seconds between two looks at the file, where the system does not tell of a save
 HELP = Text(
-    "Edit {path} and save.   h: hint   n: next   p: previous   l: lesson   q: quit   (then Enter)",
-    "编辑并保存 {path}。   h：提示   n：下一题   p：上一题   l：讲义   q：退出   （按回车确认）",
+    "Edit {path} and save.\nh: hint   n: next   p: previous   l: lesson   q: quit   (then Enter)",
+    "编辑并保存 {path}。\nh：提示   n：下一题   p：上一题   l：讲义   q：退出   （按回车确认）",
 )
 HIDDEN = Text("All public tests pass. The hidden tests run now.", "公开测试全部通过，现在运行隐藏测试。")
 COMPLETE = Text("{exercise} is complete.", "{exercise} 已完成。")

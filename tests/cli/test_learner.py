@@ -275,3 +275,14 @@ def test_solution(cli: Cli, toy: Path, affine: Exercise, edited: Edit, shared_sa
     shutil.rmtree(toy / "solutions")
     said = cli("solution", "affine", "--give-up", "--lang", "zh")
     assert said.code == 2 and "发放的文件里不含答案" in said.err
+
+
+def test_what_runs_no_test_imports_no_torch(python: Callable[..., Any], toy: Path) -> None:
+    """`list`, and the process in which `learn` waits for keys, begin at once."""
+    source = (
+        "import sys\nfrom autograder.cli.main import run\nimport autograder.learn.watch\n"
+        "sys.argv = ['autograder', 'list']\nrun()\nsys.exit('torch' in sys.modules)\n"
+    )
+    done = python("-c", source.replace("run()\n", "try:\n    run()\nexcept SystemExit:\n    pass\n"), cwd=toy)
+    assert done.returncode == 0, done.stderr
+    assert "basics/affine" in done.stdout
