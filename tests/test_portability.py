@@ -81,7 +81,8 @@ assert callable(check)
 import autograder.learn.pytest_plugin
 from pathlib import Path
 from autograder.course import Course
-from autograder.learn.check import check_file, check_hidden
+from autograder.learn.check import check_file
+from autograder.learn.hidden import check_hidden
 
 skeleton = Path("exercises/basics/affine.py")
 text = skeleton.read_text(encoding="utf-8")
@@ -117,6 +118,23 @@ code, out, err = cli("notebooks", "extras")
 assert code == 0 and Path("notebooks/extras/vowels.ipynb").is_file(), (code, out, err)
 code, out, err = cli("check", "affine")
 assert code == 1 and "2 of 4 points" in out, (code, out, err)
+code, out, err = cli("list")
+assert code == 0 and "begun, 6/12" in out, (code, out, err)
+code, out, err = cli("hint")
+assert code == 0 and "Hint 1 of 1, normalise" in out, (code, out, err)
+code, out, err = cli("solution", "affine", "--give-up")
+assert code == 0 and "return x * scale + shift" in out, (code, out, err)
+
+from autograder.learn.warm import Checker
+
+checker = Checker()
+(answer,) = checker.run(exercise, "en")
+assert "2 of 4 points" in answer.text and not answer.complete, answer
+checker.close()
+
+code, out, err = cli("reset", "affine")
+assert code == 0 and len(list(Path(".autograder/kept/basics").iterdir())) == 1, (code, out, err)
+skeleton.write_bytes(next(Path(".autograder/kept/basics").iterdir()).read_bytes())
 
 Path("submissions/s001").mkdir(parents=True)
 Path("submissions/s001/vowels.py").write_text("def vowels(text): return 3")

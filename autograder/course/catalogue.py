@@ -367,6 +367,17 @@ def find_course(start: Path | None = None, given: Path | None = None) -> Path:
     )
 
 
+def require_file(path: Path, exercise: Exercise) -> None:
+    """CourseError if there is no such file."""
+    if path.is_file():
+        return
+    remedy = WRITE
+    if path == exercise.skeleton:
+        remedy = BUILD if exercise.solution.is_file() else TAKE_BACK
+    shown = (path.relative_to(exercise.root) if path.is_relative_to(exercise.root) else path).as_posix()
+    raise CourseError(f"{shown} is missing; {remedy.en}", f"缺少 {shown}；{remedy.zh}")
+
+
 def exercise_at(course: Course, path: Path) -> Exercise | None:
     """The exercise that a file of the course belongs to (`exercises/U/T.py`, `solutions/U/test_T.py`, ...)."""
     topic = path.stem.removeprefix("test_")

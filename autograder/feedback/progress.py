@@ -11,11 +11,20 @@ from autograder.results import total
 from autograder.text import Text, encodable, language, number
 
 BAR = 20
+HIDDEN = Text("points (hidden tests, too)", "得分（含隐藏测试）")
+COMPLETE = Text("Complete: {n} of {all} exercises", "已完成：{all} 道练习中的 {n} 道")
+ALL_COMPLETE = Text(
+    "Every exercise here is complete: all tests pass, the hidden ones, too.",
+    "这里的练习全部完成：所有测试都已通过，包括隐藏测试。",
+)
 NOT_IMPLEMENTED = Text("not implemented", "尚未实现")
 POINTS = Text("points (public tests)", "得分（公开测试）")
 NEXT = Text("Next: {exercise}, in {path}", "下一题：{exercise}，文件 {path}")
 NEXT_IN_UNIT = Text("{title}, next: {topic}", "{title}，下一题：{topic}")
-DONE = Text("All public tests pass.", "公开测试全部通过。")
+DONE = Text(
+    "All public tests pass. They are only a part: hidden tests decide.",
+    "公开测试全部通过。它们只是一部分，最终由隐藏测试决定。",
+)
 
 
 @dataclass
@@ -27,14 +36,24 @@ class ExerciseProgress:
     max_score: float = 0.0
     unanswered: list[str] = field(default_factory=list)
     begun: bool = False  # some test has run, to whatever end
+    hidden: tuple[float, float] | None = (
+        None  # points of all tests and the most there are, where hidden ones were run
+    )
+    advice: Text = field(default_factory=Text)  # on the first test that lost points there
 
     @property
     def share(self) -> float:
         return self.score / self.max_score
 
     @property
-    def done(self) -> bool:
+    def passes(self) -> bool:
+        """Whether all public tests pass."""
         return self.score >= self.max_score - 1e-9
+
+    @property
+    def done(self) -> bool:
+        """Whether the hidden tests, where they were run, gave all points, too."""
+        return self.passes and (self.hidden is None or self.hidden[0] >= self.hidden[1])
 
 
 @dataclass(frozen=True)
@@ -95,7 +114,7 @@ def units_of(course: Course, rows: Sequence[ExerciseProgress]) -> list[UnitProgr
     return [UnitProgress(unit, found[unit.id]) for unit in course.units if unit.id in found]
 
 
-def print_progress(terminal: Any, course: Course, reports: Iterable[Any]) -> None:
+def print_progress(terminal: Any, course: Course, rows: Sequence[ExerciseProgress]) -> None:
     """Write the summary through pytest's terminal reporter.
 
     Each unit has one line. A unit that is begun and not finished has a line for each of its exercises, too, and so has
@@ -110,7 +129,6 @@ def print_progress(terminal: Any, course: Course, reports: Iterable[Any]) -> Non
     def section(title: Text) -> None:
         terminal.section(encodable(title.pick(lang), encoding), sep="-")
 
-    rows = progress_of(course, reports)
     units, following = units_of(course, rows), next_of(rows)
     width = max(len(row.exercise) for row in rows) + 4
     named = [row for row in rows if row.unanswered and (row.begun or row is following)]
@@ -125,11 +143,26 @@ def print_progress(terminal: Any, course: Course, reports: Iterable[Any]) -> Non
         if unit.open or len(units) == 1:
             for row in unit.rows:
                 write(f"  {row.exercise:{width - 2}}{_points(row)}", green=row.done)
+    hidden = [row for row in rows if row.hidden is not None]
+    if hidden:
+        section(HIDDEN)
+        for row in hidden:
+            for line in _hidden_lines(row, width, lang) if not row.done else ():
+                write(line)
+        write(COMPLETE.pick(lang).format(n=sum(row.done for row in hidden), all=len(rows)))
     if following is None:
-        write(DONE.pick(lang), green=True)
+        write((DONE if len(hidden) < len(rows) else ALL_COMPLETE).pick(lang), green=True)
         return
     path = course.exercises[following.exercise].skeleton.relative_to(course.root)
     write(NEXT.pick(lang).format(exercise=following.exercise, path=path), bold=True)
+
+
+def _hidden_lines(row: ExerciseProgress, width: int, lang: str) -> list[str]:
+    """What the hidden tests gave, what to read first, and where all of it stands."""
+    score, most = row.hidden or (0.0, 0.0)
+    see = f"autograder check {row.exercise} --hidden"
+    told = [f"{row.exercise:{width}}{f'{number(score)}/{number(most)}':>9}  {see}"]
+    return told + [f"    {line}" for line in row.advice.pick(lang).splitlines()]
 
 
 def _points(row: ExerciseProgress | UnitProgress) -> str:

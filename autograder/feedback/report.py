@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 POINTS = Text("{score} of {max_score} points", "得分 {score} / {max_score}")
 SAME = Text("the same as {name}", "与 {name} 相同")
+A_HINT = Text("A hint", "提示")
 SYMBOLS = {Outcome.PASSED: "✓", Outcome.NOT_IMPLEMENTED: "·"}
 COLOURS = {Outcome.PASSED: "#1a7f37", Outcome.NOT_IMPLEMENTED: "#6e7781"}
 NARROWEST = 20  # columns for a line's text, whatever the terminal has
@@ -32,6 +33,8 @@ class Report:
     lang: str
     shares: bool = False  # whether to say what each line is worth
     message: Text = field(default_factory=Text)  # what is said of the whole file
+    failing: Sequence[str] = ()  # the questions that lost points, those that were begun first
+    hint: str = ""  # a step of help, folded up in a notebook until it is asked for
 
     @property
     def score(self) -> float:
@@ -96,8 +99,19 @@ class Report:
         return (
             f'<table class="autograder-check" data-complete="{str(self.complete).lower()}">'
             f'<thead><tr><th colspan="3" style="text-align:left">{html.escape(self.title)} · {self.points}</th></tr></thead>'
-            f"<tbody>{''.join(rows)}</tbody></table>"
+            f"<tbody>{''.join(rows)}</tbody>{self._foot()}</table>"
         )
+
+    def _foot(self) -> str:
+        """What is said of the whole file, and the hint."""
+        told = html.escape(self.message.pick(self.lang))
+        hint = f"<details><summary>{A_HINT.pick(self.lang)}</summary>{html.escape(self.hint)}</details>"
+        cells = [*([told] if told else []), *([hint] if self.hint else [])]
+        rows = [
+            f'<tr><td colspan="3" style="text-align:left;white-space:pre-wrap">{cell}</td></tr>'
+            for cell in cells
+        ]
+        return f"<tfoot>{''.join(rows)}</tfoot>" if rows else ""
 
 
 def _name(test: TestResult) -> str:

@@ -5,6 +5,7 @@ It stands in the cell after each question. While the student's file is imported 
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from autograder.course import Course, CourseError, Exercise, find_course
+from autograder.feedback.progress import DONE
 from autograder.feedback.report import Report
+from autograder.learn.attempts import attempt_in, attempt_of, failing_questions, note_public
+from autograder.learn.hints import give_hint
 from autograder.results import Limits, Outcome, TestResult, Visibility
 from autograder.text import Text, encodable, joined, language
 
@@ -40,6 +44,10 @@ INTERRUPTED = Text(
 )
 KNOWN = Text("A known mistake: {hint}", "常见误解：{hint}")
 KNOWN_AGAIN = Text("The same mistake as in {test}.", "与 {test} 是同一个错误。")
+HIDDEN_TOO = Text(
+    "All public tests pass. Hidden tests decide: autograder check {exercise} --hidden",
+    "公开测试全部通过，最终由隐藏测试决定：autograder check {exercise} --hidden",
+)
 INTERRUPTED_ELSEWHERE = Text("interrupted in {test}", "在 {test} 中被中断")
 
 
@@ -86,7 +94,16 @@ def _report(
         raise CourseError(told.en, told.zh) from error
     if not name:
         raise CourseError(NO_NAME.en, NO_NAME.zh)
-    return check_namespace(Course.load(root, authoring=True).exercise(name), namespace, lang)
+    return _noted(Course.load(root, authoring=True).exercise(name), namespace, lang)
+
+
+def _noted(exercise: Exercise, namespace: Mapping[str, Any], lang: str) -> Report:
+    """The report on a notebook's or script's definitions, noted as an attempt, with a hint where something fails."""
+    report = check_namespace(exercise, namespace, lang)
+    file = namespace.get("__file__")
+    attempt = attempt_in(Path(file)) if file else attempt_of(namespace)
+    note_public(exercise, attempt, report.score, report.max_score, report.failing, in_notebook=file is None)
+    return report if report.complete or file else dataclasses.replace(report, hint=give_hint(exercise, lang))
 
 
 def require(exercise: str, test: str, namespace: Mapping[str, Any], *, lang: str | None = None) -> None:
@@ -136,6 +153,14 @@ def check_namespace(
 
     backend = InProcessBackend(lambda skipped: module, exercise.public.forbidden_calls, is_student)
     return run_public(exercise, backend, is_student, lang, only=only, absent=None if file else NOT_RUN)
+
+
+def check_own(exercise: Exercise, lang: str) -> Report:
+    """The report on the exercise's own file, noted as an attempt."""
+    attempt = attempt_in(exercise.skeleton)
+    report = check_file(exercise, lang)
+    note_public(exercise, attempt, report.score, report.max_score, report.failing)
+    return report
 
 
 def check_file(exercise: Exercise, lang: str, path: Path | None = None) -> Report:
@@ -193,7 +218,12 @@ def run_public(
             result = replace(result, message=absent)
         tests.append(result)
     tests = _with_advice(exercise, backend, cases, tests)
-    return Report(exercise.id, exercise.public.title.text.pick(lang), tests, lang)
+    report = Report(exercise.id, exercise.public.title.text.pick(lang), tests, lang)
+    if report.complete:
+        at_hand = exercise.hidden_tests.is_file() and absent is None  # hidden tests run on the file
+        told = HIDDEN_TOO.format(exercise=exercise.id) if at_hand else DONE
+        return dataclasses.replace(report, message=told)
+    return dataclasses.replace(report, failing=failing_questions(exercise, cases, tests))
 
 
 def _with_advice(
@@ -263,59 +293,6 @@ def _not_loaded(
     first = _result(cases[0], Ending(outcome, error), is_student, exercise.public.limits)
     whole = replace(first, name=exercise.skeleton.name, max_score=sum(case.points for case in cases))
     return Report(exercise.id, exercise.public.title.text.pick(lang), [whole], lang)
-
-
-def check_hidden(exercise: Exercise, lang: str) -> Report:
-    """Grade the learner's own file as the instructor's grader would; in process where no sandbox is to be had.
-
-    Raises:
-        CourseError: if the solutions are not here (a released tree).
-    """
-    if not exercise.hidden_tests.is_file():
-        raise CourseError(
-            f"{exercise.hidden_tests} is not here: this tree was released without hidden tests; leave out --hidden",
-            f"没有 {exercise.hidden_tests}：发放的文件里不含隐藏测试；请去掉 --hidden",
-        )
-    from autograder.course.catalogue import part_name
-    from autograder.grading.bundle import bundle_of
-    from autograder.grading.pristine import is_pristine
-    from autograder.grading.submissions import Submission
-    from autograder.grading.worker import Mode, Worker
-    from autograder.runner.in_process import require_file
-    from autograder.sandbox.errors import SandboxUnavailable
-
-    path = exercise.skeleton
-    require_file(path, exercise)
-    files = {path.name: path.read_bytes()}
-    files |= {
-        p.name: p.read_bytes()
-        for p in path.parent.glob("*.py")
-        if p != path and not p.name.startswith("test_")
-    }
-    for name in exercise.public.parts:
-        part = Exercise(exercise.root, *name.split("/"))
-        content = part.skeleton.read_bytes() if part.skeleton.is_file() else b""
-        if not is_pristine(part, part.skeleton.name, content):
-            files[f"{part_name(part.topic)}.py"] = content
-    submission = Submission("", exercise.id, path.name, path.name, files)
-    bundle = bundle_of(exercise)
-    worker = Worker(Mode())
-    try:
-        _ = worker.isolation
-    except SandboxUnavailable:
-        worker = Worker(Mode(unsafe=True))  # the learner's own code on the learner's own machine
-    try:
-        result = worker.grade(bundle, submission)
-    finally:
-        worker.close()
-    return Report(
-        exercise.id,
-        exercise.spec.title.text.pick(lang),
-        result.tests,
-        lang,
-        shares=True,
-        message=result.message,
-    )
 
 
 def show(report: Report) -> None:

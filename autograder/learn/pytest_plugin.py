@@ -17,6 +17,7 @@ import pytest
 from autograder.course import Course, CourseError, Exercise, find_course
 from autograder.course.catalogue import exercise_at
 from autograder.course.given import given_functions
+from autograder.errors import UserError
 from autograder.text import Text, language
 
 pytest_plugins = ("autograder.testing.marks",)
@@ -299,7 +300,14 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         if getattr(report, "public", False) and (report.when == "call" or not report.passed)
     ]
     if reports:
-        from autograder.feedback.progress import print_progress
+        from autograder.feedback.progress import print_progress, progress_of
+        from autograder.learn.after_public import note_and_test_hidden
 
         # Under pytest-xdist the tests ran in other processes, and this one has not met the course yet.
-        print_progress(terminalreporter, _course(config, config.rootpath / reports[0].nodeid), reports)
+        course = _course(config, config.rootpath / reports[0].nodeid)
+        rows = progress_of(course, reports)
+        try:
+            note_and_test_hidden(course, rows, language())
+        except UserError as error:
+            terminalreporter.write_line(error.text.pick(language()), red=True)
+        print_progress(terminalreporter, course, rows)

@@ -1,147 +1,147 @@
-"""`autograder learn`: one exercise at a time beside the editor. Every save runs its tests; hints come when asked for.
-
-Saves are noticed by looking at the file twice a second, which works the same on every system.
-"""
+"""`autograder learn`: one exercise at a time beside the editor. Every save runs its tests; hints come when asked for."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING
 
 from autograder.course import Course, Exercise
+from autograder.course.catalogue import require_file
 from autograder.course.order import learning_order
 from autograder.feedback.report import print_report
+from autograder.learn.hints import give_hint
+from autograder.learn.states import finished, states_of, where_to_begin
+from autograder.learn.warm import Answer, Checker
 from autograder.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-INTERVAL = 0.5  # seconds between two looks at the file
+INTERVAL = 0.5  # seconds between two looks at the file, where the system does not tell of a save
 HELP = Text(
-    "Edit {path} and save.   h: hint   n: next exercise   l: lesson   q: quit   (then Enter)",
-    "编辑并保存 {path}。   h：提示   n：下一题   l：讲义   q：退出   （按回车确认）",
+    "Edit {path} and save.\nh: hint   n: next   p: previous   l: lesson   q: quit   (then Enter)",
+    "编辑并保存 {path}。\nh：提示   n：下一题   p：上一题   l：讲义   q：退出   （按回车确认）",
 )
-NO_HINT = Text("No more hints. The lesson may help: {path}", "没有更多提示了，可以看看讲义：{path}")
-HINT = Text("Hint {n} of {total}, {question}: {text}", "提示 {n}/{total}，{question}：{text}")
-COMPLETE = Text("{exercise} is complete. On to the next.", "{exercise} 已完成，进入下一题。")
+HIDDEN = Text("All public tests pass. The hidden tests run now.", "公开测试全部通过，现在运行隐藏测试。")
+COMPLETE = Text("{exercise} is complete.", "{exercise} 已完成。")
+PUBLIC_DONE = Text(
+    "{exercise}: all public tests pass. They are only a part: hidden tests decide.",
+    "{exercise}：公开测试全部通过。它们只是一部分，最终由隐藏测试决定。",
+)
+FIRST, LAST = (
+    Text("This is the first exercise.", "这是第一题。"),
+    Text("This is the last exercise.", "这是最后一题。"),
+)
 ALL_DONE = Text("Every exercise is complete.", "全部练习已完成。")
+ALL_PUBLIC = Text(
+    "All public tests of every exercise pass. Hidden tests decide.",
+    "所有练习的公开测试都已通过，最终由隐藏测试决定。",
+)
+SAVED = ""  # what stands in the queue of typed keys when something was saved
 
-
-def run_check(exercise: Exercise, lang: str) -> tuple[str, bool]:
-    """The report as text, and whether all public tests pass. A process of its own, so that a loop can be ended."""
-    command = [
-        sys.executable,
-        "-m",
-        "autograder",
-        "check",
-        exercise.id,
-        "--course",
-        str(exercise.root),
-        "--lang",
-        lang,
-    ]
-    try:
-        # On Windows its output would otherwise be in the system's encoding, which may lack the table's marks.
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=120,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        )
-    except subprocess.TimeoutExpired:
-        return Text("The tests did not end within two minutes.", "测试在两分钟内没有结束。").pick(lang), False
-    return (done.stdout or done.stderr).rstrip(), done.returncode == 0
+Check = Callable[[Exercise, str], Iterable[Answer]]
 
 
 class Loop:
-    """The learner's session: which exercise is shown, how many of its hints were given."""
+    """The learner's session.
 
-    def __init__(
-        self,
-        course: Course,
-        lang: str,
-        console: Console,
-        check: Callable[[Exercise, str], tuple[str, bool]] = run_check,
-    ) -> None:
+    Args:
+        check: runs an exercise's tests, and says what they said in one answer or several; the last one decides.
+    """
+
+    def __init__(self, course: Course, lang: str, console: Console, check: Check | None = None) -> None:
         self.course = course
         self.lang = lang
         self.console = console
         self.check = check
-        self.hints_given = 0
+        self.exercises = learning_order(course)
+        states = states_of(course, self.exercises)
+        self.done = {found.exercise for found in states if found.state is finished(course)}
 
     def run(self, first: str | None = None) -> None:
         """Go on until the course is complete or the learner quits."""
-        keys = _typed_lines()
-        exercises = learning_order(self.course)
-        start = exercises.index(self.course.exercise(first)) if first else 0
-        for exercise in exercises[start:]:
-            if not self._one(exercise, keys):
+        keys, stop = _typed_lines(), threading.Event()
+        _watch(self.course.root / "exercises", keys, stop)
+        at = self.exercises.index(self.course.exercise(first) if first else where_to_begin(self.course))
+        checker = Checker()
+        try:
+            self._go(at, keys, self.check or checker.run, asked_for=first is not None)
+        finally:
+            stop.set()
+            checker.close()
+
+    def _go(self, at: int, keys: Queue[str], check: Check, *, asked_for: bool) -> None:
+        """From exercise to exercise. What is complete is passed by, but for what the learner asked to see."""
+        while True:
+            step = self._one(at, keys, check, stay=asked_for)
+            if step == "q":
                 return
-        self.console.print(ALL_DONE.pick(self.lang), style="bold green")
+            asked_for = step != "complete"
+            following = {"n": at + 1, "p": at - 1}.get(step, self._next_open(at))
+            if following is None:
+                self._say(ALL_DONE if self.course.has_solutions else ALL_PUBLIC, style="bold green")
+                return
+            at = following
 
-    def _one(self, exercise: Exercise, keys: Queue[str]) -> bool:
-        """Stay with one exercise. True to go on with the next, False to quit."""
-        from autograder.runner.in_process import require_file
+    def _next_open(self, at: int) -> int | None:
+        """The place of the next exercise that is not done, after this one or else from the beginning."""
+        places = [*range(at + 1, len(self.exercises)), *range(at + 1)]
+        return next((place for place in places if self.exercises[place].id not in self.done), None)
 
-        self.hints_given = 0
+    def _one(self, at: int, keys: Queue[str], check: Check, *, stay: bool) -> str:
+        """Stay with one exercise until it is complete ("complete") or a key leads away ("n", "p", "q").
+
+        stay: whether to stay with it, too, if it is complete already.
+        """
+        exercise, seen = self.exercises[at], None
         require_file(exercise.skeleton, exercise)
-        for _ in self._saves(exercise, keys):
-            text, complete = self.check(exercise, self.lang)
-            print_report(self.console, text)
-            if complete:
-                self.console.print(COMPLETE.pick(self.lang).format(exercise=exercise.id), style="green")
-                return True
-            self._show_keys(exercise)
-        return self._wants_next
-
-    def _show_keys(self, exercise: Exercise) -> None:
-        path = exercise.skeleton.relative_to(self.course.root)
-        self.console.print(HELP.pick(self.lang).format(path=path), style="dim")
-
-    def _saves(self, exercise: Exercise, keys: Queue[str]) -> Iterator[None]:
-        """Once at the start, and again after every save; ends when the learner asks for the next, or to quit."""
-        seen = None
         while True:
             now = _modified(exercise.skeleton)
             if now is not None and now != seen:
+                complete = self._checked(exercise, check)
+                if complete and not (stay and seen is None):
+                    return "complete"
                 seen = now
-                yield
+                self._show_keys(exercise)
             try:
                 key = keys.get(timeout=INTERVAL)
             except Empty:
                 continue
-            if key in ("q", "n"):
-                self._wants_next = key == "n"
-                return
-            if key == "h":
-                self.console.print(self.next_hint(exercise), markup=False)
+            if (key, at) in (("p", 0), ("n", len(self.exercises) - 1)):
+                self._say(FIRST if key == "p" else LAST)
+            elif key in ("n", "p", "q"):
+                return key
+            elif key == "h":
+                self.console.print(give_hint(exercise, self.lang), markup=False)
             elif key == "l":
                 self.console.print(str(exercise.lesson(self.lang)), markup=False)
-            else:
+            elif key != SAVED:
                 self._show_keys(exercise)
 
-    _wants_next = False
+    def _checked(self, exercise: Exercise, check: Check) -> bool:
+        """Show what the tests say of the file as it is now; whether all of them pass."""
+        at_hand = exercise.hidden_tests.is_file()
+        complete = False
+        for number, answer in enumerate(check(exercise, self.lang)):
+            print_report(self.console, answer.text)
+            complete = answer.complete
+            if complete and at_hand and number == 0:
+                self._say(HIDDEN)
+        self.done.discard(exercise.id)
+        if complete:
+            self.done.add(exercise.id)
+            self._say(COMPLETE if at_hand else PUBLIC_DONE, style="green", exercise=exercise.id)
+        return complete
 
-    def next_hint(self, exercise: Exercise) -> str:
-        """The next step of help, in the order in which the author wrote them."""
-        hints = exercise.public.hint
-        if self.hints_given >= len(hints):
-            return NO_HINT.pick(self.lang).format(
-                path=exercise.lesson(self.lang).relative_to(self.course.root)
-            )
-        hint = hints[self.hints_given]
-        self.hints_given += 1
-        return HINT.pick(self.lang).format(
-            n=self.hints_given, total=len(hints), question=hint.question, text=hint.text.pick(self.lang)
-        )
+    def _show_keys(self, exercise: Exercise) -> None:
+        self._say(HELP, style="dim", path=exercise.skeleton.relative_to(self.course.root))
+
+    def _say(self, text: Text, style: str = "", **values: object) -> None:
+        self.console.print(text.pick(self.lang).format(**values), style=style, markup=False)
 
 
 def _modified(path: Path) -> int | None:
@@ -152,13 +152,33 @@ def _modified(path: Path) -> int | None:
         return None
 
 
+def _watch(folder: Path, keys: Queue[str], stop: threading.Event) -> None:
+    """Put SAVED into the queue whenever the system tells that something below the folder was saved.
+
+    Without watchfiles, and on drives that tell nothing, a look at the file twice a second has to do.
+    """
+    try:
+        from watchfiles import watch
+    except ImportError:
+        return
+
+    def tell() -> None:
+        try:
+            for _ in watch(folder, debounce=200, stop_event=stop, raise_interrupt=False):
+                keys.put(SAVED)
+        except (OSError, RuntimeError):  # no more watches, or no such folder
+            return
+
+    threading.Thread(target=tell, daemon=True).start()
+
+
 def _typed_lines() -> Queue[str]:
     """What the learner types, read on the side so that saves are noticed meanwhile. The end of input means quit."""
     lines: Queue[str] = Queue()
 
     def read() -> None:
         for line in sys.stdin:
-            lines.put(line.strip().lower()[:1])
+            lines.put(line.strip().lower()[:1] or "?")
         lines.put("q")
 
     threading.Thread(target=read, daemon=True).start()

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from autograder.authoring.build import defines
-from autograder.authoring.notebooks import notebook_of
+from autograder.authoring.notebooks import import_nbformat, notebook_of
 from autograder.authoring.script import BEGIN, END, find_blocks, questions, split_cells, strip_solutions
 from autograder.course import Exercise
 from autograder.course.toml import read_text
@@ -32,8 +32,9 @@ INIT = f'{SKIP}\nimport otter\n\ngrader = otter.Notebook("{{notebook}}")'
 CHECK = f'{SKIP}\ngrader.check("{{question}}")'
 EXPORT = f"{SKIP}\ngrader.export(pdf=False)"
 HAND_IN = Text(
-    "## Hand in\n\nSave the notebook, then run this cell: it writes the zip file to hand in.",
-    "## 提交\n\n先保存 notebook，再运行这个单元格：它会写出要提交的 zip 文件。",
+    "## Hand in\n\nSave the notebook, then run this cell: it writes the zip file to hand in. The tests above are public and "
+    "only a part: hidden tests decide.",
+    "## 提交\n\n先保存 notebook，再运行这个单元格：它会写出要提交的 zip 文件。上面的测试是公开的，只是一部分，最终由隐藏测试决定。",
 )
 TEST = '''\
 """ # BEGIN TEST CONFIG
@@ -61,8 +62,7 @@ def write(selection: Selection, out: Path) -> None:
 
 
 def _write_source(exercise: Exercise, given: Exercise, package: Sequence[str], lang: str) -> None:
-    import nbformat
-
+    nbformat = import_nbformat()
     notebook = notebook_of(given, lang)
     public = collect(given.public_tests, Visibility.PUBLIC)
     notebook.cells = list(_cells(exercise, notebook.cells, public, package, lang))

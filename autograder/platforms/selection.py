@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -22,8 +23,9 @@ from autograder.course import Course, CourseError, Exercise
 from autograder.course.catalogue import COURSE_FILE, unit_file
 from autograder.course.digests import file_digest
 from autograder.course.toml import read_text
+from autograder.learn.reset import SKELETONS
 from autograder.platforms.leftovers import files_below
-from autograder.platforms.wheel import write_package
+from autograder.platforms.wheel import WHEN, write_package
 from autograder.text import Text
 
 SKELETON_LINK = re.compile(r"\]\(\.\./\.\./exercises/(\w+/\w+)\.py\)")  # in a lesson
@@ -100,10 +102,21 @@ def write_course(selection: Selection, out: Path) -> list[Exercise]:
 
 def write_tree(selection: Selection, out: Path, readme: str) -> None:
     """Everything a student works with, and the README made from this template."""
-    for exercise in write_course(selection, out):
+    released = write_course(selection, out)
+    for exercise in released:
         write_notebook(exercise, out / "notebooks", selection.lang)
+    _write_skeletons(released, out)
     wheel = write_package(out)
     (out / "README.md").write_text(page(readme, selection, wheel=wheel.name), encoding="utf-8")
+
+
+def _write_skeletons(released: Sequence[Exercise], out: Path) -> None:
+    """Keep the skeletons in one archive, too: `autograder reset` takes them from it where there are no solutions."""
+    with zipfile.ZipFile(out / SKELETONS, "w") as archive:
+        for exercise in released:
+            entry = zipfile.ZipInfo(f"{exercise.id}.py", WHEN)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, exercise.skeleton.read_bytes())
 
 
 def leave_notebooks_only(released: Sequence[Exercise], out: Path) -> None:

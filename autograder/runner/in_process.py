@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
-from autograder.course import CourseError, Exercise
-from autograder.course.catalogue import BUILD, TAKE_BACK, WRITE
+from autograder.course import Exercise
+from autograder.course.catalogue import require_file
 from autograder.guest.cell_runner import OutOfTime, SkippedCell
 from autograder.guest.deadline import time_limit
 from autograder.guest.forbid import forbidden, seal
@@ -185,14 +185,3 @@ def local_backend(path: Path, exercise: Exercise) -> InProcessBackend:
     with ended_in_time(), time_limit(PATIENCE * spec.limits.seconds, filename.__eq__):
         _ = backend.student
     return backend
-
-
-def require_file(path: Path, exercise: Exercise) -> None:
-    """CourseError if there is no such file."""
-    if path.is_file():
-        return
-    remedy = WRITE
-    if path == exercise.skeleton:
-        remedy = BUILD if exercise.solution.is_file() else TAKE_BACK
-    shown = (path.relative_to(exercise.root) if path.is_relative_to(exercise.root) else path).as_posix()
-    raise CourseError(f"{shown} is missing; {remedy.en}", f"缺少 {shown}；{remedy.zh}")

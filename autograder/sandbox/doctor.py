@@ -21,7 +21,7 @@ from autograder.sandbox.sandbox import LAYERS, REMEDIES, Level, Sandbox
 from autograder.sandbox.violations import LARGEST_QUESTION, Attempt, Seen
 from autograder.text import Text
 
-SECONDS, MEMORY = 1.0, 256 << 20
+SECONDS, MEMORY = 0.2, 256 << 20
 PROGRAM = Program("autograder.sandbox.violations", files=())
 
 
@@ -84,7 +84,7 @@ def _trials(hidden: str) -> dict[str, list[_Trial]]:
             Attempt("allocate", [1 << 30]),
             ("MemoryError", "OutOfMemory"),
         ),
-        _Trial("limits", "computing for ever with a limit of 1 s", Attempt("loop"), ("TimedOut",)),
+        _Trial("limits", "computing for ever with a limit of 0.2 s", Attempt("loop"), ("TimedOut",)),
     ]
     return trials
 

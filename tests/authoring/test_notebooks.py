@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -64,3 +66,16 @@ def test_every_exercise_of_the_course_gives_a_valid_notebook(lang: str) -> None:
             nbformat.validate(notebook)
             prose = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
             assert prose, exercise.id
+
+
+def test_nbformat_comes_without_a_grammar_that_takes_a_second(python: Callable[..., Any]) -> None:
+    """What jsonschema would compile at its import, and no notebook's format asks for."""
+    source = (
+        "import sys\nfrom autograder.authoring.notebooks import import_nbformat\n"
+        "assert import_nbformat() is import_nbformat()\n"
+        "import jupytext, nbformat\n"
+        "nbformat.validate(nbformat.v4.new_notebook())\n"
+        "assert 'rfc3987_syntax.syntax_helpers' not in sys.modules\n"
+    )
+    done = python("-c", source)
+    assert done.returncode == 0, done.stderr

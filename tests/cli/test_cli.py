@@ -49,7 +49,21 @@ def test_nothing_heavy_is_imported(python: Callable[..., Any], module: str) -> N
 def test_help_and_version(cli: Cli) -> None:
     said = cli("--help")
     assert said.code == 0
-    for command in ("check", "learn", "grade", "gradebook", "doctor", "build", "new", "notebooks", "audit"):
+    for command in (
+        "list",
+        "check",
+        "learn",
+        "hint",
+        "reset",
+        "solution",
+        "grade",
+        "gradebook",
+        "doctor",
+        "build",
+        "new",
+        "notebooks",
+        "audit",
+    ):
         assert re.search(rf"^ +{command} ", said.out, re.MULTILINE), command
         assert cli(command, "--help").code == 0
     assert re.fullmatch(r"autograder \d+\.\d+\.\d+\n", cli("--version").out)
@@ -104,7 +118,10 @@ def test_no_course_here(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_check(cli: Cli, toy: Path, edited: Edit) -> None:
     said = cli("check", "vowels", "--course", toy)
-    assert (said.code, said.out) == (1, "extras/vowels  0 of 1 points\n  · vowels  not implemented\n")
+    assert (said.code, said.out) == (
+        1,
+        "extras/vowels  0 of 1 points\n  · vowels  not implemented\nA hint: autograder hint extras/vowels\n",
+    )
     edited(toy / "exercises/extras/vowels.py", 'raise NotImplementedError("vowels")', "return 3")
     assert cli("check", "vowels", "--course", toy).code == 0
     assert "得分 1 / 1" in cli("check", "vowels", "--course", toy, "--lang", "zh").out

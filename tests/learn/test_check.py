@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -16,6 +16,7 @@ from autograder.course import Course, CourseError, Exercise
 from autograder.course.named import first_exercise, one_exercise
 from autograder.feedback.report import Report, print_report
 from autograder.learn.check import Interrupted, check_file, check_namespace
+from autograder.learn.warm import Answer, Asked, Checker, fresh_check
 from autograder.learn.watch import ALL_DONE, Loop
 from autograder.results import Outcome, TestResult, Visibility
 from autograder.text import Text
@@ -240,6 +241,52 @@ def test_in_a_jupyter_kernel(
         assert "得分 2 / 4" in html
         assert "<code>test_affine_by_hand</code>" in html
         assert "✓ test_affine_by_hand" in output.data["text/plain"]
+        assert html.count("<details><summary>提示</summary>提示 1/1，normalise：") == 1
+
+
+class Notebook:
+    """Cells, run as the kernel runs them: each has a file name of its own, under which tracebacks find its lines."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.namespace: dict[str, Any] = {"__name__": "__main__", "check": check_function}
+        self.shown: list[Report] = []
+        monkeypatch.chdir(folder)
+        monkeypatch.setitem(sys.modules, "ipykernel", sys)
+        monkeypatch.setattr("IPython.display.display", self.shown.append)
+
+    def run(self, source: str) -> None:
+        import linecache
+
+        name = f"/tmp/ipykernel_1/{abs(hash(source))}.py"
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        exec(compile(source, name, "exec"), self.namespace)
+
+    def check(self) -> str:
+        self.run('check("basics/affine", lang="en")')
+        return self.shown[-1]._repr_html_()
+
+
+def test_hints_in_a_notebook(affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folded up below the table, one step after each changed attempt."""
+    fresh = '[[hint]]\nquestion = "affine"\nen = "Multiply first."\nzh = "先乘。"\n\n[[points]]\nquestion = "affine"'
+    edited(affine.public_spec_file, '[[points]]\nquestion = "affine"', fresh)
+    notebook = Notebook(affine.root, monkeypatch)
+    notebook.run("import torch")
+    notebook.run("def affine(x, scale, shift):\n    return x\n")
+    for _ in range(2):  # the same attempt twice
+        html = notebook.check()
+        assert "Hint 1 of 2, affine" in html and "Hint 2 of 2" not in html
+    notebook.run("def affine(x, scale, shift):\n    # the same\n    return x\n")
+    assert "Hint 2 of 2" not in notebook.check()
+    notebook.run("def affine(x, scale, shift):\n    return x + shift\n")
+    assert "Hint 2 of 2, affine: Multiply first." in notebook.check()
+    notebook.run(f"def affine(x, scale, shift):\n    {AFFINE[1]}\n")
+    html = notebook.check()
+    assert "Hint 1 of 1, normalise" in html and "affine:" not in html
+    notebook.run(f"def normalise(x):\n    {NORMALISE[1]}\n")
+    html = notebook.check()
+    assert "<details>" not in html and 'data-complete="true"' in html
+    assert "They are only a part: hidden tests decide." in html
 
 
 # ------------------------------------------------------------------------------------------- the table
@@ -358,7 +405,7 @@ class Desk:
         monkeypatch.setattr("autograder.learn.watch.INTERVAL", 0.01)
         self.loop = Loop(course, lang, Console(file=self.out, width=200), self.check)
 
-    def check(self, exercise: Exercise, lang: str) -> tuple[str, bool]:
+    def check(self, exercise: Exercise, lang: str) -> list[Answer]:
         self.checked.append(exercise.id)
         complete, keys = self.answers.pop(0) if self.answers else (False, "q")
         for key in keys:
@@ -369,21 +416,18 @@ class Desk:
                 os.utime(exercise.skeleton, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
             else:
                 self.keys.put(key)
-        return f"report of {exercise.id} [not markup]", complete
+        return [Answer(f"report of {exercise.id} [not markup]", complete)]
 
     def run(self, first: str | None = None) -> str:
         self.loop.run(first)
         return self.out.getvalue()
 
 
-def test_hints_come_one_by_one(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = Desk(toy_course, "en", [(False, "hhhlq")], monkeypatch).run()
+def test_a_hint_when_it_is_asked_for(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Desk(toy_course, "en", [(False, "hhlq")], monkeypatch).run()
     assert "report of basics/affine [not markup]" in out
     assert "Edit exercises/basics/affine.py and save." in out
-    first, second, none = (
-        out.index(text) for text in ("Hint 1 of 2, affine:", "Hint 2 of 2, normalise:", "No more hints")
-    )
-    assert first < second < none
+    assert out.count("Hint 1 of 1, affine: Which of the two comes first?") == 2
     assert "course/basics/affine.md" in out
 
 
@@ -428,8 +472,10 @@ def test_end_of_input_quits(toy_course: Course, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "stdin", io.StringIO("H\n"))
     monkeypatch.setattr("autograder.learn.watch.INTERVAL", 0.01)
     out = io.StringIO()
-    Loop(toy_course, "en", Console(file=out, width=200), lambda exercise, lang: ("report", False)).run()
-    assert "Hint 1 of 2" in out.getvalue()
+    Loop(
+        toy_course, "en", Console(file=out, width=200), lambda exercise, lang: [Answer("report", False)]
+    ).run()
+    assert "Hint 1 of 1, affine" in out.getvalue()
 
 
 def test_editor_that_replaces_the_file(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -452,23 +498,125 @@ def test_editor_that_replaces_the_file(toy_course: Course, monkeypatch: pytest.M
     assert desk.checked[0] == "basics/affine"
 
 
-def test_the_real_check_runs_in_a_process_of_its_own(
-    affine: Exercise, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
-) -> None:
-    from autograder.learn.watch import run_check
+def test_previous_and_next(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is complete is shown to a learner who goes back to it; past the ends there is nothing."""
+    answers = [(True, ""), (False, "np"), (True, "pn"), (False, "q")]
+    desk = Desk(toy_course, "en", answers, monkeypatch)
+    out = desk.run()
+    assert desk.checked == ["basics/affine", "extras/vowels", "basics/affine", "extras/vowels"]
+    assert out.index("This is the last exercise.") < out.index("This is the first exercise.")
+    assert ALL_DONE.en not in out
 
+
+def test_what_was_passed_over_comes_again(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(toy_course, "en", [(False, "n"), (False, "s"), (True, ""), (False, "q")], monkeypatch)
+    out = desk.run()
+    assert desk.checked == ["basics/affine", "extras/vowels", "extras/vowels", "basics/affine"]
+    assert ALL_DONE.en not in out
+
+
+def test_public_tests_alone_complete_nothing(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a tree without solutions hidden tests decide elsewhere, and that is said."""
+    import shutil
+
+    desk = Desk(toy_course, "en", [(True, ""), (True, "")], monkeypatch)
+    shutil.rmtree(toy_course.root / "solutions")
+    out = desk.run()
+    assert "basics/affine: all public tests pass. They are only a part: hidden tests decide." in out
+    assert "complete" not in out
+
+
+def test_a_save_is_told_by_the_system(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it can be: nobody looks at the file meanwhile."""
+    import threading
+
+    pytest.importorskip("watchfiles")
+    desk = Desk(toy_course, "en", [(False, ""), (True, "q")], monkeypatch)
+    monkeypatch.setattr("autograder.learn.watch.INTERVAL", 60.0)
+    skeleton, stop = toy_course.exercise("affine").skeleton, threading.Event()
+
+    def save() -> None:
+        while not stop.wait(0.2) and len(desk.checked) < 2:
+            skeleton.write_bytes(skeleton.read_bytes() + b"\n")
+
+    saving = threading.Thread(target=save)
+    saving.start()
+    try:
+        desk.run("affine")
+    finally:
+        stop.set()
+        saving.join()
+    assert len(desk.checked) >= 2 and desk.keys.waited == 0
+
+
+@pytest.fixture
+def checker(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Iterator[Checker]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    text, complete = run_check(affine, "zh")
-    assert "basics/affine  得分 0 / 4" in text
-    assert not complete
+    made = Checker()
+    yield made
+    made.close()
+
+
+def test_the_checker_runs_hidden_tests_after_the_public_ones(
+    affine: Exercise, edited: Edit, checker: Checker
+) -> None:
+    (answer,) = checker.run(affine, "zh")
+    assert "basics/affine  得分 0 / 4" in answer.text
+    assert not answer.complete
+    # One deviation for all rows together: the public tests have a single row.
+    edited(affine.skeleton, *AFFINE)
+    edited(affine.skeleton, NORMALISE[0], "return (x - x.mean(-1, True)) / x.std(correction=0)")
+    public, everything = checker.run(affine, "en")
+    assert public.complete and "4 of 4 points" in public.text
+    assert not everything.complete and "of 12 points" in everything.text
+    edited(affine.skeleton, "x.std(correction=0)", NORMALISE[1].partition(" / ")[2])
+    _, everything = checker.run(affine, "en")
+    assert everything.complete
+    assert "Complete: all tests pass, the hidden ones, too." in everything.text
+
+
+def test_a_checked_file_ends_alone(affine: Exercise, edited: Edit, checker: Checker) -> None:
+    """What one run leaves, or breaks, is gone with its process; what it printed is shown."""
+    edited(affine.skeleton, AFFINE[0], 'import os; print("so far"); os._exit(3)')
+    (answer,) = checker.run(affine, "en")
+    assert answer.text.startswith("so far") and "ended the Python process" in answer.text
+    edited(affine.skeleton, 'import os; print("so far"); os._exit(3)', "torch.left = 1; input()")
+    (answer,) = checker.run(affine, "en")
+    assert "EOFError" in answer.text
+    edited(affine.skeleton, "torch.left = 1; input()", "return x + torch.left")
+    (answer,) = checker.run(affine, "en")
+    assert "no attribute 'left'" in answer.text
+    affine.skeleton.unlink()
+    (answer,) = checker.run(affine, "en")
+    assert "affine.py is missing" in answer.text and not answer.complete
+
+
+def test_a_warm_process_that_was_ended_is_started_again(affine: Exercise, checker: Checker) -> None:
+    import signal
+
+    list(checker.run(affine, "en"))
+    for warm in checker._warm.values():
+        warm._process.send_signal(signal.SIGKILL)
+    (answer,) = checker.run(affine, "en")
+    assert "0 of 4 points" in answer.text
+
+
+def test_where_nothing_can_be_forked_each_run_is_a_fresh_process(
+    affine: Exercise, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    answer = fresh_check(Asked(str(affine.root), affine.id, "zh", False))
+    assert "basics/affine  得分 0 / 4" in answer.text
+    assert not answer.complete
 
 
 # ------------------------------------------------------------------------------------------- check --hidden
 
 
 def test_hidden_tests_with_diagnosis(affine: Exercise, edited: Edit, shared_sandbox: Any) -> None:
-    from autograder.learn.check import check_hidden
+    from autograder.learn.hidden import check_hidden
 
     edited(affine.skeleton, AFFINE[0], "return (x + shift) * scale")
     edited(affine.skeleton, *NORMALISE)
@@ -481,7 +629,7 @@ def test_hidden_tests_with_diagnosis(affine: Exercise, edited: Edit, shared_sand
 
 
 def test_hidden_tests_that_are_not_here(affine: Exercise) -> None:
-    from autograder.learn.check import check_hidden
+    from autograder.learn.hidden import check_hidden
 
     affine.hidden_tests.unlink()
     with pytest.raises(CourseError, match="released without hidden tests; leave out --hidden"):
@@ -492,7 +640,7 @@ def test_hidden_tests_without_a_sandbox(
     affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The learner's own code on the learner's own machine: it runs in process there."""
-    from autograder.learn.check import check_hidden
+    from autograder.learn.hidden import check_hidden
     from autograder.sandbox.errors import SandboxUnavailable
 
     def refuse(**options: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,9 +16,11 @@ import pytest
 
 from autograder.course import Course
 from autograder.feedback.progress import next_of, progress_of
+from autograder.learn.states import State, states_of
 from autograder.text import encodable
 
 Edit = Callable[[Path, str, str], None]
+AFFINE = ('raise NotImplementedError("affine")', "return x * scale + shift")
 PLUGIN = (
     "-p",
     "autograder.learn.pytest_plugin",
@@ -85,7 +88,7 @@ def test_work_not_begun_is_quiet(run: Run) -> None:
     assert "Next: basics/affine, in exercises/basics/affine.py" in done.out
 
 
-def test_half_done(run: Run, toy: Path, edited: Edit) -> None:
+def test_half_done(run: Run, toy: Path, edited: Edit, shared_sandbox: Any) -> None:
     edited(
         toy / "exercises/basics/affine.py", 'raise NotImplementedError("affine")', "return x * scale + shift"
     )
@@ -99,7 +102,7 @@ def test_half_done(run: Run, toy: Path, edited: Edit) -> None:
     )  # one of two parameter sets of a two-point test
     assert re.search(r"extras +1/1  █{20}", done.out)
     assert "not implemented" not in done.out
-    assert "Next: basics/affine" in done.out
+    assert "Next: extras/vowels" in done.out  # its hidden tests know that a constant counts no vowels
 
 
 def test_a_failure_shows_the_test_s_line_and_the_learner_s(run: Run, toy: Path, edited: Edit) -> None:
@@ -183,14 +186,60 @@ def test_every_failure_is_told(run: Run, toy: Path, edited: Edit) -> None:
     assert run("exercises/extras").counts == "21 failed"
 
 
-def test_everything_passes(run: Run, toy: Path) -> None:
+def test_everything_passes(run: Run, toy: Path, shared_sandbox: Any) -> None:
     for name in ("basics/affine.py", "extras/vowels.py"):
         (toy / "exercises" / name).write_bytes((toy / "solutions" / name).read_bytes())
     done = run("exercises")
     assert done.code == 0
     assert done.counts == "4 passed"
     assert re.search(r"basics +4/4  █{20}", done.out)
-    assert "All public tests pass." in done.out
+    assert "Complete: 2 of 2 exercises" in done.out
+    assert "Every exercise here is complete: all tests pass, the hidden ones, too." in done.out
+
+
+def test_hidden_tests_follow_the_public_ones(
+    run: Run, toy: Path, edited: Edit, shared_sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line for each exercise that lost points there, with what to read first; the answer is remembered."""
+    edited(toy / "exercises/extras/vowels.py", 'raise NotImplementedError("vowels")', "return 3")
+    for lang, told in (("en", "Complete: 0 of 2 exercises"), ("zh", "已完成：2 道练习中的 0 道")):
+        done = run("exercises", lang=lang)
+        assert done.code == 0
+        (line,) = [line for line in done.out.splitlines() if "--hidden" in line]
+        assert re.fullmatch(r"extras/vowels +\S+/\S+  autograder check extras/vowels --hidden", line)
+        assert told in done.out
+        assert "Every exercise here is complete" not in done.out
+        # The second run has nothing new to grade.
+        monkeypatch.setattr("autograder.grading.worker.Worker.grade", None)
+
+
+def test_hidden_tests_wait_for_all_public_ones(run: Run, toy: Path, edited: Edit) -> None:
+    edited(toy / "exercises/basics/affine.py", *AFFINE)
+    done = run("exercises", "-k", "affine_by_hand")
+    assert done.counts == "1 passed, 3 deselected"
+    assert "--hidden" not in done.out and "Complete" not in done.out
+
+
+def test_without_solutions_hidden_tests_decide_elsewhere(run: Run, toy: Path) -> None:
+    for name in ("basics/affine.py", "extras/vowels.py"):
+        (toy / "exercises" / name).write_bytes((toy / "solutions" / name).read_bytes())
+    shutil.rmtree(toy / "solutions")
+    for lang, told in (
+        ("en", "All public tests pass. They are only a part: hidden tests decide."),
+        ("zh", "公开测试全部通过。它们只是一部分，最终由隐藏测试决定。"),
+    ):
+        done = run("exercises", lang=lang)
+        assert told in done.out
+        assert "omplete" not in done.out
+
+
+def test_a_run_is_noted(run: Run, toy_course: Course, toy: Path, edited: Edit) -> None:
+    edited(toy / "exercises/basics/affine.py", *AFFINE)
+    run("exercises")
+    states = {found.exercise: found for found in states_of(toy_course, toy_course)}
+    assert states["basics/affine"].state is State.BEGUN
+    assert (states["basics/affine"].score, states["basics/affine"].max_score) == (2, 4)
+    assert states["extras/vowels"].state is State.NOT_BEGUN
 
 
 def test_k_counts_what_ran(run: Run, toy: Path, edited: Edit) -> None:

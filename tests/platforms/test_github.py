@@ -214,8 +214,11 @@ def test_the_workflow_on_a_fresh_template(template: Path, run_job: Callable[...,
     done = run_job(template / ".github/workflows/classroom.yml", template)
     assert done.failed == "Public tests"
     assert done.points == {"totalPoints": 0, "maxPoints": 5}
-    shown = [line for line in done.log.splitlines() if line.startswith("│")]
+    *shown, last = [line for line in done.log.splitlines() if line.startswith("│")]
     assert shown == ["│ basics/affine  0 of 4 points  not begun", "│ extras/vowels  0 of 1 points  not begun"]
+    assert last.startswith(
+        "│ Public tests only. This is advice; the grade of record comes from the instructor's own run"
+    )
     assert len(obeyed(done.log)) == 1
     assert "## Public tests: 0 / 5" in done.summary and "advice" in done.summary
 

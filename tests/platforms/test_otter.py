@@ -84,6 +84,7 @@ def test_public_tests_only_with_our_points(source: Path, course: Course) -> None
     names = set(re.findall(r"def (test_\w+)", hidden))
     assert names and not any(re.search(rf"\b{name}\b", text) for name in names)
     assert text.count("points: 2") == 2
+    assert "The tests above are public and only a part: hidden tests decide." in text
 
 
 def test_students_version_is_the_skeleton(dist: Path, course: Course) -> None:

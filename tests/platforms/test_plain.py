@@ -31,7 +31,7 @@ def test_what_is_in_it(plain: Path) -> None:
     for name in (
         "exercises/basics/affine.py", "exercises/basics/affine.toml", "exercises/basics/test_affine.py",
         "notebooks/basics/affine.ipynb", "course/basics/affine.md", "course/basics/affine.zh.md",
-        "course/course.toml", "README.md", "requirements.txt", "constraints.txt", "install.py", "pytest.ini",
+        "exercises/skeletons.zip", "course/course.toml", "README.md", "requirements.txt", "constraints.txt", "install.py", "pytest.ini",
     ):  # fmt: skip
         assert (plain / name).is_file(), name
     assert not (plain / "solutions").exists()

@@ -171,7 +171,7 @@ def log(found: Sequence[Report], lang: str) -> str:
     Each line also begins with a mark of ours: a command has to begin its line.
     """
     token = secrets.token_hex(16)
-    lines = [line for report in found for line in _lines(report, lang)]
+    lines = [*(line for report in found for line in _lines(report, lang)), ADVICE.pick(lang)]
     shown = [f"│ {_defused(piece)}" for line in lines for piece in line.splitlines() or [""]]
     return "\n".join([f"::stop-commands::{token}", *shown, f"::{token}::"])
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.authoring.build import defines
-from autograder.authoring.notebooks import notebook_of
+from autograder.authoring.notebooks import import_nbformat, notebook_of
 from autograder.course import CourseError, Exercise
 from autograder.course.toml import read_text
 from autograder.platforms.nbgrader.additions import PART_BEGINS, PART_ENDS, carry_cells, with_own_lines
@@ -83,8 +83,7 @@ def carry_over(staged: Path, out: Path) -> None:
 
 def _write_source(part: Selection, folder: Path) -> None:
     """One assignment: its notebooks, and beside them what `check()` needs."""
-    import nbformat
-
+    nbformat = import_nbformat()
     topics = Counter(exercise.topic for exercise in part.exercises)
     topic, times = topics.most_common(1)[0]
     if times > 1:

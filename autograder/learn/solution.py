@@ -1,0 +1,32 @@
+"""The reference solution, for a learner who has all points or gives up."""
+
+from __future__ import annotations
+
+from autograder.authoring.build import solution_of
+from autograder.authoring.script import BEGIN, END, split_cells
+from autograder.course import CourseError, Exercise
+from autograder.learn.attempts import attempt_in
+from autograder.learn.journal import read_journal
+
+
+def solution_text(exercise: Exercise, *, give_up: bool = False) -> str:
+    """The code of the reference, without the statement.
+
+    Raises:
+        CourseError: solutions are not at hand, or the last attempt does not have all points and nobody gives up.
+    """
+    if not exercise.solution.is_file():
+        raise CourseError(
+            f"{exercise.solution} is not here: this tree was released without solutions; ask your instructor",
+            f"没有 {exercise.solution}：发放的文件里不含答案；请询问教师",
+        )
+    entry = read_journal(exercise.root).entry(exercise)
+    if not give_up and not (entry.complete and entry.attempt == attempt_in(exercise.skeleton)):
+        raise CourseError(
+            f"{exercise.skeleton} does not have all points yet: run `autograder check {exercise.id} --hidden`, "
+            "ask for a hint, or add --give-up",
+            f"{exercise.skeleton} 还没有得到全部分数：请运行 `autograder check {exercise.id} --hidden`，看看提示，或加上 --give-up",
+        )
+    cells = split_cells(solution_of(exercise), str(exercise.solution))
+    code = "\n\n\n".join(cell.body.strip() for cell in cells if not cell.is_markdown)
+    return "\n".join(line for line in code.splitlines() if line.strip() not in (BEGIN, END)) + "\n"
