@@ -8,8 +8,8 @@ own, and claim nothing.
 from __future__ import annotations
 
 import tempfile
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -154,9 +154,8 @@ def _students(
     for person in people.values():
         for spelling in spellings(person):
             by_name[spelling].append(person)
-    claims: dict[tuple[str, str], list[Sender]] = defaultdict(
-        list
-    )  # (student, platform) -> who would be that
+    # (student, platform) -> the senders who would be that student by their name
+    claims: dict[tuple[str, str], list[Sender]] = defaultdict(list)
     certain: dict[Sender, str] = {}
     for sender in senders:
         numbered = by_number.get(sender.number) if sender.platform == "Canvas" else None
@@ -170,8 +169,9 @@ def _students(
             certain[sender] = numbered.student
         elif len(named) == 1:
             claims[named[0].student, sender.platform].append(sender)
+    numbered_students = set(certain.values())
     for (student, platform), claiming in claims.items():
-        if len(claiming) == 1 and student not in certain.values():
+        if len(claiming) == 1 and student not in numbered_students:
             certain[claiming[0]] = student
         else:
             remarks.append(ALIKE.format(platform=platform, student=student, names=_listed(claiming)))
@@ -179,13 +179,20 @@ def _students(
         unlisted = [s for s in senders if s.platform == platform and s not in certain]
         if unlisted:
             remarks.append(UNLISTED.format(platform=platform, names=_listed(unlisted)))
-    called = [visible(sender.name) for sender in senders]
+    called = Counter(visible(sender.name) for sender in senders)
     reserved = taken | set(people) | set(certain.values())
-    return {
-        sender: certain.get(sender)
-        or (name if called.count(name) == 1 and name not in reserved else f"{name}_{sender.number}")
-        for sender, name in zip(senders, called, strict=True)
-    }
+    return {sender: certain.get(sender) or _own_name(sender, called, reserved) for sender in senders}
+
+
+def _own_name(sender: Sender, called: Mapping[str, int], reserved: Collection[str]) -> str:
+    """What to call somebody whom no roster names, so that nobody else is called that."""
+    name = visible(sender.name)
+    if called[name] == 1 and name not in reserved:
+        return name
+    numbered = f"{name}_{sender.number}"
+    return (
+        numbered if numbered not in called and numbered not in reserved else f"{numbered} ({sender.platform})"
+    )
 
 
 def _listed(senders: Sequence[Sender]) -> str:
