@@ -37,7 +37,7 @@ class ExerciseProgress:
     unanswered: list[str] = field(default_factory=list)
     begun: bool = False  # some test has run, to whatever end
     hidden: tuple[float, float] | None = (
-        None  # points of all tests and the most there are, where hidden ones were run
+        None  # where hidden tests were run: points of all tests, and the most
     )
     advice: Text = field(default_factory=Text)  # on the first test that lost points there
 
