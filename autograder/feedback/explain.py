@@ -11,14 +11,17 @@ import builtins
 import linecache
 import traceback
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from autograder.feedback.remedy import BY_FAMILY, remedy
 from autograder.guest.forbid import ForbiddenCall
 from autograder.remote.errors import Frame, StudentError
 from autograder.results import Outcome, Visibility
-from autograder.runner.collect import TestCase
-from autograder.runner.run import Ending
 from autograder.text import Text, printable
+
+if TYPE_CHECKING:
+    from autograder.runner.collect import TestCase
+    from autograder.runner.run import Ending
 
 MESSAGE_LIMIT = 600
 FAMILIES = {

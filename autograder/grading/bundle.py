@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cached_property
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +20,7 @@ from autograder.results import Isolation
 ENGINE = f"{__version__}/1"  # raise the number when grading the same files may give another result
 
 
-class Bundle(Struct, frozen=True):
+class Bundle(Struct, frozen=True, dict=True):  # dict: for what is computed once
     """One exercise: its author's file, its reference, and both test files, as they were when grading began."""
 
     exercise: str
@@ -30,7 +31,7 @@ class Bundle(Struct, frozen=True):
     max_score: float
     parts: dict[str, bytes]  # of a capstone: file name -> the given code that stands for a part
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Changes when anything that can change a result or its feedback does."""
         return hashlib.sha256(msgspec.msgpack.encode([ENGINE, self])).hexdigest()

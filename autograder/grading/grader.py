@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
-from autograder.feedback.explain import FIXED, explain
+from autograder.feedback.explain import explain
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import Bundle, result_key
 from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation
@@ -89,8 +89,6 @@ class ExerciseGrader:
 
     def grade(self, submission: Submission) -> ExerciseResult:
         """Run every test on one submission and diagnose what failed."""
-        if submission.problem is not None:
-            return self._refused(submission)
         endings, behaviour, backend = self.run({**submission.files, **self.bundle.parts}, submission.main)
         endings = self._settle(endings)
         diagnoses = self.diagnostician.diagnose(behaviour)
@@ -223,34 +221,6 @@ class ExerciseGrader:
             diagnosis=diagnosis,
             question=ending.question,
         )
-
-    def _refused(self, submission: Submission) -> ExerciseResult:
-        """A submission that can't be read is recorded, with the reason, at zero points."""
-        return ExerciseResult(
-            student=submission.student,
-            exercise=self.bundle.exercise,
-            status=Status.INVALID,
-            score=0.0,
-            max_score=self.max_score,
-            isolation=Isolation.NONE,
-            path=submission.path,
-            message=submission.problem or Text(),
-        )
-
-
-def ungraded(bundle: Bundle, submission: Submission, detail: str) -> ExerciseResult:
-    """What stands for a submission that a fault of ours keeps from being graded; the next run tries again."""
-    return ExerciseResult(
-        student=submission.student,
-        exercise=bundle.exercise,
-        status=Status.UNGRADED,
-        score=None,
-        max_score=bundle.max_score,
-        isolation=Isolation.NONE,
-        path=submission.path,
-        message=FIXED[Outcome.UNGRADED],
-        detail=detail,
-    )
 
 
 def _is_part(name: str, parts: Iterable[str]) -> bool:

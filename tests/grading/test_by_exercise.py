@@ -20,7 +20,7 @@ from rich.console import Console
 from autograder.cli.common import Lang, Speaker
 from autograder.cli.progress_bar import GradingProgress
 from autograder.course import Course
-from autograder.grading import scheduler, spool
+from autograder.grading import on_dask, scheduler, spool
 from autograder.grading.bundle import bundle_of
 from autograder.grading.diagnosis import REFERENCE, SILENT
 from autograder.grading.grader import ExerciseGrader
@@ -86,10 +86,10 @@ def test_one_exercise_is_ready_at_a_time(
 def test_a_dask_worker_has_one_exercise_ready(
     toy_course: Course, shared_sandbox: Any, graders: WeakSet[ExerciseGrader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "_workers", {})
+    monkeypatch.setattr(on_dask, "_workers", {})
     for name, source in (("basics/affine", AFFINE), ("extras/vowels", VOWELS)):
         main = name.split("/")[1] + ".py"
-        scheduler._grade_task(
+        on_dask.grade_task(
             bundle_of(toy_course.exercise(name)),
             Submission("s001", name, main, main, {main: source.encode()}),
             Mode(),
