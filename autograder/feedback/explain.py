@@ -46,6 +46,10 @@ FIXED = {
         "Your code ran longer than this test allows ({seconds:g} s); look for a loop that does not end.",
         "代码运行超过了本测试允许的时间（{seconds:g} 秒），请检查是否有不会结束的循环。",
     ),
+    Outcome.NOT_RUN: Text(
+        "This test was not run, because other tests of the same code ran out of time; mend what those tell you first.",
+        "本测试没有运行，因为测试同一段代码的其他测试已超时；请先解决那些超时。",
+    ),
     Outcome.MEMORY: Text(
         "Your code needed more memory than this test allows ({memory_mb} MiB).",
         "代码使用的内存超过了本测试的上限（{memory_mb} MiB）。",

@@ -17,7 +17,7 @@ from autograder import __version__
 from autograder.course import CourseError, Exercise, ExerciseSpec
 from autograder.results import Isolation
 
-ENGINE = f"{__version__}/1"  # raise the number when grading the same files may give another result
+ENGINE = f"{__version__}/2"  # raise the number when grading the same files may give another result
 
 
 class Bundle(Struct, frozen=True, dict=True):  # dict: for what is computed once
@@ -29,6 +29,7 @@ class Bundle(Struct, frozen=True, dict=True):  # dict: for what is computed once
     hidden_tests: bytes
     public_tests: bytes
     max_score: float
+    questions: tuple[str, ...]  # in the skeleton's order
     parts: dict[str, bytes]  # of a capstone: file name -> the given code that stands for a part
 
     @cached_property
@@ -53,7 +54,8 @@ def bundle_of(exercise: Exercise) -> Bundle:
     parts = {f"{name}.py": source for name, source in zip(given, sources, strict=True)}
     # Which mutants are equivalent changes no result, so it must not make anybody's result out of date.
     spec = replace(exercise.spec, equivalent=())
-    return Bundle(exercise.id, spec, solution, hidden, public, exercise.public.max_score, parts)
+    said = exercise.public
+    return Bundle(exercise.id, spec, solution, hidden, public, said.max_score, said.questions, parts)
 
 
 def result_key(bundle: Bundle, main: str, files: Mapping[str, bytes], isolation: Isolation) -> str:

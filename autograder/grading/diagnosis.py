@@ -59,7 +59,11 @@ class Diagnostician:
     def diagnose(self, student: Behaviour) -> dict[str, str]:
         """Failing test -> misconception. A test that several explain goes to the one that explains most of them."""
         failing = {name for name, seen in student.items() if seen.outcome not in SILENT and seen.trace}
-        functions = {function_of(name) for name in failing}
+        functions = {
+            function_of(name)
+            for name, seen in student.items()
+            if name in failing or seen.outcome is Outcome.NOT_RUN
+        }
         # Whoever passes the test that catches a mistake has not made it: that variant need not be run.
         candidates = [name for name, test in self.caught.items() if test in functions]
         explained = {name: self._explained(student, failing, name) for name in candidates}
@@ -68,8 +72,8 @@ class Diagnostician:
 
     def _explained(self, student: Behaviour, failing: set[str], name: str) -> set[str]:
         reference, variant = self.behaviour(REFERENCE), self.behaviour(name)
-        # The audit does not run a program to its end that runs out of time again and again: what both ran decides.
-        both = student.keys() & variant.keys()
+        # A program that runs out of time again and again is not run to its end: what both ran decides.
+        both = _run(student) & _run(variant)
         failing = failing & both
         tests = {
             test
@@ -84,6 +88,10 @@ class Diagnostician:
         by_value = any(_telling(variant[test], reference[test]) for test in tests)
         # An exception, or running out of time or memory, counts only where all that fails agrees, on both sides.
         return tests if by_value or fails == failing == tests else set()
+
+
+def _run(behaviour: Behaviour) -> set[str]:
+    return {name for name, seen in behaviour.items() if seen.outcome is not Outcome.NOT_RUN}
 
 
 def _telling(variant: Observation, reference: Observation) -> bool:

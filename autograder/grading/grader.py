@@ -7,8 +7,9 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +25,7 @@ from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestR
 from autograder.runner.backend import Backend
 from autograder.runner.collect import TestCase, collect
 from autograder.runner.run import Ending, run_case
+from autograder.runner.timeouts import run_in_turn
 from autograder.sandbox.errors import Killed
 from autograder.testing.quiz import WrongAnswer
 from autograder.text import Text, joined, number, printable
@@ -124,13 +126,18 @@ class ExerciseGrader:
         endings: list[Ending] = []
         behaviour: dict[str, Observation] = {}
         with self._open(self.bundle, files, main) as backend:
-            for case in self.cases:
-                ending = self.run_case(case, backend)
+            for case, ending in self._in_turn(backend):
                 endings.append(ending)
+                untold = ending.passed or ending.outcome is Outcome.NOT_RUN
                 behaviour[case.name] = (
-                    Observation(ending.outcome, ()) if ending.passed else observation(ending, backend)
+                    Observation(ending.outcome, ()) if untold else observation(ending, backend)
                 )
         return endings, behaviour, backend
+
+    def _in_turn(self, backend: Backend) -> Iterator[tuple[TestCase, Ending]]:
+        bundle = self.bundle
+        run = partial(self.run_case, backend=backend)
+        return run_in_turn(self.cases, run, backend, bundle.questions, bundle.spec.limits)
 
     def _own_stack(self, submission: Submission, endings: Sequence[Ending]) -> Text:
         """For a capstone: what it reaches with the student's own parts in place of the given ones. It counts nothing."""
@@ -165,9 +172,10 @@ class ExerciseGrader:
         """
         behaviour = {}
         with self.open(self.variants[name]) as backend:
-            for case in self.cases:
-                ending = self.run_case(case, backend)
-                compared = name == REFERENCE or ending.outcome not in SILENT
+            # Every test's verdict hangs on the reference: it goes through all of them.
+            whole = ((case, self.run_case(case, backend)) for case in self.cases)
+            for case, ending in whole if name == REFERENCE else self._in_turn(backend):
+                compared = name == REFERENCE or ending.outcome not in (*SILENT, Outcome.NOT_RUN)
                 behaviour[case.name] = (
                     observation(ending, backend) if compared else Observation(ending.outcome, ())
                 )

@@ -56,7 +56,9 @@ class Pool:
                     yield from self._finish()
                     self._take_up(bundle)
                 member, result = self._free()
-                member.begin(submission)  # before the last one's result is recorded: it need not wait for that
+                member.begin(
+                    bundle, submission
+                )  # before the last one's result is recorded: it need not wait for that
                 if result is not None:
                     yield self._settled(result)
             yield from self._finish()
@@ -83,7 +85,7 @@ class Pool:
 
     def _finish(self) -> Iterator[Settled]:
         """Wait for what is being graded, and end the workers."""
-        while any(member.submission for member in self._members):
+        while any(member.work for member in self._members):
             _, result = self._first_done()
             yield self._settled(result)
         while self._members:
@@ -92,22 +94,23 @@ class Pool:
     def _first_done(self) -> tuple[_Member, ExerciseResult]:
         """The next worker that is done, and its result. What the death of a worker left is tried once more."""
         while True:
-            busy = {member.process.connection: member for member in self._members if member.submission}
-            member = busy[wait(list(busy))[0]]  # type: ignore[index]
-            submission = member.submission
+            busy = {
+                member.process.connection: (member, *member.work) for member in self._members if member.work
+            }
+            member, bundle, submission = busy[wait(list(busy))[0]]  # type: ignore[index]
             try:
                 answer = member.process.connection.recv()
             except (EOFError, OSError):
                 said = member.process.end()
                 member.process = self._forked(member.processor)
                 if member.tries < TRIES:
-                    member.begin(submission)
+                    member.begin(bundle, submission)
                     continue
                 detail = f"grading: its worker died {TRIES} times; the last time {said}"
-                answer = ungraded(self._bundle, submission, detail)
+                answer = ungraded(bundle, submission, detail)
             if isinstance(answer, Exception):
                 raise answer  # every other submission would meet it, too
-            member.submission, member.tries = None, 0
+            member.work, member.tries = None, 0
             return member, answer
 
     def _forked(self, processor: int) -> Forked:
@@ -124,12 +127,12 @@ class _Member:
 
     process: Forked
     processor: int
-    submission: Submission | None = None
+    work: tuple[Bundle, Submission] | None = None
     tries: int = 0
 
-    def begin(self, submission: Submission) -> None:
-        """Hand it a submission. At most one: neither side ever waits for the other to read."""
-        self.submission = submission
+    def begin(self, bundle: Bundle, submission: Submission) -> None:
+        """Hand it one submission. With no more at once, neither side waits for the other to read."""
+        self.work = bundle, submission
         self.tries += 1
         with suppress(OSError):  # it is dead, which waiting for its answer will show
             self.process.connection.send(submission)

@@ -6,6 +6,7 @@ Nothing heavy is imported with this module: a run that has nothing new to grade 
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -129,6 +130,8 @@ class Worker:
 @cache
 def _exercise_grader() -> type[ExerciseGrader]:
     """The class, and this process made ready for it."""
+    # numpy's library would start threads as it is loaded, and workers are forked from a process of one thread.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import torch
 
     from autograder.grading.grader import ExerciseGrader

@@ -19,6 +19,7 @@ from autograder.results import Limits, Outcome, TestResult, Visibility
 from autograder.text import Text, encodable, language
 
 if TYPE_CHECKING:
+    from autograder.runner.collect import TestCase
     from autograder.runner.in_process import InProcessBackend
     from autograder.runner.run import Ending
 
@@ -172,16 +173,23 @@ def run_public(
     """
     from autograder.runner.collect import collect
     from autograder.runner.run import run_case
+    from autograder.runner.timeouts import run_in_turn
 
     limits = exercise.public.limits
-    tests = []
-    for case in collect(exercise.public_tests, Visibility.PUBLIC):
-        if only not in (None, case.function_name):
-            continue
+
+    def run(case: TestCase) -> Ending:
         try:
-            ending = run_case(case, backend, None, limits)
+            return run_case(case, backend, None, limits)
         except KeyboardInterrupt as stop:
             raise _interrupted(stop, case.name, is_student, lang) from None
+
+    cases = [
+        case
+        for case in collect(exercise.public_tests, Visibility.PUBLIC)
+        if only in (None, case.function_name)
+    ]
+    tests = []
+    for case, ending in run_in_turn(cases, run, backend, exercise.public.questions, limits):
         result = _result(case, ending, is_student, limits)
         if absent is not None and result.question and isinstance(ending.error, AttributeError):
             result = replace(result, message=absent)

@@ -303,7 +303,9 @@ class ZygoteProcess:
                 raise
             if ready.threads != 1:
                 self.close()
-                raise SandboxFault(f"the zygote has {ready.threads} threads; a child forked from it could hang")
+                raise SandboxFault(
+                    f"the zygote has {ready.threads} threads; a child forked from it could hang"
+                )
             self._serving = True
 
     def _receive(self, kind: type[M]) -> M:

@@ -331,7 +331,9 @@ def test_without_dask(
 
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UserError, match="install the instructor extra"):
-        settle(toy_course, hand_in("s001", {"vowels.py": GOOD}), book, ["vowels"], scheduler="tcp://127.0.0.1:1")
+        settle(
+            toy_course, hand_in("s001", {"vowels.py": GOOD}), book, ["vowels"], scheduler="tcp://127.0.0.1:1"
+        )
 
 
 @pytest.mark.usefixtures("sandbox")  # says so where there can be none
