@@ -112,7 +112,7 @@ class Sandbox:
     """A zygote that forks confined children, each running one program. A context manager.
 
     It is made as soon as its layers are proven, while the zygote still imports the program; `await_ready` waits for that,
-    and so does the first fork. Processes forked from this one may go on using it.
+    and so does the first fork. Processes that are forked from this one after that may go on using it.
 
     Args:
         program: what the children run.
