@@ -279,7 +279,7 @@ def check_hidden(exercise: Exercise, lang: str) -> Report:
     bundle = bundle_of(exercise)
     worker = Worker(Mode())
     try:
-        _ = worker.isolation
+        worker.start()
     except SandboxUnavailable:
         worker = Worker(Mode(unsafe=True))  # the learner's own code on the learner's own machine
     try:
