@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from autograder.cli.common import Speaker
-    from autograder.grading.scheduler import Settled
+    from autograder.grading.work import Settled
 
 COLLECTED = Text("students collected", "已收集的学生")
 GRADED = Text("new submissions graded", "已评分的新提交")

@@ -10,9 +10,9 @@ from typing import Any
 from autograder.errors import UserError
 from autograder.grading.bundle import Bundle
 from autograder.grading.internal_errors import internal_error
-from autograder.grading.scheduler import Settled, Work
 from autograder.grading.submissions import Submission
 from autograder.grading.without_running import ungraded
+from autograder.grading.work import Settled, Work
 from autograder.grading.worker import Mode, Worker
 from autograder.results import ExerciseResult
 from autograder.sandbox.errors import SandboxUnavailable

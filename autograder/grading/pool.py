@@ -17,9 +17,9 @@ from multiprocessing.connection import Connection, wait
 from autograder.errors import UserError
 from autograder.grading.bundle import Bundle
 from autograder.grading.forked import Forked
-from autograder.grading.scheduler import Settled, Work
 from autograder.grading.submissions import Submission
 from autograder.grading.without_running import ungraded
+from autograder.grading.work import Settled, Work
 from autograder.grading.worker import Worker
 from autograder.results import ExerciseResult
 from autograder.sandbox.errors import SandboxUnavailable

@@ -22,25 +22,12 @@ from autograder.grading.internal_errors import internal_error
 from autograder.grading.spool import Spool, Waiting
 from autograder.grading.submissions import Submission, submissions_of
 from autograder.grading.without_running import refused, ungraded
+from autograder.grading.work import Runner, Settled, Work
 from autograder.grading.worker import Mode, Worker
 from autograder.results import ExerciseResult, Isolation
 from autograder.sandbox.errors import SandboxUnavailable
 
 LOOKED_UP = 500  # last results asked for at once: they are in memory together
-
-
-@dataclass(frozen=True)
-class Settled:
-    """One submission is settled: graded now, or known already (`cached`)."""
-
-    result: ExerciseResult
-    cached: bool
-
-
-# What is to be graded, or was settled without being run.
-Work = tuple[Bundle, Submission] | Settled
-# Grades what comes, and hands on what is settled. The results are recorded.
-Runner = Callable[[Iterable[Work]], Iterator[Settled]]
 
 
 @dataclass(frozen=True)

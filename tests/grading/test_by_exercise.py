@@ -24,9 +24,10 @@ from autograder.grading import on_dask, scheduler, spool
 from autograder.grading.bundle import bundle_of
 from autograder.grading.diagnosis import REFERENCE, SILENT
 from autograder.grading.grader import ExerciseGrader
-from autograder.grading.scheduler import Grader, Settled
+from autograder.grading.scheduler import Grader
 from autograder.grading.spool import Spool
 from autograder.grading.submissions import Submission, students_of
+from autograder.grading.work import Settled
 from autograder.grading.worker import Mode, Worker
 from autograder.results import ExerciseResult, Isolation, Status
 from autograder.text import Text

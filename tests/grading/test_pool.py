@@ -17,8 +17,9 @@ from autograder.course import Course
 from autograder.gradebook import Gradebook
 from autograder.grading import pool
 from autograder.grading.grader import ExerciseGrader
-from autograder.grading.scheduler import Grader, Settled
+from autograder.grading.scheduler import Grader
 from autograder.grading.submissions import students_of
+from autograder.grading.work import Settled
 from autograder.grading.worker import Mode, Worker
 from autograder.results import ExerciseResult, Status
 

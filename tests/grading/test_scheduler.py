@@ -21,8 +21,9 @@ from autograder.gradebook import Gradebook
 from autograder.grading import on_dask
 from autograder.grading.bundle import bundle_of
 from autograder.grading.grader import ExerciseGrader
-from autograder.grading.scheduler import Grader, Settled
+from autograder.grading.scheduler import Grader
 from autograder.grading.submissions import Submission, students_of
+from autograder.grading.work import Settled
 from autograder.grading.worker import Mode, Worker
 from autograder.results import ExerciseResult, Isolation, Status
 from autograder.sandbox.errors import SandboxFault, SandboxUnavailable
