@@ -28,7 +28,7 @@ TRIES = 2  # of a submission whose worker dies: a second time it is no accident
 
 
 class Pool:
-    """Up to `count` workers. A context for one run at a time."""
+    """Up to `count` workers, for one run at a time."""
 
     def __init__(self, count: int, worker: Worker, record: Callable[[ExerciseResult], None]) -> None:
         """`worker` gives them its sandbox, and the exercise that it has ready."""
@@ -54,26 +54,16 @@ class Pool:
                 bundle, submission = item
                 if bundle is not self._bundle:
                     yield from self._finish()
-                    self._take_up(bundle)
+                    self._worker.take_up(bundle)
+                    self._bundle = bundle
                 member, result = self._free()
-                member.begin(
-                    bundle, submission
-                )  # before the last one's result is recorded: it need not wait for that
+                member.begin(bundle, submission)  # it need not wait until its last result is recorded
                 if result is not None:
                     yield self._settled(result)
             yield from self._finish()
         finally:
             for member in self._members:
                 member.process.kill()
-
-    def _take_up(self, bundle: Bundle) -> None:
-        """Have an exercise ready in this process, for all that are forked from it."""
-        self._worker.keep_only(bundle.exercise)
-        self._worker.start()
-        with suppress(Exception):  # a worker that meets it again says what it is
-            self._worker.grader(bundle)
-        self._worker.await_ready()
-        self._bundle = bundle
 
     def _free(self) -> tuple[_Member, ExerciseResult | None]:
         """A worker that is at nothing: a new one, or the first that is done, with its result."""

@@ -93,7 +93,7 @@ class Grader:
     ) -> Iterator[tuple[str, Mapping[tuple[str, str], ExerciseResult]]]:
         """Each student, with the last results of theirs and of some others."""
         exercises = [exercise.id for exercise in self.exercises]
-        together = max(1, LOOKED_UP // len(exercises))
+        together = max(1, LOOKED_UP // max(1, len(exercises)))
         for start in range(0, len(students), together):
             some = students[start : start + together]
             latest = self.latest(some, exercises)
@@ -174,13 +174,15 @@ def _here(
     work: Iterable[Work], worker: Worker, record: Callable[[ExerciseResult], None]
 ) -> Iterator[Settled]:
     """Run submissions one after another in this process."""
-    worker.await_ready()
+    current: Bundle | None = None
     for item in work:
         if isinstance(item, Settled):
             yield item
             continue
         bundle, submission = item
-        worker.keep_only(bundle.exercise)
+        if bundle is not current:
+            worker.take_up(bundle)
+            current = bundle
         result = worker.grade(bundle, submission)
         record(result)
         yield Settled(result, cached=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -65,6 +66,14 @@ class Worker:
         _exercise_grader()
         if not self.mode.unsafe:
             self.sandbox.await_ready()
+
+    def take_up(self, bundle: Bundle) -> None:
+        """Have this exercise, and no other, ready to grade. Its tests are collected while the sandbox still starts."""
+        self.keep_only(bundle.exercise)
+        self.start()
+        with suppress(Exception):  # grading meets it again, and says what it is
+            self.grader(bundle)
+        self.await_ready()
 
     @property
     def isolation(self) -> Isolation:
