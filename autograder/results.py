@@ -31,6 +31,7 @@ class Outcome(StrEnum):
     NOT_IMPLEMENTED = "not_implemented"
     ERROR = "error"
     TIMEOUT = "timeout"
+    NOT_RUN = "not_run"  # other tests of what it needs ran out of time
     MEMORY = "memory"
     CRASHED = "crashed"
     BLOCKED = "blocked"

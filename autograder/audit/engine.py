@@ -8,7 +8,6 @@ one more process.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -16,9 +15,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkProcess
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot  # noqa: F401 (for the lessons, which run in forks)
 import msgspec
@@ -34,12 +31,12 @@ from autograder.audit.report import TITLES, Begun, Ended, Event, ExerciseAudit, 
 from autograder.course import Course, Exercise
 from autograder.course.glossary import load_glossary
 from autograder.errors import UserError
+from autograder.grading.forked import Forked
 from autograder.grading.worker import Mode, Worker
 from autograder.sandbox import linux
 from autograder.sandbox.errors import SandboxUnavailable
 
 CPU_SECONDS = 15.0  # of an exercise's audit, all processes together; more is a warning
-FORK = multiprocessing.get_context("fork")
 
 
 class Request(Struct, frozen=True):
@@ -101,10 +98,9 @@ def _point(number: int, check: Callable[[], Finding], seconds: float = 0.0) -> P
 
 def _work(connection: Connection, course: Course, shared: Shared) -> None:
     """A worker: one exercise after another, until it is told that there are no more."""
-    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     worker = Worker(Mode(hide=(course.root,)))
     try:
-        _ = worker.isolation
+        worker.await_ready()  # what that takes is no exercise's
     except SandboxUnavailable as error:
         connection.send(Refused(error.text))
         return
@@ -117,27 +113,14 @@ def _work(connection: Connection, course: Course, shared: Shared) -> None:
 
 
 def _ask_oracles(connection: Connection, root: Path, exercises: Sequence[Exercise]) -> None:
-    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     run_oracles(root, exercises, lambda name, result: connection.send((name, result)))
 
 
-class _Job:
+class _Job(Forked):
     """A process forked from this one, and what it is at."""
 
-    def __init__(self, work: Callable[..., None], *arguments: Any) -> None:
-        self.connection, theirs = FORK.Pipe()
-        self.process: ForkProcess = FORK.Process(target=work, args=(theirs, *arguments), daemon=True)
-        self.process.start()
-        theirs.close()
-        self.exercise = ""
-        self.begun = False
-
-    def end(self) -> str:
-        """Wait for its end. Returns: how it ended."""
-        self.connection.close()
-        self.process.join()
-        code = self.process.exitcode or 0
-        return f"{signal.Signals(-code).name} ended it" if code < 0 else f"it ended with exit status {code}"
+    exercise = ""
+    begun = False
 
 
 class Engine:

@@ -209,6 +209,7 @@ def grade(
                 Mode(unsafe=unsafe, hide=hidden),
                 known=book.known,
                 record=book.record,
+                latest=book.latest,
                 workers=workers,
                 scheduler=scheduler,
                 collected=progress.collected,

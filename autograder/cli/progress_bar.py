@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from autograder.cli.common import Speaker
-    from autograder.grading.scheduler import Settled
+    from autograder.grading.work import Settled
 
 COLLECTED = Text("students collected", "已收集的学生")
 GRADED = Text("new submissions graded", "已评分的新提交")
+REFRESH_SECONDS = 0.1
 
 
 class GradingProgress:
@@ -24,7 +26,9 @@ class GradingProgress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-        self._bars = Progress(*columns, console=console, transient=True)
+        # No thread refreshes them: workers are forked from this process.
+        self._bars = Progress(*columns, console=console, transient=True, auto_refresh=False)
+        self._shown = 0.0
         self._students = self._bars.add_task(say(COLLECTED), total=students)
         self._new = self._bars.add_task(say(GRADED), total=0)
         self._left = students
@@ -43,10 +47,17 @@ class GradingProgress:
         self._waiting += new
         self._bars.advance(self._students)
         self._bars.update(self._new, total=self._waiting)
+        self._show()
 
     def following(self, settled: Iterable[Settled]) -> Iterator[Settled]:
         """Pass the results through, showing whose was the last. Those settled while others are collected were known."""
         for item in settled:
             name = f"{item.result.student}  {item.result.exercise}"
             self._bars.update(self._new, advance=0 if self._left else 1, description=name)
+            self._show()
             yield item
+
+    def _show(self) -> None:
+        if time.monotonic() - self._shown > REFRESH_SECONDS:
+            self._bars.refresh()
+            self._shown = time.monotonic()

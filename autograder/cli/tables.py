@@ -109,6 +109,7 @@ CHINESE: dict[Outcome | Status | Isolation, str] = {
     Outcome.NOT_IMPLEMENTED: "尚未实现",
     Outcome.ERROR: "出错",
     Outcome.TIMEOUT: "超时",
+    Outcome.NOT_RUN: "未运行",
     Outcome.MEMORY: "内存超限",
     Outcome.CRASHED: "崩溃",
     Outcome.BLOCKED: "被拦截",

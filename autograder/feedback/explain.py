@@ -12,6 +12,7 @@ import linecache
 import re
 import traceback
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 from autograder.course.given import given_functions
 from autograder.feedback.remedy import BY_CLAIM, BY_FAMILY, remedy
@@ -19,9 +20,11 @@ from autograder.feedback.words import words
 from autograder.guest.helpers import CutGraph
 from autograder.remote.errors import Frame, StudentError
 from autograder.results import Outcome, Visibility
-from autograder.runner.collect import TestCase
-from autograder.runner.run import Ending
 from autograder.text import LANGUAGES, Text, printable
+
+if TYPE_CHECKING:
+    from autograder.runner.collect import TestCase
+    from autograder.runner.run import Ending
 
 MESSAGE_LIMIT = 600
 FAMILIES = {
@@ -47,6 +50,10 @@ FIXED = {
     Outcome.TIMEOUT: Text(
         "Your code ran longer than this test allows ({seconds:g} s); look for a loop that does not end.",
         "代码运行超过了本测试允许的时间（{seconds:g} 秒），请检查是否有不会结束的循环。",
+    ),
+    Outcome.NOT_RUN: Text(
+        "This test was not run, because other tests of the same code ran out of time; mend what those tell you first.",
+        "本测试没有运行，因为测试同一段代码的其他测试已超时；请先解决那些超时。",
     ),
     Outcome.MEMORY: Text(
         "Your code needed more memory than this test allows ({memory_mb} MiB).",

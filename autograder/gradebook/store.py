@@ -275,6 +275,20 @@ class Gradebook:
                 return None
             return replace(_in_brief(row), output=row.output, tests=_tests_of(connection, [row.id])[row.id])
 
+    def latest(
+        self, students: Sequence[str], exercises: Sequence[str]
+    ) -> dict[tuple[str, str], ExerciseResult]:
+        """(student, exercise) -> the result of the last attempt, for these students and exercises."""
+        table = attempts_table.c
+        last = (
+            sa.select(sa.func.max(table.id))
+            .where(table.student.in_(students), table.exercise.in_(exercises))
+            .group_by(table.student, table.exercise)
+        )
+        found = self._attempts(table.id.in_(last))
+        attempts = [history[-1] for history in found.values()]
+        return {(result.student, result.exercise): result for result in self.in_full(attempts)}
+
     def students(self) -> list[str]:
         """The class: everybody who handed something in, has a folder or is on the roster."""
         with translate_errors(self.name), self._engine.connect() as connection:
@@ -307,6 +321,10 @@ class Gradebook:
             student: whose; None for everybody's.
             exercises: on which exercises; None for all.
         """
+        return self._attempts(*_about(attempts_table, student, exercises))
+
+    def _attempts(self, *conditions: sa.ColumnElement[bool]) -> dict[tuple[str, str], list[Attempt]]:
+        """As `attempts`, where these conditions hold."""
         brief = [column for column in results_table.c if column is not results_table.c.output]
         query = (
             sa.select(
@@ -316,7 +334,7 @@ class Gradebook:
                 *brief,
             )
             .select_from(attempts_table.join(results_table))
-            .where(*_about(attempts_table, student, exercises))
+            .where(*conditions)
             .order_by(attempts_table.c.id)
         )
         found: dict[tuple[str, str], list[Attempt]] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cached_property
 
 import msgspec
 from msgspec import Struct
@@ -16,10 +17,10 @@ from autograder import __version__
 from autograder.course import CourseError, Exercise, ExerciseSpec
 from autograder.results import Isolation
 
-ENGINE = f"{__version__}/1"  # raise the number when grading the same files may give another result
+ENGINE = f"{__version__}/2"  # raise the number when grading the same files may give another result
 
 
-class Bundle(Struct, frozen=True):
+class Bundle(Struct, frozen=True, dict=True):  # dict: for what is computed once
     """One exercise: its author's file, its reference, and both test files, as they were when grading began."""
 
     exercise: str
@@ -28,9 +29,10 @@ class Bundle(Struct, frozen=True):
     hidden_tests: bytes
     public_tests: bytes
     max_score: float
+    questions: tuple[str, ...]  # in the skeleton's order
     parts: dict[str, bytes]  # of a capstone: file name -> the given code that stands for a part
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Changes when anything that can change a result or its feedback does."""
         return hashlib.sha256(msgspec.msgpack.encode([ENGINE, self])).hexdigest()
@@ -52,7 +54,8 @@ def bundle_of(exercise: Exercise) -> Bundle:
     parts = {f"{name}.py": source for name, source in zip(given, sources, strict=True)}
     # Which mutants are equivalent changes no result, so it must not make anybody's result out of date.
     spec = replace(exercise.spec, equivalent=())
-    return Bundle(exercise.id, spec, solution, hidden, public, exercise.public.max_score, parts)
+    said = exercise.public
+    return Bundle(exercise.id, spec, solution, hidden, public, said.max_score, said.questions, parts)
 
 
 def result_key(bundle: Bundle, main: str, files: Mapping[str, bytes], isolation: Isolation) -> str:

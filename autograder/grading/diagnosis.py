@@ -92,7 +92,11 @@ class Diagnostician:
     def diagnose(self, student: Behaviour) -> dict[str, str]:
         """Failing test -> misconception."""
         failing = {name for name, seen in student.items() if seen.outcome not in SILENT and seen.trace}
-        functions = {function_of(name) for name in failing}
+        functions = {
+            function_of(name)
+            for name, seen in student.items()
+            if name in failing or seen.outcome is Outcome.NOT_RUN
+        }
         # Whoever passes the test that catches a mistake has not made it: that variant need not be run.
         candidates = [name for name, test in self.caught.items() if test in functions]
         ranks: dict[
@@ -108,9 +112,9 @@ class Diagnostician:
     def _explained(self, student: Behaviour, failing: set[str], name: str) -> tuple[set[str], int]:
         """The tests that a misconception explains, and how many others speak against it."""
         variant = self.behaviour(name)
-        # The audit does not run a program to its end that runs out of time again and again, and a student may not have
-        # begun with a question: what both ran decides.
-        both = {test for test in variant if test in student and _ran(student[test])}
+        # A program that runs out of time again and again is not run to its end, and a student may not have begun with a
+        # question: what both ran decides.
+        both = {test for test in variant if test in student and _ran(student[test]) and _ran(variant[test])}
         failing = failing & both
         tests = {
             test
@@ -131,7 +135,7 @@ class Diagnostician:
 
 
 def _ran(seen: Observation) -> bool:
-    return seen.outcome is not Outcome.NOT_IMPLEMENTED
+    return seen.outcome not in (Outcome.NOT_IMPLEMENTED, Outcome.NOT_RUN)
 
 
 def _only_best(ranks: Mapping[str, tuple[int, int]]) -> str | None:

@@ -7,15 +7,16 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 from autograder.course import CourseError
 from autograder.course.given import given_functions
-from autograder.feedback.explain import FIXED, explain
+from autograder.feedback.explain import explain
 from autograder.feedback.results_expected import results_expected
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import Bundle, result_key
@@ -28,6 +29,7 @@ from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestR
 from autograder.runner.backend import Backend
 from autograder.runner.collect import TestCase, collect
 from autograder.runner.run import Ending, run_case
+from autograder.runner.timeouts import run_in_turn
 from autograder.sandbox.errors import Killed
 from autograder.testing.quiz import WrongAnswer
 from autograder.text import Text, joined, number, printable
@@ -103,8 +105,6 @@ class ExerciseGrader:
 
     def grade(self, submission: Submission) -> ExerciseResult:
         """Run every test on one submission and diagnose what failed."""
-        if submission.problem is not None:
-            return self._refused(submission)
         endings, behaviour, backend = self.run({**submission.files, **self.bundle.parts}, submission.main)
         endings = self._settle(endings)
         diagnoses = self.diagnostician.diagnose(behaviour)
@@ -142,13 +142,19 @@ class ExerciseGrader:
         endings: list[Ending] = []
         behaviour: dict[str, Observation] = {}
         with self._open(self.bundle, files, main) as backend:
-            for case in self.cases:
-                ending = self.run_case(case, backend)
+            for case, ending in self._in_turn(backend):
                 endings.append(ending)
-                seen = observation(ending, backend)
+                seen = Observation(ending.outcome, ())
+                if ending.outcome is not Outcome.NOT_RUN:
+                    seen = observation(ending, backend)
                 # What a trace holds stays alive in the child, whose memory is limited.
                 behaviour[case.name] = replace(seen, trace=()) if ending.passed else seen
         return endings, behaviour, backend
+
+    def _in_turn(self, backend: Backend) -> Iterator[tuple[TestCase, Ending]]:
+        bundle = self.bundle
+        run = partial(self.run_case, backend=backend)
+        return run_in_turn(self.cases, run, backend, bundle.questions, bundle.spec.limits)
 
     def _own_stack(self, submission: Submission, endings: Sequence[Ending]) -> Text:
         """For a capstone: what it reaches with the student's own parts in place of the given ones. It counts nothing."""
@@ -183,9 +189,10 @@ class ExerciseGrader:
         """
         behaviour = {}
         with self.open(self.variants[name]) as backend:
-            for case in self.cases:
-                ending = self.run_case(case, backend)
-                compared = name == REFERENCE or ending.outcome not in SILENT
+            # Every test's verdict hangs on the reference: it goes through all of them.
+            whole = ((case, self.run_case(case, backend)) for case in self.cases)
+            for case, ending in whole if name == REFERENCE else self._in_turn(backend):
+                compared = name == REFERENCE or ending.outcome not in (*SILENT, Outcome.NOT_RUN)
                 behaviour[case.name] = (
                     observation(ending, backend) if compared else Observation(ending.outcome, ())
                 )
@@ -267,34 +274,6 @@ class ExerciseGrader:
             diagnosis=diagnosis,
             question=ending.question,
         )
-
-    def _refused(self, submission: Submission) -> ExerciseResult:
-        """A submission that can't be read is recorded, with the reason, at zero points."""
-        return ExerciseResult(
-            student=submission.student,
-            exercise=self.bundle.exercise,
-            status=Status.INVALID,
-            score=0.0,
-            max_score=self.max_score,
-            isolation=Isolation.NONE,
-            path=submission.path,
-            message=submission.problem or Text(),
-        )
-
-
-def ungraded(bundle: Bundle, submission: Submission, detail: str) -> ExerciseResult:
-    """What stands for a submission that a fault of ours keeps from being graded; the next run tries again."""
-    return ExerciseResult(
-        student=submission.student,
-        exercise=bundle.exercise,
-        status=Status.UNGRADED,
-        score=None,
-        max_score=bundle.max_score,
-        isolation=Isolation.NONE,
-        path=submission.path,
-        message=FIXED[Outcome.UNGRADED],
-        detail=detail,
-    )
 
 
 def _is_part(name: str, parts: Iterable[str]) -> bool:

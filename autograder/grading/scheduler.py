@@ -1,21 +1,18 @@
-"""Grade a class's submissions: find what is new, run it here or on Dask workers, hand each result over as it comes.
+"""Grade a class's submissions: find what is new, run it here or elsewhere, hand each result over as it comes.
 
 What is known already is settled while the class is collected, student by student. What is new is graded exercise by
 exercise, so that one exercise at a time has to be ready. Results are keyed by content, so a run that was interrupted
-goes on where it stopped, and a second run grades nothing. Workers record nothing; the caller's `record` is the only
-writer.
+goes on where it stopped, and a second run grades nothing: it needs no torch, no tests and no sandbox. Workers record
+nothing; the caller's `record` is the only writer.
 """
 
 from __future__ import annotations
 
-import atexit
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -23,36 +20,17 @@ from autograder.course import Exercise
 from autograder.errors import UserError
 from autograder.grading.bundle import Bundle, bundle_of, result_key
 from autograder.grading.collector import Upload
-from autograder.grading.grader import ungraded
 from autograder.grading.internal_errors import internal_error
 from autograder.grading.names import Names
 from autograder.grading.spool import Spool, Waiting
 from autograder.grading.submissions import Submission, submissions_of
+from autograder.grading.without_running import refused, ungraded
+from autograder.grading.work import Runner, Settled, Work
 from autograder.grading.worker import Mode, Worker
 from autograder.results import ExerciseResult, Isolation, Unrecognised
 from autograder.sandbox.errors import SandboxUnavailable
 
-IN_FLIGHT = 3  # submissions waiting for each worker: enough to keep it busy, few enough to keep memory flat
-
-
-_workers: dict[Mode, Worker] = {}  # in a Dask worker process: the one that serves all its tasks
-
-
-def _grade_task(bundle: Bundle, submission: Submission, mode: Mode) -> ExerciseResult:
-    """What a Dask worker runs. Idempotent: the same arguments give the same result anywhere."""
-    if mode not in _workers:
-        _workers[mode] = Worker(mode)
-        atexit.register(_workers[mode].close)
-    _workers[mode].keep_only(bundle.exercise)
-    return _workers[mode].grade(bundle, submission)
-
-
-@dataclass(frozen=True)
-class Settled:
-    """One submission is settled: graded now, or known already (`cached`)."""
-
-    result: ExerciseResult
-    cached: bool
+LOOKED_UP = 500  # last results asked for at once: they are in memory together
 
 
 @dataclass(frozen=True)
@@ -72,7 +50,11 @@ class Batch:
 class Grader:
     """Grades the submissions of a class to the given exercises.
 
-    known: the recorded result for a key, or None. record: called with every result, cached or new, in the driver.
+    known: the recorded result for a key, or None. record: called with every result that is new to a student, cached or
+        graded now, in the driver.
+    latest: (student, exercise) -> the last recorded result, of these students on these exercises. What is still the same is
+        neither looked up nor recorded one by one.
+    workers: processes on this machine. scheduler: the address of Dask's, to grade elsewhere.
     collected: called with each student whose files were read, and with how many of their submissions are new.
     names: the exercises whose names are known, and whether a guess counts. unrecognised: called with each student and a
     file of theirs that was meant as an answer to all appearance, and is none.
@@ -82,6 +64,9 @@ class Grader:
     mode: Mode
     known: Callable[[str], ExerciseResult | None]
     record: Callable[[ExerciseResult], None]
+    latest: Callable[[Sequence[str], Sequence[str]], Mapping[tuple[str, str], ExerciseResult]] = (
+        lambda students, exercises: {}
+    )
     workers: int = 1
     scheduler: str | None = None
     collected: Callable[[str, int], None] = lambda student, new: None
@@ -100,194 +85,121 @@ class Grader:
         bundles = {exercise.id: bundle_of(exercise) for exercise in self.exercises}
         worker = Worker(self.mode)
         try:
-            isolation = worker.isolation  # refuses here, before anything is graded, where nothing protects
-            with self._runner(worker) as runner, TemporaryDirectory(prefix="autograder-") as place:
+            with TemporaryDirectory(prefix="autograder-") as place:
                 spool = Spool(Path(place))
-                for student, entries in students.items():
+                for student, latest in self._with_latest(list(students)):
                     tell = functools.partial(self.unrecognised, student)
                     found = submissions_of(
-                        student, entries, self.exercises, worker.unpack, folder, self.names, tell
+                        student, students[student], self.exercises, worker.unpack, folder, self.names, tell
                     )
-                    yield from self._collect(student, found, bundles, isolation, spool)
-                yield from runner(self._pending(bundles, spool))
+                    yield from self._collect(student, found, bundles, latest, spool)
+                    if spool.waiting and self.scheduler is None:
+                        worker.start()  # refuses here, before anything is graded, where nothing protects
+                if spool.waiting:
+                    yield from self._runner(worker)(self._pending(bundles, spool))
         finally:
             worker.close()
+
+    def _with_latest(
+        self, students: Sequence[str]
+    ) -> Iterator[tuple[str, Mapping[tuple[str, str], ExerciseResult]]]:
+        """Each student, with the last results of theirs and of some others."""
+        exercises = [exercise.id for exercise in self.exercises]
+        together = max(1, LOOKED_UP // max(1, len(exercises)))
+        for start in range(0, len(students), together):
+            some = students[start : start + together]
+            latest = self.latest(some, exercises)
+            yield from ((student, latest) for student in some)
 
     def _collect(
         self,
         student: str,
         submissions: Iterable[Submission],
         bundles: Mapping[str, Bundle],
-        isolation: Isolation,
+        latest: Mapping[tuple[str, str], ExerciseResult],
         spool: Spool,
     ) -> Iterator[Settled]:
-        """Settle those of a student's submissions that are known, and let the others wait."""
-        known: list[ExerciseResult] = []
+        """Settle those of a student's submissions that need not be run, and let the others wait."""
+        settled: list[Settled] = []
         new: list[Waiting] = []
         try:
             for submission in submissions:
-                key = ""
-                if submission.problem is None:
-                    key = result_key(
-                        bundles[submission.exercise], submission.main, submission.files, isolation
-                    )
-                result = self.known(key) if key else None
-                if result is None:
+                bundle = bundles[submission.exercise]
+                if submission.problem is not None:
+                    settled.append(Settled(refused(bundle, submission), cached=False))
+                    continue
+                key = result_key(bundle, submission.main, submission.files, self._isolation)
+                last = latest.get((student, submission.exercise))
+                known = last if last is not None and last.key == key else self.known(key)
+                if known is None:
                     new.append(spool.keep(submission, key))
                 else:
-                    known.append(replace(result, student=student, path=submission.path))
+                    settled.append(Settled(_handed_in(known, submission), cached=True))
         except (UserError, SandboxUnavailable):
             raise  # every other student would meet it, too
         except Exception as error:
-            known, new = [], []
-            yield from self._ungraded(student, bundles, internal_error("collecting", error))
-        for result in known:
-            yield self._cached(result)
+            # What was handed in, nobody knows; not to have looked is nobody's zero.
+            new, detail = [], internal_error("collecting", error)
+            settled = [
+                Settled(ungraded(bundle, Submission(student, name, student), detail), cached=False)
+                for name, bundle in bundles.items()
+            ]
+        for one in settled:
+            last = latest.get((student, one.result.exercise))
+            if last is None or last.key != one.result.key or not last.key:
+                self.record(one.result)
+            yield one
         for waiting in new:
             spool.add(waiting)
         self.collected(student, len(new))
 
-    def _pending(
-        self, bundles: Mapping[str, Bundle], spool: Spool
-    ) -> Iterator[tuple[Bundle, Submission] | Settled]:
+    @property
+    def _isolation(self) -> Isolation:
+        """As far as it is part of a key: an isolated result counts wherever another level was reached."""
+        return Isolation.UNSAFE if self.mode.unsafe else Isolation.FULL
+
+    def _pending(self, bundles: Mapping[str, Bundle], spool: Spool) -> Iterator[Work]:
         """Each submission that waits, as work to do; or settled, where another student's was the same."""
         for name, bundle in bundles.items():
             for key, submission in spool.take(name):
-                result = self.known(key) if key else None
-                if result is None:
+                known = self.known(key)
+                if known is None:
                     yield bundle, submission
                 else:
-                    yield self._cached(replace(result, student=submission.student, path=submission.path))
+                    result = _handed_in(known, submission)
+                    self.record(result)
+                    yield Settled(result, cached=True)
 
-    def _cached(self, result: ExerciseResult) -> Settled:
-        self.record(result)
-        return Settled(result, cached=True)
+    def _runner(self, worker: Worker) -> Runner:
+        if self.scheduler is not None:
+            from autograder.grading.on_dask import OnDask
 
-    def _ungraded(self, student: str, bundles: Mapping[str, Bundle], detail: str) -> Iterator[Settled]:
-        """What was handed in, nobody knows; not to have looked is nobody's zero."""
-        for bundle in bundles.values():
-            result = ungraded(bundle, Submission(student, bundle.exercise, student), detail)
-            self.record(result)
-            yield Settled(result, cached=False)
+            return OnDask(self.workers, self.scheduler, self.mode, self.record).run
+        if self.workers > 1:
+            from autograder.grading.pool import Pool
 
-    def _runner(self, worker: Worker) -> Any:
-        if self.workers <= 1 and self.scheduler is None:
-            return _Here(worker, self.record)
-        return _OnDask(self.workers, self.scheduler, self.mode, self.record)
+            return Pool(self.workers, worker, self.record).run
+        return lambda work: _here(work, worker, self.record)
 
 
-class _Here:
-    """Runs submissions one after another in this process."""
-
-    def __init__(self, worker: Worker, record: Callable[[ExerciseResult], None]) -> None:
-        self.worker = worker
-        self.record = record
-
-    def __enter__(self) -> _Here:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        return None
-
-    def __call__(self, pending: Iterable[tuple[Bundle, Submission] | Settled]) -> Iterator[Settled]:
-        for item in pending:
-            if isinstance(item, Settled):
-                yield item
-                continue
-            bundle, submission = item
-            self.worker.keep_only(bundle.exercise)
-            result = self.worker.grade(bundle, submission)
-            self.record(result)
-            yield Settled(result, cached=False)
+def _here(
+    work: Iterable[Work], worker: Worker, record: Callable[[ExerciseResult], None]
+) -> Iterator[Settled]:
+    """Run submissions one after another in this process."""
+    current: Bundle | None = None
+    for item in work:
+        if isinstance(item, Settled):
+            yield item
+            continue
+        bundle, submission = item
+        if bundle is not current:
+            worker.take_up(bundle)
+            current = bundle
+        result = worker.grade(bundle, submission)
+        record(result)
+        yield Settled(result, cached=False)
 
 
-class _OnDask:
-    """Runs submissions on Dask: a local cluster of single-threaded processes, or the scheduler at an address."""
-
-    def __init__(
-        self, workers: int, scheduler: str | None, mode: Mode, record: Callable[[ExerciseResult], None]
-    ) -> None:
-        try:
-            from distributed import Client, LocalCluster
-        except ImportError:
-            raise UserError(
-                "more than one worker needs Dask; install the instructor extra: pip install 'llm-autograder[instructor]'",
-                "使用多个工作进程需要 Dask；请安装 instructor 附加依赖：pip install 'llm-autograder[instructor]'",
-            ) from None
-        self.mode = mode
-        self.record = record
-        self.workers = workers
-        self.cluster: Any = None
-        if scheduler is None:
-            self.cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                silence_logs=50,
-            )
-        try:
-            self.client = Client(self.cluster if scheduler is None else scheduler)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{scheduler}: no Dask scheduler answers there ({type(error).__name__}); start one with "
-                "`dask scheduler`, or correct the address",
-                f"{scheduler}：该地址没有 Dask 调度器应答（{type(error).__name__}）；请用 `dask scheduler` 启动一个，或改正地址",
-            ) from None
-
-    def __enter__(self) -> _OnDask:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        with suppress(Exception):  # workers that are gone already are what closing wants
-            self.client.close()
-            if self.cluster is not None:
-                self.cluster.close()
-
-    def __call__(self, pending: Iterable[tuple[Bundle, Submission] | Settled]) -> Iterator[Settled]:
-        from distributed import as_completed
-
-        bundles: dict[str, Any] = {}
-        tasks: dict[Any, tuple[Bundle, Submission]] = {}  # future -> what it grades
-        running = as_completed()
-        for item in pending:
-            if isinstance(item, Settled):
-                yield item
-                continue
-            bundle, submission = item
-            if bundle.exercise not in bundles:  # sent once, not with every submission
-                bundles[bundle.exercise] = self.client.scatter(bundle, broadcast=True, hash=False)
-            future = self._submit(bundles[bundle.exercise], submission)
-            tasks[future] = item
-            running.add(future)
-            while running.count() >= IN_FLIGHT * self.workers:
-                done = next(running)
-                yield self._settled(done, *tasks.pop(done))
-        for done in running:
-            yield self._settled(done, *tasks.pop(done))
-
-    def _submit(self, bundle: Any, submission: Submission) -> Any:
-        return self.client.submit(_grade_task, bundle, submission, self.mode, pure=False, retries=2)
-
-    def _settled(self, future: Any, bundle: Bundle, submission: Submission) -> Settled:
-        result = self._result(future)
-        if isinstance(
-            result, Exception
-        ):  # workers were lost, and perhaps the bundle with them: it is sent along
-            result = self._result(self._submit(bundle, submission))
-        if isinstance(result, Exception):
-            result = ungraded(bundle, submission, internal_error("grading on Dask", result))
-        self.record(result)
-        return Settled(result, cached=False)
-
-    def _result(self, future: Any) -> ExerciseResult | Exception:
-        """What a task gave, or what kept it from being done."""
-        try:
-            result: ExerciseResult = future.result()
-            return result
-        except (UserError, SandboxUnavailable):
-            raise  # every other submission would meet it, too
-        except Exception as error:
-            return error
-        finally:
-            future.release()
+def _handed_in(known: ExerciseResult, submission: Submission) -> ExerciseResult:
+    """A result as that of a submission of the same content."""
+    return replace(known, student=submission.student, path=submission.path)

@@ -34,6 +34,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         """`folder` is an empty folder of the caller's, who removes it."""
+        self.waiting = 0  # how many were added
         self._contents, self._lists = folder / "contents", folder / "lists"
         self._contents.mkdir()
         self._lists.mkdir()
@@ -51,6 +52,7 @@ class Spool:
         """Put a kept submission at the end of its exercise's list."""
         with self._list(waiting.exercise).open("ab") as lines:
             lines.write(msgspec.json.encode(waiting) + b"\n")
+        self.waiting += 1
 
     def take(self, exercise: str) -> Iterator[tuple[str, Submission]]:
         """Key and submission of all that wait for an exercise, one at a time."""

@@ -1,30 +1,35 @@
-"""What one process keeps between submissions: its sandbox, and each exercise it has met, ready."""
+"""What one process keeps between submissions: its sandbox, and each exercise it has met, ready.
+
+Nothing heavy is imported with this module: a run that has nothing new to grade needs neither torch nor pytest.
+"""
 
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO
-
-import torch
+from typing import TYPE_CHECKING, BinaryIO
 
 from autograder.errors import UserError
 from autograder.grading.bundle import Bundle
 from autograder.grading.collector import MAX_ARCHIVE, MAX_ENTRIES
-from autograder.grading.grader import ExerciseGrader, ungraded
 from autograder.grading.internal_errors import internal_error
 from autograder.grading.names import SUFFIXES
 from autograder.grading.submissions import Submission
+from autograder.grading.without_running import refused, ungraded
 from autograder.remote.errors import ArchiveError
 from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.results import ExerciseResult, Isolation, Status
-from autograder.runner.backend import Backend
-from autograder.runner.confined import ConfinedBackend
-from autograder.runner.in_process import unsafe_backend
 from autograder.sandbox.errors import SandboxUnavailable
 from autograder.sandbox.sandbox import Level
+
+if TYPE_CHECKING:
+    from autograder.grading.grader import ExerciseGrader
+    from autograder.runner.backend import Backend
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,6 @@ class Worker:
     """What one process keeps between submissions: its sandbox, and a grader for each exercise it has met."""
 
     def __init__(self, mode: Mode) -> None:
-        # Tests work on tiny tensors; handing those to a pool of threads costs fifty times what it saves.
-        torch.set_num_threads(1)
-        # What is imported stays; the garbage collector need not go through all of torch again and again.
-        gc.freeze()
         self.mode = mode
         self._sandbox: ModuleSandbox | None = None
         self._graders: dict[str, ExerciseGrader] = {}
@@ -57,12 +58,34 @@ class Worker:
             )
         return self._sandbox
 
+    def start(self) -> None:
+        """Start what submissions run in, without waiting for it. SandboxUnavailable where nothing protects."""
+        _ = self.isolation
+
+    def await_ready(self) -> None:
+        """Import what grading needs, while what submissions run in starts, and wait for that."""
+        self.start()
+        _exercise_grader()
+        if not self.mode.unsafe:
+            self.sandbox.await_ready()
+
+    def take_up(self, bundle: Bundle) -> None:
+        """Have this exercise, and no other, ready to grade. Its tests are collected while the sandbox still starts."""
+        self.keep_only(bundle.exercise)
+        self.start()
+        with suppress(Exception):  # grading meets it again, and says what it is
+            self.grader(bundle)
+        self.await_ready()
+
     @property
     def isolation(self) -> Isolation:
         """What stands between a submission and this process. SandboxUnavailable where nothing does."""
         return Isolation.UNSAFE if self.mode.unsafe else Isolation(self.sandbox.level.value)
 
     def _open(self, bundle: Bundle, files: Mapping[str, bytes], main: str) -> Backend:
+        from autograder.runner.confined import ConfinedBackend
+        from autograder.runner.in_process import unsafe_backend
+
         if self.mode.unsafe:
             return unsafe_backend(files, main, bundle.spec.forbidden_calls)
         return ConfinedBackend(self.sandbox, files, main, bundle.spec.limits, bundle.spec.forbidden_calls)
@@ -71,7 +94,8 @@ class Worker:
         """The grader of this very bundle; it takes the place of an older one of the same exercise."""
         known = self._graders.get(bundle.exercise)
         if known is None or known.bundle != bundle:
-            self._graders[bundle.exercise] = ExerciseGrader(bundle, self._open, self.isolation)
+            isolation = self.isolation  # first: while the sandbox starts, this process imports
+            self._graders[bundle.exercise] = _exercise_grader()(bundle, self._open, isolation)
         return self._graders[bundle.exercise]
 
     def keep_only(self, exercise: str) -> None:
@@ -84,6 +108,8 @@ class Worker:
 
     def grade(self, bundle: Bundle, submission: Submission) -> ExerciseResult:
         """One result. A fault of ours is tried once more from a clean start; a second one is nobody's zero."""
+        if submission.problem is not None:
+            return refused(bundle, submission)
         detail = ""
         for _ in range(2):
             try:
@@ -116,3 +142,19 @@ class Worker:
         if self._sandbox is not None:
             self._sandbox.close()
             self._sandbox = None
+
+
+@cache
+def _exercise_grader() -> type[ExerciseGrader]:
+    """The class, and this process made ready for it."""
+    # numpy's library would start threads as it is loaded, and workers are forked from a process of one thread.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    import torch
+
+    from autograder.grading.grader import ExerciseGrader
+
+    # Tests work on tiny tensors; handing those to a pool of threads costs fifty times what it saves.
+    torch.set_num_threads(1)
+    # What is imported stays; the garbage collector need not go through all of torch again and again.
+    gc.freeze()
+    return ExerciseGrader

@@ -200,19 +200,23 @@ def run_public(
     """
     from autograder.runner.collect import collect
     from autograder.runner.run import run_case
+    from autograder.runner.timeouts import run_in_turn
 
     limits = exercise.public.limits
+
+    def run(case: TestCase) -> Ending:
+        try:
+            return run_case(case, backend, None, limits)
+        except KeyboardInterrupt as stop:
+            raise _interrupted(stop, case.name, is_student, lang) from None
+
     cases = [
         case
         for case in collect(exercise.public_tests, Visibility.PUBLIC)
         if only in (None, case.function_name)
     ]
     tests = []
-    for case in cases:
-        try:
-            ending = run_case(case, backend, None, limits)
-        except KeyboardInterrupt as stop:
-            raise _interrupted(stop, case.name, is_student, lang) from None
+    for case, ending in run_in_turn(cases, run, backend, exercise.public.questions, limits):
         result = _result(case, ending, is_student, limits)
         if absent is not None and result.question and isinstance(ending.error, AttributeError):
             result = replace(result, message=absent)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from autograder.remote.client import RemoteModule
 from autograder.results import Limits
 from autograder.sandbox.messages import Program
 from autograder.sandbox.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from autograder.remote.client import RemoteModule
 
 PROGRAM = Program("autograder.remote.program", files=("remote", "guest"))
 
@@ -29,6 +31,9 @@ class ModuleSandbox(Sandbox):
         self, files: Mapping[str, bytes], main: str, *, limits: Limits, forbidden: Sequence[str] = ()
     ) -> RemoteModule:
         """A confined process for these files; `load` then runs `files[main]`. `forbidden`: calls that it may not make."""
+        # It imports torch, as the zygote does: whoever makes a sandbox first has both at the same time.
+        from autograder.remote.client import RemoteModule
+
         process = self.fork(limits.memory_mb << 20, forbidden if main else None)
         return RemoteModule(process, files, main, limits)
 

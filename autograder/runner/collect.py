@@ -60,6 +60,10 @@ class TestCase:
         """
         return next((name for name in reversed(questions) if name in self.uses), questions[-1])
 
+    def needs(self, questions: Sequence[str]) -> frozenset[str]:
+        """Those of an exercise's questions that this test uses; all, where it uses none by name."""
+        return self.uses.intersection(questions) or frozenset(questions)
+
     def limits(self, default: Limits) -> Limits:
         """The exercise's limits with this test's own ones on top."""
         return Limits(**{"seconds": default.seconds, "memory_mb": default.memory_mb, **self.own_limits})  # type: ignore[arg-type]

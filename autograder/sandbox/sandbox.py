@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 import os
 import platform
+import select
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,6 +34,7 @@ from autograder.text import Text
 
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
+DEATH_SECONDS = 0.5  # a process's sockets close a moment before it can be seen to have ended
 LAYERS = ("namespaces", "landlock", "seccomp")
 
 REMEDIES = {
@@ -109,6 +111,9 @@ def refuse_other_systems() -> None:
 class Sandbox:
     """A zygote that forks confined children, each running one program. A context manager.
 
+    It is made as soon as its layers are proven, while the zygote still imports the program; `await_ready` waits for that,
+    and so does the first fork. Processes that are forked from this one after that may go on using it.
+
     Args:
         program: what the children run.
         level: the level that must be reached; by default the best that can be proven here.
@@ -165,6 +170,13 @@ class Sandbox:
         if not report.seccomp:
             found.append("system-call filter")
         return (*found, report.user, "resource limits")
+
+    def await_ready(self) -> None:
+        """Wait until a zygote can fork; one that has died is started again. SandboxFault where it does not start."""
+        zygote = self._zygote
+        if not zygote.alive:
+            zygote = self._replace(zygote)
+        zygote.await_ready()
 
     def fork(self, memory: int, setting: Sequence[str] | None = None) -> Process:
         """A confined child that may add so many bytes of memory. A dead zygote is started again.
@@ -235,7 +247,6 @@ class Sandbox:
         if not self._without and (found is None or (wanted is Level.FULL and found is not Level.FULL)):
             zygote.close()
             raise _unavailable(zygote.report, wanted)
-        zygote.await_ready()
         return zygote
 
 
@@ -269,6 +280,8 @@ class ZygoteProcess:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+        self._pidfd = os.pidfd_open(self._process.pid)  # type: ignore[attr-defined, unused-ignore]
+        self._starting = threading.Lock()
         self._serving = False
         self._control.settimeout(START_SECONDS)
         try:
@@ -279,15 +292,21 @@ class ZygoteProcess:
             raise
 
     def await_ready(self) -> None:
-        try:
-            ready = self._receive(Ready)
-        except BaseException:
-            self.close()
-            raise
-        if ready.threads != 1:
-            self.close()
-            raise SandboxFault(f"the zygote has {ready.threads} threads; a child forked from it could hang")
-        self._serving = True
+        """Wait until it can fork, unless it was closed."""
+        with self._starting:
+            if self._serving or self._pidfd < 0:
+                return
+            try:
+                ready = self._receive(Ready)
+            except BaseException:
+                self.close()
+                raise
+            if ready.threads != 1:
+                self.close()
+                raise SandboxFault(
+                    f"the zygote has {ready.threads} threads; a child forked from it could hang"
+                )
+            self._serving = True
 
     def _receive(self, kind: type[M]) -> M:
         try:
@@ -302,10 +321,19 @@ class ZygoteProcess:
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return not self._ended(0)
+
+    def _ended(self, seconds: float) -> bool:
+        """Whether it ends within this time. A process forked from its parent, which can't wait for it, may ask, too."""
+        if self._pidfd < 0:
+            return True
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
     def fork(self, request: ForkRequest) -> Process:
-        """A new child. Threads may call this at once: a request is one datagram, its answer has its own socket."""
+        """A new child. Threads and forked processes may ask at once: a request is a datagram, its answer has a socket."""
+        self.await_ready()
         channel, their_channel = socket.socketpair()
         status, their_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         output, their_output = os.pipe()
@@ -316,7 +344,7 @@ class ZygoteProcess:
             for ours in (channel, status):
                 ours.close()
             os.close(output)
-            self._await_death()
+            self._ended(DEATH_SECONDS)
             raise SandboxFault(f"the zygote is gone ({error})") from None
         finally:
             their_channel.close()
@@ -325,13 +353,8 @@ class ZygoteProcess:
         try:
             return Process(channel, output, status, request.memory)
         except SandboxFault:
-            self._await_death()
+            self._ended(DEATH_SECONDS)
             raise
-
-    def _await_death(self) -> None:
-        """Its sockets close a moment before the process can be seen to have ended."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.5)
 
     def close(self) -> None:
         self._control.close()
@@ -343,3 +366,6 @@ class ZygoteProcess:
             self._process.kill()
             self._process.wait()
         self._errors.close()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+        self._pidfd = -1

@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import ModuleType
 from typing import NoReturn
 
@@ -80,13 +81,10 @@ class Zygote:
         self.undo: Callable[[], None] = lambda: None
 
     def serve(self) -> NoReturn:
-        self.selector.register(self.control, selectors.EVENT_READ)
+        self.selector.register(self.control, selectors.EVENT_READ, self._fork)
         while True:
             for key, _ in self.selector.select():
-                if key.fileobj is self.control:
-                    self._fork()
-                else:
-                    self._reap(key.fd)
+                key.data()
 
     def _fork(self) -> None:
         try:
@@ -117,7 +115,8 @@ class Zygote:
         status = socket.socket(fileno=status_fd)
         pidfd = os.pidfd_open(pid)
         self.children[pidfd] = (pid, status)
-        self.selector.register(pidfd, selectors.EVENT_READ)
+        self.selector.register(pidfd, selectors.EVENT_READ, partial(self._reap, pidfd))
+        self.selector.register(status, selectors.EVENT_READ, partial(self._abandon, pidfd, status))
         self._report(status, Forked(), [pidfd])
 
     def _prepare(self, setting: list[str] | None) -> None:
@@ -165,9 +164,17 @@ class Zygote:
         finally:
             os._exit(70)
 
+    def _abandon(self, pidfd: int, status: socket.socket) -> None:
+        """Nobody waits for this child any more: the process that asked for it has ended."""
+        if self.children.get(pidfd, (0, None))[1] is status:  # and was not reaped a moment ago
+            self.selector.unregister(status)
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
     def _reap(self, pidfd: int) -> None:
         self.selector.unregister(pidfd)
         pid, status = self.children.pop(pidfd)
+        with suppress(KeyError):  # it was abandoned
+            self.selector.unregister(status)
         os.close(pidfd)
         _, code, usage = os.wait4(pid, 0)
         cpu = usage.ru_utime + usage.ru_stime

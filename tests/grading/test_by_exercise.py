@@ -20,13 +20,14 @@ from rich.console import Console
 from autograder.cli.common import Lang, Speaker
 from autograder.cli.progress_bar import GradingProgress
 from autograder.course import Course
-from autograder.grading import scheduler, spool
+from autograder.grading import on_dask, scheduler, spool
 from autograder.grading.bundle import bundle_of
 from autograder.grading.diagnosis import REFERENCE, SILENT
 from autograder.grading.grader import ExerciseGrader
-from autograder.grading.scheduler import Grader, Settled
+from autograder.grading.scheduler import Grader
 from autograder.grading.spool import Spool
 from autograder.grading.submissions import Submission, students_of
+from autograder.grading.work import Settled
 from autograder.grading.worker import Mode, Worker
 from autograder.results import ExerciseResult, Isolation, Status
 from autograder.text import Text
@@ -86,10 +87,10 @@ def test_one_exercise_is_ready_at_a_time(
 def test_a_dask_worker_has_one_exercise_ready(
     toy_course: Course, shared_sandbox: Any, graders: WeakSet[ExerciseGrader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "_workers", {})
+    monkeypatch.setattr(on_dask, "_workers", {})
     for name, source in (("basics/affine", AFFINE), ("extras/vowels", VOWELS)):
         main = name.split("/")[1] + ".py"
-        scheduler._grade_task(
+        on_dask.grade_task(
             bundle_of(toy_course.exercise(name)),
             Submission("s001", name, main, main, {main: source.encode()}),
             Mode(),

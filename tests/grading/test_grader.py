@@ -190,7 +190,7 @@ def test_outcomes_of_one_question_leave_the_others_alone(
     edited(affine.spec_file, "minutes = 20", "minutes = 20\nlimits.seconds = 0.5\nlimits.memory_mb = 256")
     result = grade("import torch\n" + answer(normalise=expression))
     found = outcomes(result)
-    assert found["test_normalise"] == outcome
+    assert found["test_normalise_by_hand[0.0]"] == outcome
     assert found["test_affine[3]"] == found["test_affine[7]"] == found["test_affine_by_hand"] == "passed"
     assert result.score == 6.0
 

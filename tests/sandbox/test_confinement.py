@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -333,6 +335,40 @@ def test_a_dead_zygote_is_replaced() -> None:
                     child.student.threads()
         with look(sandbox) as child:
             assert child.student.threads() == 1
+
+
+def test_a_child_ends_with_the_process_that_asked_for_it(sandbox: ModuleSandbox) -> None:
+    """One forked from this one, too, while the zygote lives on: a killed worker leaves no loop behind."""
+    sandbox.await_ready()
+    reading, writing = os.pipe()
+    asking = os.fork()
+    if asking == 0:
+        try:
+            source = b"def loop():\n    while True: pass\n"
+            child = sandbox.open({"l.py": source}, "l.py", limits=Limits(seconds=60))
+            child.load()
+            os.write(writing, str(child._process.budget.pid).encode())
+            child.deadline(60)
+            child.student.loop()
+        finally:
+            os._exit(1)
+    looping = Path(f"/proc/{int(os.read(reading, 20))}/stat")
+
+    def ticks() -> int:
+        return int(looping.read_text().rpartition(")")[2].split()[11])
+
+    before = ticks()
+    while ticks() < before + 20:
+        time.sleep(0.01)
+    os.kill(asking, signal.SIGKILL)
+    os.waitpid(asking, 0)
+    for _ in range(100):
+        if not looping.exists():
+            break
+        time.sleep(0.05)
+    assert not looping.exists()
+    with look(sandbox) as child:
+        assert child.student.threads() == 1
 
 
 def test_a_closed_sandbox_opens_nothing() -> None:

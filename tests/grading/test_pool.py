@@ -1,0 +1,223 @@
+"""Two workers forked from the driver: the same results, whatever happens to one of them, or to the driver."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder.course import Course
+from autograder.gradebook import Gradebook
+from autograder.grading import pool
+from autograder.grading.grader import ExerciseGrader
+from autograder.grading.scheduler import Grader
+from autograder.grading.submissions import students_of
+from autograder.grading.work import Settled
+from autograder.grading.worker import Mode, Worker
+from autograder.results import ExerciseResult, Status
+
+HandIn = Callable[..., Path]
+VOWELS = "def vowels(text):\n    return sum(text.lower().count(c) for c in 'aeiou')\n"
+AFFINE = "def affine(x, scale, shift):\n    return x * scale + shift\n"
+SLOW = "import time\ntime.sleep(0.2)\n"
+
+
+def class_of(hand_in: HandIn, count: int, before: str = "") -> Path:
+    for number in range(1, count + 1):
+        own = f"# {number}\n{before}"
+        folder = hand_in(f"s{number:03}", {"vowels.py": own + VOWELS, "affine.py": own + AFFINE})
+    return folder
+
+
+def run(course: Course, folder: Path, **options: Any) -> tuple[list[Settled], list[ExerciseResult]]:
+    recorded: list[ExerciseResult] = []
+    mode = options.pop("mode", Mode())
+    grader = Grader(
+        course.select([]), mode, known=lambda key: None, record=recorded.append, workers=2, **options
+    )
+    return list(grader.run(students_of(folder))), recorded
+
+
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
+    """`ending("s001", times=1)`: the worker that grades this student's work is killed, so many times."""
+    real = ExerciseGrader.grade
+
+    def arrange(student: str, times: int) -> None:
+        marks = tmp_path / "deaths"
+
+        def grade(self: ExerciseGrader, submission: Any) -> ExerciseResult:
+            died = len(marks.read_text()) if marks.exists() else 0
+            if submission.student == student and died < times:
+                marks.write_text("x" * (died + 1))
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(self, submission)
+
+        monkeypatch.setattr(ExerciseGrader, "grade", grade)
+
+    return arrange
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_worker_s_death_costs_nobody_a_point(
+    toy_course: Course, hand_in: HandIn, shared_sandbox: Any, ending: Callable[..., None], times: int
+) -> None:
+    """Its submission is tried once more; a second time it stays ungraded, and says why. The others go on."""
+    ending("s002", times)
+    found, recorded = run(toy_course, class_of(hand_in, 4))
+    assert sorted((r.exercise, r.student) for r in recorded) == sorted(
+        (name, f"s{number:03}") for name in ("basics/affine", "extras/vowels") for number in range(1, 5)
+    )
+    assert [settled.result for settled in found] == recorded
+    lost = [result for result in recorded if result.status is Status.UNGRADED]
+    if times == 1:
+        assert lost == []
+    else:
+        (result,) = lost
+        assert (result.student, result.exercise, result.score) == ("s002", "basics/affine", None)
+        assert "its worker died 2 times; the last time SIGKILL ended it" in result.detail
+    full = {"basics/affine": 6.0, "extras/vowels": 4.0}
+    assert all(result.score == full[result.exercise] for result in recorded if result not in lost)
+
+
+def test_one_exercise_is_ready_in_workers_too(
+    toy_course: Course, hand_in: HandIn, shared_sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tests are collected once, by the driver, and no worker outlives it."""
+    collected: list[str] = []
+    made, begun = Worker.grader, pool.Forked.__init__
+    workers: list[pool.Forked] = []
+
+    def grader(self: Worker, bundle: Any) -> ExerciseGrader:
+        if bundle.exercise not in self._graders:
+            collected.append(bundle.exercise)
+        return made(self, bundle)
+
+    def begin(self: pool.Forked, *arguments: Any) -> None:
+        ready = arguments[1]._graders
+        assert list(ready) == collected[-1:]
+        assert not any(worker.process.is_alive() for worker in workers[:-1] if len(workers) > 1)
+        begun(self, *arguments)
+        workers.append(self)
+
+    monkeypatch.setattr(Worker, "grader", grader)
+    monkeypatch.setattr(pool.Forked, "__init__", begin)
+    found, _ = run(toy_course, class_of(hand_in, 4))
+    assert collected == ["basics/affine", "extras/vowels"]
+    names = [settled.result.exercise for settled in found]
+    assert names == sorted(names) and len(names) == 8
+
+
+def test_whoever_stops_looking_leaves_no_worker(
+    toy_course: Course, hand_in: HandIn, shared_sandbox: Any
+) -> None:
+    grader = Grader(
+        toy_course.select([]), Mode(), known=lambda key: None, record=lambda result: None, workers=2
+    )
+    running = grader.run(students_of(class_of(hand_in, 4)))
+    next(running)
+    workers = children(os.getpid()) - zygotes(os.getpid())
+    assert len(workers) == 2
+    running.close()
+    assert not any(map(is_running, workers))
+
+
+def test_without_isolation_there_may_be_two(toy_course: Course, hand_in: HandIn) -> None:
+    found, _ = run(toy_course, class_of(hand_in, 2), mode=Mode(unsafe=True))
+    assert [settled.result.score for settled in found] == [6.0, 6.0, 4.0, 4.0]
+
+
+# ------------------------------------------------------------------------------------------- as commands
+
+
+def children(pid: int) -> set[int]:
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def zygotes(pid: int) -> set[int]:
+    return {child for child in children(pid) if b"zygote" in Path(f"/proc/{child}/cmdline").read_bytes()}
+
+
+def tree(pid: int) -> set[int]:
+    """All that descend from a process."""
+    own = children(pid)
+    return own.union(*map(tree, own))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def command(toy: Path, hand_in: HandIn, tmp_path: Path) -> list[str]:
+    """Grade forty submissions on two workers."""
+    folder = class_of(hand_in, 20, SLOW)
+    return [sys.executable, "-m", "autograder", "grade", str(folder), "--course", str(toy), "--workers", "2",
+            "--gradebook", str(tmp_path / "book.db")]  # fmt: skip
+
+
+def recorded(tmp_path: Path) -> int:
+    path = tmp_path / "book.db"
+    if not path.exists():
+        return 0
+    with Gradebook(str(path)) as book:
+        return sum(map(len, book.attempts().values()))
+
+
+@pytest.mark.usefixtures("sandbox")  # says so where there can be none
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_the_driver_ends_and_nothing_is_left(
+    command: list[str], environment: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C, which every process of a terminal gets, and SIGKILL. What was recorded stays, and a second run goes on."""
+    driver = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+    )
+    while recorded(tmp_path) < 5 and driver.poll() is None:
+        time.sleep(0.05)
+    below = tree(driver.pid)
+    assert len(below) >= 3  # the zygote, and two workers
+    if number is signal.SIGINT:
+        os.killpg(driver.pid, number)
+    else:
+        driver.kill()
+    out, err = driver.communicate(timeout=60)
+    before = recorded(tmp_path)
+    assert 5 <= before < 40
+    if number is signal.SIGINT:
+        assert (driver.returncode, out) == (130, "")
+        assert err.replace("\n", " ").strip().endswith("run the same command to go on.")
+        assert "Traceback" not in err
+    for _ in range(100):
+        if not any(map(is_running, below)):
+            break
+        time.sleep(0.1)
+    assert not any(map(is_running, below))
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+    assert f"{40 - before} graded, {before} known already" in again.stderr
+
+
+def test_the_driver_has_one_thread_when_it_forks(
+    command: list[str], python: Callable[..., Any], unavailable: Any, sandbox: Any
+) -> None:
+    watched = """
+import os, sys
+os.register_at_fork(before=lambda: print("THREADS", len(os.listdir("/proc/self/task"))))
+from autograder.cli.main import run
+run()
+"""
+    done = python("-c", watched, *command[3:])
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stdout.splitlines() if line.startswith("THREADS")]
+    assert len(said) >= 4 and set(said) == {"THREADS 1"}
