@@ -241,8 +241,8 @@ def _total(scores: Mapping[str, Score | None], worth: Mapping[str, float]) -> st
 
 def _own_maximum(scores: Mapping[str, Score | None], worth: Mapping[str, float]) -> str:
     """`/20` where a student's work was not graded on what it is worth now; else ""."""
-    own = total(score.max_score if score else worth[name] for name, score in scores.items())
-    return f"/{number(own)}" if abs(own - total(worth.values())) > 1e-9 else ""
+    own = number(total(score.max_score if score else worth[name] for name, score in scores.items()))
+    return f"/{own}" if own != number(total(worth.values())) else ""
 
 
 def _cell(scores: Mapping[str, Score | None], worth: Mapping[str, float]) -> str:
