@@ -39,9 +39,9 @@ LEGEND = Text(
     "– 未提交   · 未动笔   ! 无法读取   ? 尚未评分   * 有人工调整   U 不安全模式",
 )
 STALE = Text(
-    "~ {n} scores were graded with another version of their exercise than the current one: {names}. Run "
+    "~ Scores of {names} were graded with another version of the exercise than the current one. Run "
     "`autograder grade SUBMISSIONS` again: it grades exactly what is out of date.",
-    "~ 有 {n} 个得分不是用练习的当前版本评出的：{names}。请再次运行 `autograder grade 提交目录`，只会重评过期的部分。",
+    "~ {names} 的得分中有的不是用练习的当前版本评出的。请再次运行 `autograder grade 提交目录`，只会重评过期的部分。",
 )
 GRADED_WITH = Text("graded {day} with version {bundle}", "{day} 用版本 {bundle} 评分")
 NOT_CURRENT = Text(
@@ -226,11 +226,9 @@ def grade_table(book: Gradebook, scheme: GradingScheme, students: Sequence[str],
 
 
 def stale_line(scores: Scores, say: Speaker) -> str:
-    """How many of these scores are of another version of their exercise, whose they are, and how they are graded again."""
-    places = [place for place, score in scores.items() if score.outdated]
-    return (
-        say(STALE, n=len(places), names=_some(sorted({student for student, _ in places}))) if places else ""
-    )
+    """Whose scores are of another version of their exercise, and how they are graded again; "" where none is."""
+    students = sorted({student for (student, _), score in scores.items() if score.outdated})
+    return say(STALE, names=_some(students)) if students else ""
 
 
 def _of(student: str, names: Iterable[str], scores: Scores) -> dict[str, Score | None]:
@@ -245,8 +243,8 @@ def _total(scores: Mapping[str, Score | None], worth: Mapping[str, float]) -> st
 
 def _own_maximum(scores: Mapping[str, Score | None], worth: Mapping[str, float]) -> str:
     """`/20` where a student's work was not graded on what it is worth now; else ""."""
-    own = total(score.max_score if score else worth[name] for name, score in scores.items())
-    return f"/{number(own)}" if abs(own - total(worth.values())) > 1e-9 else ""
+    own = number(total(score.max_score if score else worth[name] for name, score in scores.items()))
+    return f"/{own}" if own != number(total(worth.values())) else ""
 
 
 def _cell(scores: Mapping[str, Score | None], worth: Mapping[str, float]) -> str:

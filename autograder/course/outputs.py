@@ -60,8 +60,14 @@ def check_output(path: Path, recognise: Recognise, *, force: bool | None = None)
     refuse_work(path)
     if not path.is_file() or force:
         return
-    with path.open("rb") as file:
-        head = file.read(HEAD)
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise UserError(
+            f"{path} exists and can't be read ({error.strerror}); choose another name",
+            f"{path} 已存在，但无法读取（{error.strerror}）；请另取文件名",
+        ) from None
     if head and not recognise(head):
         remedy = MOVE if force is None else FORCE
         raise UserError(

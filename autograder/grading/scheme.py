@@ -19,11 +19,16 @@ def scheme_of(
     """
     begun = book.exercises(student, None if exercises is None else [exercise.id for exercise in exercises])
     versions = {
-        exercise.id: Version(_bundle(exercise) if exercise.id in begun else "", exercise.public.max_score)
+        exercise.id: Version(_bundle(exercise) if exercise.id in begun else "", _points(exercise))
         for exercise in (course if exercises is None else exercises)
     }
     titles = {unit.id: unit.title.text for unit in course.units}
     return GradingScheme(versions, course.policy, titles)
+
+
+def _points(exercise: Exercise) -> float:
+    """What an exercise is worth: the thirds in its public file are rounded one by one, so their sum is not quite whole."""
+    return round(exercise.public.max_score, 6)
 
 
 def _bundle(exercise: Exercise) -> str:

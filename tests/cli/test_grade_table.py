@@ -131,3 +131,11 @@ def test_grade_ends_with_one_unit_s_table(
     assert said.code == 0, said.err
     assert "basics/affine" in said.out and "  1  extras/vowels" not in said.out
     assert "1 graded" in said.err
+
+
+def test_a_maximum_is_told_where_it_reads_otherwise(book: Gradebook) -> None:
+    """Points in thirds add up to a little more or less; that is no other maximum."""
+    record(book, "s001", "unit0/topic0", 5.0, max_score=10.000002)
+    record(book, "s002", "unit0/topic0", 5.0, max_score=12.0)
+    _, cells, _ = rows(book, scheme_of(1, 1))
+    assert (cells["s001"], cells["s002"]) == (["5", "5"], ["5/12", "5/12"])
