@@ -16,9 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from autograder.course import Assignment, Course
 from autograder.errors import UserError
-from autograder.grading.submissions import MAX_ARCHIVE, MAX_FILE, SUFFIXES, visible
+from autograder.grading.submissions import IGNORED, MAX_ARCHIVE, MAX_FILE, SUFFIXES, visible
 from autograder.platforms.github.repository import NO_CLONE, Blob, Commit, Repository, RepositoryError
-from autograder.platforms.leftovers import is_leftover
 from autograder.remote.archive import Refused, check_name
 
 MAX_FILES = 2000
@@ -184,7 +183,7 @@ def _write(repository: Repository, commit: Commit, out: Path, topics: Collection
         archive = path.suffix.lower() == ".zip"
         if not archive and path.suffix not in SUFFIXES:
             continue
-        if is_leftover(path):
+        if any(part.startswith(".") or part in IGNORED for part in path.parts):
             continue
         hollow = blob.size > (MAX_ARCHIVE if archive else MAX_FILE)
         fits = hollow or (len(chosen) < MAX_FILES and size + blob.size <= MAX_BYTES)
