@@ -439,3 +439,14 @@ def test_through_the_fixture() -> None:
     for done in (named, called):
         assert [result.tolist() for result in done.results] == [[30.0, 30.0]] * 2
         assert done.bytes_sent == 8
+
+
+def test_a_misuse_is_told_in_both_languages() -> None:
+    with pytest.raises(CollectiveError) as caught:
+        run_ranks(2, lambda rank, comm: comm.reduce_scatter(torch.ones(3)))
+    assert (
+        caught.value.text.en
+        == str(caught.value)
+        == ("reduce_scatter of 3 elements on 2 ranks; pad to a multiple of 2 first")
+    )
+    assert caught.value.text.zh == "reduce_scatter 要把 3 个元素分给 2 个 rank；请先填充到 2 的倍数"
