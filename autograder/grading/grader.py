@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -152,9 +151,8 @@ class ExerciseGrader:
         return endings, behaviour, backend
 
     def _in_turn(self, backend: Backend) -> Iterator[tuple[TestCase, Ending]]:
-        bundle = self.bundle
-        run = partial(self.run_case, backend=backend)
-        return run_in_turn(self.cases, run, backend, bundle.questions, bundle.spec.limits)
+        limits, questions = self.bundle.spec.limits, self.bundle.questions
+        return run_in_turn(self.cases, lambda case: self.run_case(case, backend), backend, questions, limits)
 
     def _own_stack(self, submission: Submission, endings: Sequence[Ending]) -> Text:
         """For a capstone: what it reaches with the student's own parts in place of the given ones. It counts nothing."""
