@@ -497,8 +497,9 @@ def test_inject_keeps_modes(student, build):
         found = [name for name, module in model.named_modules() if module.training]
         assert training <= set(found)
         assert all(any(f"{name}.".startswith(f"{each}.") for each in training) for name in found)
-    # The layer that was put in computes. (Without B, dropout changes nothing.)
-    model.train()
+    # The layer that is put in computes.
+    model = named_model(build)
+    student.inject_lora(model, ["xq_proj"], 3, 7.0)
     x = torch.randn(4, 6)
     state = snapshot(model) | {"xq_proj.lora_A": torch.randn(3, 6), "xq_proj.lora_B": torch.zeros(6, 3)}
     load(model, state)
