@@ -225,7 +225,8 @@ def test_comments(graded: Any) -> None:
     found = {(student, name): said for student, name, said, _ in rows(graded.nbgrader, COMMENTS)}
     assert found["s001", "affine"] is None
     assert (
-        found["s002", "affine"] == "* test_affine_by_hand: The hint of unshifted.\n* hidden test 1: the same as test_affine_by_hand"
+        found["s002", "affine"]
+        == "* test_affine_by_hand: The hint of unshifted.\n* hidden test 1: the same as test_affine_by_hand"
     )
     assert found["s002", "normalise"] == "* normalise: normalise is not implemented yet."
     assert "not JSON" in found["s002", "vowels"]
