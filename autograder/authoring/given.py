@@ -15,7 +15,8 @@ import ast
 import re
 from pathlib import Path
 
-from autograder.authoring.script import GIVEN, ScriptError, without_given
+from autograder.authoring.script import ScriptError, without_given
+from autograder.course.given import GIVEN
 from autograder.course.toml import read_text
 
 MARKER = re.compile(r"^# (GIVEN|END GIVEN)\b.*$", re.MULTILINE)

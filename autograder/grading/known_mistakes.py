@@ -8,32 +8,25 @@ as many digits as diagnosis compares. A test that was answered at great length i
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
 import msgspec
-import numpy as np
-import torch
 from msgspec import Struct
-from torch import Tensor
 
-from autograder.course import Exercise
-from autograder.feedback.results_expected import results_expected
-from autograder.grading.diagnosis import SCALE, SILENT, Behaviour, Diagnostician, Observation, observed, same
-from autograder.remote.errors import StudentError, student_error
+from autograder.grading.diagnosis import SILENT, Behaviour, Diagnostician, Observation, observed, same
+from autograder.grading.plain_values import plain, value_of
 from autograder.remote.proxy import Call, Handle
-from autograder.results import Limits, Outcome, Visibility, function_of
-from autograder.runner.collect import TestCase, collect
+from autograder.results import Limits, Outcome, function_of
+from autograder.runner.collect import TestCase
 from autograder.runner.in_process import InProcessBackend
 from autograder.runner.recorded import RecordedBackend
 from autograder.runner.run import run_case
 from autograder.text import Text
 
-DIGITS = round(-math.log10(SCALE)) + 1  # of the largest number of a tensor
 LONGEST = 4000  # characters of one test's answers
 TOLD = (Outcome.FAILED, Outcome.ERROR)  # how a test ends that need not be waited for
 
@@ -41,7 +34,7 @@ TOLD = (Outcome.FAILED, Outcome.ERROR)  # how a test ends that need not be waite
 Known = Sequence[tuple[Text | None, Mapping[str, Observation | None]]]
 
 
-class Seen(Struct, frozen=True, omit_defaults=True):
+class Seen(Struct, frozen=True):
     """How a mistake went through one test that it fails."""
 
     outcome: Outcome
@@ -69,43 +62,6 @@ def behaviour_of(backend: InProcessBackend, cases: Iterable[TestCase], limits: L
     return behaviour
 
 
-@dataclass(frozen=True)
-class Advice:
-    """What went wrong in failing tests, by their names.
-
-    hints: the hint of the mistake that explains the failure.
-    results: that a call has another number of results than the test takes from it, so that what the test says of them is
-        beside the point.
-    """
-
-    hints: Mapping[str, Text] = field(default_factory=dict)
-    results: Mapping[str, Text] = field(default_factory=dict)
-
-    def of(self, test: str) -> Text:
-        """All that is said of one test."""
-        return self.hints.get(test) or self.results.get(test) or Text()
-
-
-def advise(exercise: Exercise, backend: InProcessBackend, endless: Collection[str] = ()) -> Advice:
-    """What can be said of the failing public tests of a learner's file.
-
-    All tests but the `endless` ones are run once more, for what they are answered. No mistakes are known where their file
-    is missing or damaged.
-    """
-    cases = [case for case in collect(exercise.public_tests, Visibility.PUBLIC) if case.name not in endless]
-    student = behaviour_of(backend, cases, exercise.public.limits)
-    failing = [case for case in cases if student[case.name].outcome not in SILENT]
-    told = {case.name: results_expected(case, student[case.name].trace) for case in failing}
-    try:
-        found = _diagnosed(read(exercise.mistakes_file.read_bytes()), student)
-    except (OSError, ValueError):
-        found = {}
-    return Advice(
-        hints={test: text for test, text in found.items() if text is not None},
-        results={test: text for test, text in told.items() if text is not None},
-    )
-
-
 def tellable(trace: Sequence[Call]) -> list[Call]:
     """The answers in a trace that hold a value. A handle says nothing: what is done with it follows."""
     return [Call("", call.path, call.result) for call in trace if not isinstance(call.result, Handle)]
@@ -126,8 +82,9 @@ def read(text: str | bytes) -> Known:
     """What `written` wrote. ValueError for any other text."""
     try:
         return [
-            (one.hint, {name: seen and _observation(seen) for name, seen in one.tests.items()})
+            (one.hint, {name: _observation(seen) if seen else None for name, seen in one.tests.items()})
             for one in msgspec.json.decode(text, type=list[Mistake])
+            if any(one.tests.values())
         ]
     except (msgspec.MsgspecError, TypeError, AttributeError, RuntimeError) as error:
         raise ValueError(f"not a file of known mistakes: {error}") from None
@@ -141,17 +98,19 @@ def alike(one: str, other: str) -> bool:
         return False
 
 
-def _diagnosed(known: Known, student: Behaviour) -> dict[str, Text | None]:
+def diagnosed(known: Known, student: Behaviour) -> dict[str, Text]:
+    """Failing public test -> the hint of the known mistake that explains it."""
     passed = dict.fromkeys(student, Observation(Outcome.PASSED, ()))
     caught: dict[str, str] = {}
     variants: dict[str, Behaviour] = {}
     for number, (_, tests) in enumerate(known):
         told = {name: seen for name, seen in tests.items() if seen is not None}
         caught[str(number)] = function_of(next(iter(told)))
-        variants[str(number)] = {name: seen for name, seen in {**passed, **tests}.items() if seen is not None}
+        variants[str(number)] = {name: seen for name, seen in passed.items() if name not in tests} | told
     student = {name: replace(seen, trace=tellable(seen.trace)) for name, seen in student.items()}
     names = Diagnostician(caught, variants.__getitem__, variants).diagnose(student)
-    return {test: known[int(name)][0] for test, name in names.items()}
+    hints = {test: known[int(name)][0] for test, name in names.items()}
+    return {test: hint for test, hint in hints.items() if hint is not None}
 
 
 # ------------------------------------------------------------------------------------------ the text
@@ -201,98 +160,3 @@ def _comparable(text: str) -> list[Any]:
         )
         for hint, tests in read(text)
     ]
-
-
-# ------------------------------------------------------------------------------------------ values
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON. ValueError for a kind that traces hardly ever hold."""
-    match value:
-        case int() if abs(value) >= 1 << 63:
-            raise ValueError("an integer of more than 64 bits has no place in this file")
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return _rounded([value])[0] if math.isfinite(value) else {"float": str(value)}
-        case Tensor() | np.ndarray():
-            return _plain_tensor(value)
-        case list():
-            return [plain(item) for item in value]
-        case tuple():
-            return {"tuple": [plain(item) for item in value]}
-        case set() | frozenset():
-            return {type(value).__name__: sorted((plain(item) for item in value), key=repr)}
-        case dict():
-            return {"dict": [[plain(key), plain(item)] for key, item in value.items()]}
-        case bytes():
-            return {"bytes": value.hex()}
-        case StudentError():
-            return {"raises": list(value.mro)}
-        case Handle():
-            return {"object": None}
-    raise ValueError(f"a {type(value).__name__} has no place in this file")
-
-
-def _plain_tensor(value: Tensor | np.ndarray[Any, Any]) -> dict[str, Any]:
-    tensor = value.detach() if isinstance(value, Tensor) else torch.from_numpy(value)
-    if tensor.is_complex():
-        raise ValueError("complex numbers have no place in this file")
-    numbers = tensor.flatten().tolist()
-    if tensor.dtype.is_floating_point:
-        numbers = [x if math.isfinite(x) else str(x) for x in _rounded(numbers)]
-    elif tensor.dtype == torch.bool:
-        numbers = [int(x) for x in numbers]
-    kind = "tensor" if isinstance(value, Tensor) else "array"
-    made = {kind: numbers, "shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
-    return {**made, "requires_grad": True} if isinstance(value, Tensor) and value.requires_grad else made
-
-
-def _rounded(numbers: Sequence[float]) -> list[float]:
-    """Rounded so that the largest keeps `DIGITS` digits. What is left of a cancellation differs from machine to machine."""
-    largest = max((abs(x) for x in numbers if math.isfinite(x)), default=0.0)
-    places = DIGITS - 1 - math.floor(math.log10(largest)) if largest else 0
-    return [round(x, places) + 0.0 if math.isfinite(x) else x for x in numbers]
-
-
-def value_of(made: Any) -> Any:
-    """The value that `plain` made this of."""
-    if isinstance(made, list):
-        return [value_of(item) for item in made]
-    if not isinstance(made, dict):
-        return made
-    (kind, inner), *rest = made.items()
-    match kind:
-        case "tensor" | "array":
-            return _tensor(kind, inner, **dict(rest))
-        case "float":
-            return float(inner)
-        case "tuple":
-            return tuple(map(value_of, inner))
-        case "set":
-            return set(map(value_of, inner))
-        case "frozenset":
-            return frozenset(map(value_of, inner))
-        case "dict":
-            return {value_of(key): value_of(item) for key, item in inner}
-        case "bytes":
-            return bytes.fromhex(inner)
-        case "raises":
-            return student_error(inner[0] if inner else "Exception", inner)
-        case "object":
-            return Handle(_NOWHERE, 0, "", "object")
-    raise ValueError(f"there is no value of kind {kind!r}")
-
-
-def _tensor(kind: str, numbers: list[Any], shape: list[int], dtype: str, requires_grad: bool = False) -> Any:
-    floats = [float(x) for x in numbers] if getattr(torch, dtype).is_floating_point else numbers
-    tensor = torch.tensor(floats, dtype=getattr(torch, dtype)).reshape(shape)
-    return tensor.requires_grad_(requires_grad) if kind == "tensor" else tensor.numpy()
-
-
-class _Nowhere:
-    def release(self, number: int) -> None:
-        return None
-
-
-_NOWHERE: Any = _Nowhere()

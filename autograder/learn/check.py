@@ -234,7 +234,7 @@ def _with_advice(
     exercise: Exercise, backend: InProcessBackend, cases: Sequence[TestCase], tests: Sequence[TestResult]
 ) -> list[TestResult]:
     """The results, with what else can be said of those that failed. A hint is told once."""
-    from autograder.grading.known_mistakes import advise
+    from autograder.learn.advice import advise
 
     if {test.outcome for test in tests} <= {Outcome.PASSED, Outcome.NOT_IMPLEMENTED}:
         return list(tests)

@@ -198,7 +198,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 def _advice(item: pytest.Item, exercise: Exercise) -> str:
     """What else can be said of this failure; all of the exercise's tests are looked at once."""
-    from autograder.grading.known_mistakes import Advice, advise
+    from autograder.learn.advice import Advice, advise
 
     backend = item.session.stash.get(BACKENDS, {}).get(exercise.id)
     known = item.session.stash.setdefault(ADVICE, {})

@@ -147,7 +147,9 @@ def test_another_mistake_has_no_hint(learner: Exercise, edited: Edit) -> None:
     assert "known mistake" not in str(check_file(learner, "en"))
 
 
-@pytest.mark.parametrize("content", [None, "", "[1]", '[{"hint":null,"tests":{"a":{}}}]', "\udcff"])
+@pytest.mark.parametrize(
+    "content", [None, "", "[1]", '[{"hint":null,"tests":{}}]', '[{"hint":null,"tests":{"a":{}}}]', "\udcff"]
+)
 def test_a_damaged_file_costs_the_hint_alone(learner: Exercise, edited: Edit, content: str | None) -> None:
     if content is None:
         learner.mistakes_file.unlink()
