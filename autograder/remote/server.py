@@ -26,6 +26,7 @@ from autograder.guest.loading import filename_of, load_module
 from autograder.guest.seed import seed_everything
 from autograder.remote import archive, wire
 from autograder.remote.decode import Decoder
+from autograder.remote.differentiable import METHODS, differentiable
 from autograder.remote.encode import Encoder
 from autograder.remote.stream import Inbox
 from autograder.remote.values import LASTING, MODULE, type_name
@@ -246,6 +247,8 @@ class Server:
             return self._handles[node.number]
         if isinstance(node, wire.CallbackNode):
             return self._caller(node.number, "")
+        if node.methods == METHODS:
+            return differentiable(*(self._caller(node.number, method) for method in METHODS))
         return SimpleNamespace(**{method: self._caller(node.number, method) for method in node.methods})
 
     def _caller(self, number: int, method: str) -> Callable[..., Any]:

@@ -19,6 +19,8 @@ _HOMES = {
     "chinese_figures": "autograder.testing.figures",
     "first_seed": "autograder.testing.contracts",
     "load_reference": "autograder.testing.reference",
+    "own_or_given": "autograder.testing.earlier",
+    "own_or_reference": "autograder.testing.earlier",
     "per_rank": "autograder.testing.ranks",
     "running_examples": "autograder.testing.examples",
 }
