@@ -25,10 +25,10 @@
 from autograder import check
 
 # %% [markdown]
-# Put each answer in place of `...`. `check()` looks at the form of an answer only; whether it is right is told when the quiz is graded. An answer of the right form earns a tenth of its points.
+# Put each answer in place of `...`. `check()` looks at the form of an answer only; whether it is right is told when the quiz is graded. Only right answers earn points.
 
 # %% [markdown] lang="zh"
-# 请把答案写在 `...` 的位置上。`check()` 只检查答案的写法，对不对要到评分时才知道。写法正确可得该题十分之一的分数。
+# 请把答案写在 `...` 的位置上。`check()` 只检查答案的写法，对不对要到评分时才知道。答对才得分。
 
 # %% [markdown]
 # ## 1. `score_size` · a number
