@@ -59,6 +59,7 @@ def test_softmax_large(student, reference):
     x = eighths(4, 5, 7)
     shift = torch.tensor([-4096.0, 0.0, 90.0, 2048.0, 4096.0])[:, None]
     assert x.std() > 0.5 and torch.equal((x + shift) - shift, x), "the shift itself must not round"
+    assert_close(student.softmax(x + 4096.0), reference.softmax(x))
     assert_close(student.softmax(x + shift), reference.softmax(x))
     assert_close(student.softmax((x + shift).mT.contiguous(), 1), reference.softmax(x).mT.contiguous())
     # Far apart: neither the mean nor the first nor the smallest entry is a number that makes the slice harmless.

@@ -119,7 +119,7 @@ families = "ace"  # every letter that applies, out of a, b, c, d, e, as one stri
 # %% [markdown]
 # ## 6. `training_steps` · all letters, in order
 #
-# A team makes a tokeniser and a model of its own. Put the steps in order.
+# A team makes a tokeniser and a model of its own, and wants to notice a bad tokeniser while it can still be changed. Put the steps in order.
 #
 # * **a**: Learn the merges.
 # * **b**: Take a sample of text, mixed as the model's training data will be.
@@ -130,7 +130,7 @@ families = "ace"  # every letter that applies, out of a, b, c, d, e, as one stri
 # %% [markdown] lang="zh"
 # ## 6. `training_steps` · 排序，写出全部字母
 #
-# 一个团队要自己训练分词器和模型。请把下列步骤排好次序。
+# 一个团队要自己训练分词器和模型，并希望分词器若不好，能在还来得及改的时候发现。请把下列步骤排好次序。
 #
 # * **a**: 学习合并。
 # * **b**: 按模型训练数据的配比抽一份文本样本。

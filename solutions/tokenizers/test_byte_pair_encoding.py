@@ -133,6 +133,9 @@ def test_train_ties(student, reference):
 
     zh: 计数相同的对里取最小的一个，与词的先后次序无关。
     """
+    # The first seen, the smallest, the largest, and the smallest as text are four pairs.
+    four = dict.fromkeys([(50, 1), (200, 1), (9, 1), (10, 1)], 3)
+    assert [tuple(pair) for pair in student.train_merges(four, 1)] == [(9, 1)]
     rng = random.Random(4)
     for size in (3, 6, 12):
         alphabet = rng.sample(range(256), k=size)
