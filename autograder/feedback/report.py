@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 POINTS = Text("{score} of {max_score} points", "得分 {score} / {max_score}")
-PASSED = Text("{passed} of {tests} tests passed", "通过 {passed} / {tests} 项测试")  # where they are worth nothing
+PASSED = Text(
+    "{passed} of {tests} tests passed", "通过 {passed} / {tests} 项测试"
+)  # where they are worth nothing
 ABOVE = Text("as above", "同上")
 SYMBOLS = {Outcome.PASSED: "✓", Outcome.NOT_IMPLEMENTED: "·"}
 COLOURS = {Outcome.PASSED: "#1a7f37", Outcome.NOT_IMPLEMENTED: "#6e7781"}

@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-METHODS = ["forward", "backward"]  # what an object of the test's lists in `__remote__` to arrive as such a function
+METHODS = [
+    "forward",
+    "backward",
+]  # what an object of the test's lists in `__remote__` to arrive as such a function
 
 
 class _Asked(torch.autograd.Function):
@@ -20,7 +23,7 @@ class _Asked(torch.autograd.Function):
         return forward(names, *values)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, upstream: Tensor) -> Any:
         return None, None, None, *ctx.backward_of(upstream, ctx.names, *ctx.values)
 
 
@@ -33,7 +36,7 @@ def differentiable(forward: Callable[..., Any], backward: Callable[..., Any]) ->
     def function(*args: Any, **kwargs: Any) -> Any:
         values = (*args, *kwargs.values())
         if any(isinstance(value, Tensor) and value.requires_grad for value in values):
-            return _Asked.apply(forward, backward, list(kwargs), *values)  # type: ignore[no-untyped-call]
+            return _Asked.apply(forward, backward, list(kwargs), *values)
         return forward(list(kwargs), *values)
 
     return function

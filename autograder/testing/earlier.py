@@ -58,9 +58,7 @@ class StandIn:
             result = self._answer(names, leaves)
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.requires_grad]
         found = iter(torch.autograd.grad(result, tensors, upstream, allow_unused=True))
-        return [
-            next(found) if isinstance(leaf, Tensor) and leaf.requires_grad else None for leaf in leaves
-        ]
+        return [next(found) if isinstance(leaf, Tensor) and leaf.requires_grad else None for leaf in leaves]
 
     def _answer(self, names: list[str], values: list[Any]) -> Any:
         split = len(values) - len(names)

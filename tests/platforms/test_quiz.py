@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from autograder.course import Course, Exercise
 from autograder.platforms.publish import release
 from autograder.platforms.selection import select
