@@ -232,7 +232,7 @@ def test_train_cost(student, reference):
     own = student.merge_word
     student.merge_word = merge_word
     try:
-        merges = student.train_merges(words, 20)
+        merges = student.train_merges(dict(words), 20)
     finally:
         student.merge_word = own
     assert_greedy(words, merges, 20, 2)
