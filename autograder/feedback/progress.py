@@ -29,11 +29,13 @@ DONE = Text(
 
 @dataclass
 class ExerciseProgress:
-    """One exercise's public points, and its questions that are still the skeleton's."""
+    """One exercise's public points, and its questions that are still the skeleton's. A quiz has no public points."""
 
     exercise: str
     score: float = 0.0
     max_score: float = 0.0
+    passed: int = 0
+    tests: int = 0
     unanswered: list[str] = field(default_factory=list)
     begun: bool = False  # some test has run, to whatever end
     hidden: tuple[float, float] | None = (
@@ -43,12 +45,12 @@ class ExerciseProgress:
 
     @property
     def share(self) -> float:
-        return self.score / self.max_score
+        return self.score / self.max_score if self.max_score else self.passed / self.tests
 
     @property
     def passes(self) -> bool:
         """Whether all public tests pass."""
-        return self.score >= self.max_score - 1e-9
+        return self.passed == self.tests
 
     @property
     def done(self) -> bool:
@@ -72,6 +74,14 @@ class UnitProgress:
         return total(row.max_score for row in self.rows)
 
     @property
+    def share(self) -> float:
+        return (
+            self.score / self.max_score
+            if self.max_score
+            else sum(row.share for row in self.rows) / len(self.rows)
+        )
+
+    @property
     def done(self) -> bool:
         return all(row.done for row in self.rows)
 
@@ -93,11 +103,13 @@ def progress_of(course: Course, reports: Iterable[Any]) -> list[ExerciseProgress
         seen.add(report.nodeid)
         row.max_score += report.points
         row.score += report.points if report.passed else 0.0
+        row.tests += 1
+        row.passed += bool(report.passed)
         question = (getattr(report, "not_implemented", None) or "").split(".")[0]
         row.begun = row.begun or not question
         if question and question not in row.unanswered:
             row.unanswered.append(question)
-    return [row for row in rows.values() if row.max_score]
+    return [row for row in rows.values() if row.tests]
 
 
 def next_of(rows: Iterable[ExerciseProgress]) -> ExerciseProgress | None:
@@ -166,9 +178,9 @@ def _hidden_lines(row: ExerciseProgress, width: int, lang: str) -> list[str]:
 
 
 def _points(row: ExerciseProgress | UnitProgress) -> str:
-    """Points and a bar, always of the same width."""
-    filled = int(BAR * row.score / row.max_score + 1e-9)
-    score = f"{number(row.score)}/{number(row.max_score)}"
+    """Points, where there are some, and a bar, always of the same width."""
+    filled = int(BAR * row.share + 1e-9)
+    score = f"{number(row.score)}/{number(row.max_score)}" if row.max_score else ""
     return f"{score:>9}  {'█' * filled}{'░' * (BAR - filled)}"
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 POINTS = Text("{score} of {max_score} points", "得分 {score} / {max_score}")
+# Where they are worth nothing, as a quiz's public ones.
+PASSED = Text("{passed} of {tests} tests passed", "通过 {passed} / {tests} 项测试")
 SAME = Text("the same as {name}", "与 {name} 相同")
 A_HINT = Text("A hint", "提示")
 SYMBOLS = {Outcome.PASSED: "✓", Outcome.NOT_IMPLEMENTED: "·"}
@@ -50,6 +52,9 @@ class Report:
 
     @property
     def points(self) -> str:
+        if not self.max_score:
+            passed = sum(test.outcome is Outcome.PASSED for test in self.tests)
+            return PASSED.pick(self.lang).format(passed=passed, tests=len(self.tests))
         return POINTS.pick(self.lang).format(score=number(self.score), max_score=number(self.max_score))
 
     def lines(self) -> list[tuple[Outcome, str, str]]:
@@ -68,9 +73,10 @@ class Report:
         return list(shown.values())
 
     def share_of(self, name: str) -> str:
-        """The points of one of the lines, all parameter sets together."""
+        """The points of one of the lines, all parameter sets together; nothing where it is worth nothing."""
         tests = [test for test in self.tests if _name(test) == name]
-        return f"{number(total(t.score for t in tests))}/{number(total(t.max_score for t in tests))}"
+        worth = total(t.max_score for t in tests)
+        return f"{number(total(t.score for t in tests))}/{number(worth)}" if worth else ""
 
     def __str__(self) -> str:
         lines = [f"{self.exercise}  {self.points}"]
@@ -79,7 +85,7 @@ class Report:
             words = [f"  {SYMBOLS.get(outcome, FAILED_SYMBOL)} {name}"]
             words += [self.share_of(name)] if self.shares else []
             words += [NOT_IMPLEMENTED.pick(self.lang)] if unanswered else []
-            lines.append("  ".join(words))
+            lines.append("  ".join(filter(None, words)))
             lines += [f"      {line}" for line in message.splitlines() if not unanswered]
         lines += [f"  {line}" for line in self.message.pick(self.lang).splitlines()]
         return "\n".join(lines)

@@ -25,6 +25,7 @@ from autograder.guest.loading import filename_of, load_module
 from autograder.guest.seed import seed_everything
 from autograder.remote import archive, wire
 from autograder.remote.decode import Decoder
+from autograder.remote.differentiable import METHODS, differentiable
 from autograder.remote.encode import Encoder
 from autograder.remote.operations import Exhausted, builtin_bases, perform
 from autograder.remote.stream import Inbox
@@ -202,6 +203,8 @@ class Server:
             return self._handles[node.number]
         if isinstance(node, wire.CallbackNode):
             return self._caller(node.number, "")
+        if node.methods == METHODS:
+            return differentiable(*(self._caller(node.number, method) for method in METHODS))
         return SimpleNamespace(**{method: self._caller(node.number, method) for method in node.methods})
 
     def _caller(self, number: int, method: str) -> Callable[..., Any]:

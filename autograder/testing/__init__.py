@@ -14,15 +14,17 @@ _HOMES = {
     "assert_number": "autograder.testing.quiz",
     "assert_ordering": "autograder.testing.quiz",
     "assert_several": "autograder.testing.quiz",
-    "check_any": "autograder.testing.earlier",
+    "check_any": "autograder.testing.follows",
     "check_promise": "autograder.testing.contracts",
     "check_refusal": "autograder.testing.contracts",
     "chinese_figures": "autograder.testing.figures",
     "first_seed": "autograder.testing.contracts",
     "load_reference": "autograder.testing.reference",
+    "own_or_given": "autograder.testing.earlier",
+    "own_or_reference": "autograder.testing.earlier",
     "per_rank": "autograder.testing.ranks",
     "running_examples": "autograder.testing.examples",
-    "with_answers": "autograder.testing.earlier",
+    "with_answers": "autograder.testing.follows",
 }
 __all__ = list(_HOMES)
 

@@ -25,10 +25,10 @@
 from autograder import check
 
 # %% [markdown]
-# Put each answer in place of `...`. `check()` looks at the form of an answer only; whether it is right is told when the quiz is graded. An answer of the right form earns a tenth of its points.
+# Put each answer in place of `...`. `check()` looks at the form of an answer only; whether it is right is told when the quiz is graded. Only right answers earn points.
 
 # %% [markdown] lang="zh"
-# 请把答案写在 `...` 的位置上。`check()` 只检查答案的写法，对不对要到评分时才知道。写法正确可得该题十分之一的分数。
+# 请把答案写在 `...` 的位置上。`check()` 只检查答案的写法，对不对要到评分时才知道。答对才得分。
 
 # %% [markdown]
 # ## 1. `score_size` · a number
@@ -68,22 +68,22 @@ check("attention/quiz")
 # ## 3. `empty_row` · one letter
 #
 # A query may see nothing, so all its scores are $-\infty$, and an ordinary softmax makes NaN of them. Somebody replaces
-# the NaN by 0 after the softmax. What happens in training?
+# the NaN by 0 after the softmax. Which gradient do these scores get in the backward pass?
 #
-# * **a**: All is well: what was overwritten plays no further part.
-# * **b**: It works in float32, and fails in float16 only.
-# * **c**: The query learns to read all keys evenly.
-# * **d**: The gradients become NaN.
+# * **a**: 0: what was overwritten plays no further part.
+# * **b**: 0 in float32, and NaN in float16 only.
+# * **c**: One that makes the query read all keys evenly.
+# * **d**: NaN.
 
 # %% [markdown] lang="zh"
 # ## 3. `empty_row` · 单选，一个字母
 #
-# 某个查询什么都看不到，分数全是 $-\infty$，普通的 softmax 会给出 NaN。有人在 softmax 之后把 NaN 换成 0。训练时会怎样？
+# 某个查询什么都看不到，分数全是 $-\infty$，普通的 softmax 会给出 NaN。有人在 softmax 之后把 NaN 换成 0。反向传播时，这些分数得到的梯度是什么？
 #
-# * **a**: 一切正常：被盖掉的值不再起作用。
-# * **b**: 用 float32 没事，只有 float16 会出问题。
-# * **c**: 这个查询会学成平均地看所有的键。
-# * **d**: 梯度会变成 NaN。
+# * **a**: 0：被盖掉的值不再起作用。
+# * **b**: float32 时是 0，只有 float16 时是 NaN。
+# * **c**: 一个让这个查询平均地看所有键的梯度。
+# * **d**: NaN。
 
 # %%
 empty_row = ...  # one of the letters a, b, c, d

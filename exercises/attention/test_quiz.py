@@ -5,7 +5,7 @@ import pytest
 from autograder.testing import assert_choice, assert_number, assert_ordering, assert_several
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_score_size(student):
     """`score_size` must be a number.
 
@@ -14,7 +14,7 @@ def test_form_of_score_size(student):
     assert_number(student, "score_size")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_second_weight(student):
     """`second_weight` must be a number.
 
@@ -23,7 +23,7 @@ def test_form_of_second_weight(student):
     assert_number(student, "second_weight")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_empty_row(student):
     """`empty_row` must be one of the letters a, b, c, d.
 
@@ -32,7 +32,7 @@ def test_form_of_empty_row(student):
     assert_choice(student, "empty_row", "abcd")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_shuffled_inputs(student):
     """`shuffled_inputs` must be one of the letters a, b, c, d.
 
@@ -41,7 +41,7 @@ def test_form_of_shuffled_inputs(student):
     assert_choice(student, "shuffled_inputs", "abcd")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_against_recurrence(student):
     """`against_recurrence` must hold one or more of the letters a, b, c, d, e, in one string or a set.
 
@@ -50,7 +50,7 @@ def test_form_of_against_recurrence(student):
     assert_several(student, "against_recurrence", "abcde")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_weights_memory(student):
     """`weights_memory` must be a number, in MiB.
 
@@ -59,7 +59,7 @@ def test_form_of_weights_memory(student):
     assert_number(student, "weights_memory")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_more_heads(student):
     """`more_heads` must be one of the letters a, b, c, d.
 
@@ -68,7 +68,7 @@ def test_form_of_more_heads(student):
     assert_choice(student, "more_heads", "abcd")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_first_head(student):
     """`first_head` must be one of the letters a, b, c, d.
 
@@ -77,7 +77,7 @@ def test_form_of_first_head(student):
     assert_choice(student, "first_head", "abcd")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_layer_steps(student):
     """`layer_steps` must hold each of the letters a, b, c, d, e once, in one string or a list.
 
@@ -86,7 +86,7 @@ def test_form_of_layer_steps(student):
     assert_ordering(student, "layer_steps", "abcde")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_translators_queries(student):
     """`translators_queries` must be one of the letters a, b, c, d.
 

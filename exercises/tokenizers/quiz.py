@@ -25,10 +25,10 @@
 from autograder import check
 
 # %% [markdown]
-# Put each answer in place of `...`. `check()` looks at the form of an answer only; whether it is right is told when the quiz is graded. An answer of the right form earns a tenth of its points.
+# Put each answer in place of `...`. `check()` looks at the form of an answer only; whether it is right is told when the quiz is graded. Only right answers earn points.
 
 # %% [markdown] lang="zh"
-# 请把答案写在 `...` 的位置上。`check()` 只检查答案的写法，对不对要到评分时才知道。写法正确可得该题十分之一的分数。
+# 请把答案写在 `...` 的位置上。`check()` 只检查答案的写法，对不对要到评分时才知道。答对才得分。
 
 # %% [markdown]
 # ## 1. `unknown_text` · one letter
@@ -147,7 +147,7 @@ check("tokenizers/quiz")
 # %% [markdown]
 # ## 6. `training_steps` · all letters, in order
 #
-# A team makes a tokeniser and a model of its own. Put the steps in order.
+# A team makes a tokeniser and a model of its own, and wants to notice a bad tokeniser while it can still be changed. Put the steps in order.
 #
 # * **a**: Learn the merges.
 # * **b**: Take a sample of text, mixed as the model's training data will be.
@@ -158,7 +158,7 @@ check("tokenizers/quiz")
 # %% [markdown] lang="zh"
 # ## 6. `training_steps` · 排序，写出全部字母
 #
-# 一个团队要自己训练分词器和模型。请把下列步骤排好次序。
+# 一个团队要自己训练分词器和模型，并希望分词器若不好，能在还来得及改的时候发现。请把下列步骤排好次序。
 #
 # * **a**: 学习合并。
 # * **b**: 按模型训练数据的配比抽一份文本样本。

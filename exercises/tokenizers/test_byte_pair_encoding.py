@@ -2,6 +2,8 @@
 
 import pytest
 
+from autograder.testing import own_or_given
+
 
 # Functions and no constants: every call of yours gets its own, whatever you do with it.
 def four_words():
@@ -12,6 +14,15 @@ def four_words():
 def seven_merges():
     """What these words teach: es, est, lo, low, ew, new, newest."""
     return [(101, 115), (256, 116), (108, 111), (258, 119), (101, 119), (110, 260), (261, 257)]
+
+
+def merge_word_knowing(steps):
+    """A `merge_word` for one example: a later question is tested with it where your own leads elsewhere."""
+
+    def merge_word(ids, pair, new_id):
+        return steps[tuple(ids), tuple(pair), new_id]
+
+    return merge_word
 
 
 @pytest.mark.points(1)
@@ -46,28 +57,54 @@ def test_merge_word(student):
 
 @pytest.mark.points(1)
 def test_train(student):
-    """The words low, lower, newest, widest teach the merges that can be found by hand.
+    """The words abc (5 times), bc (once) and cd (5 times) teach bc, abc and cd, as can be found by hand.
 
-    zh: low、lower、newest、widest 这几个词学到的合并，与手算一致。
+    zh: abc（5 次）、bc（1 次）、cd（5 次）这三个词依次学到 bc、abc、cd，与手算一致。
     """
-    assert [tuple(pair) for pair in student.train_merges(four_words(), 7)] == seven_merges()
-    assert [tuple(pair) for pair in student.train_merges(four_words(), 3)] == seven_merges()[:3]
-    assert [tuple(pair) for pair in student.train_merges(four_words(), 100, 9)] == seven_merges()[:2], (
-        "'lo' occurs only 7 times: with min_count = 9 training stops before it"
-    )
+    bc, abc, cd = (98, 99), (97, 256), (99, 100)
+
+    def check():
+        words = {tuple(b"abc"): 5, tuple(b"bc"): 1, tuple(b"cd"): 5}
+        assert [tuple(pair) for pair in student.train_merges(dict(words), 2)] == [bc, abc], (
+            "'bc' occurs 6 times; then 'a' + 'bc' and 'c' + 'd' occur 5 times each, and (97, 256) is the smaller pair"
+        )
+        assert [tuple(pair) for pair in student.train_merges(dict(words), 9)] == [bc, abc, cd], (
+            "after three merges no pair is left"
+        )
+        assert [tuple(pair) for pair in student.train_merges(dict(words), 9, 6)] == [bc], (
+            "with min_count = 6 training stops before a pair that occurs 5 times"
+        )
+
+    steps = {
+        ((97, 98, 99), bc, 256): ([97, 256], {(97, 98): -1, bc: -1, abc: 1}),
+        ((98, 99), bc, 256): ([256], {bc: -1}),
+        ((97, 256), abc, 257): ([257], {abc: -1}),
+        ((99, 100), cd, 258): ([258], {cd: -1}),
+    }
+    counts = {(97, 98): 5, bc: 6, cd: 5}
+    own_or_given(check, student, count_pairs=lambda words: dict(counts), merge_word=merge_word_knowing(steps))
 
 
 @pytest.mark.points(1)
 def test_encode(student):
-    """Ordinary text is cut into words and merged in the order of learning.
+    """Text is cut into words, and a word's pairs are merged in the order of learning, not from left to right.
 
-    zh: 普通文本先切词，再按学习的先后合并。
+    zh: 文本先切成词，词内按学习的先后合并，而不是从左到右。
     """
-    assert list(student.encode("lowest", seven_merges())) == [259, 257]
-    assert list(student.encode("newest low", seven_merges())) == [262, 32, 259], (
-        "the space belongs to the second word"
-    )
-    assert list(student.encode("好", seven_merges())) == [229, 165, 189], "no merge knows these three bytes"
+    merges = [(98, 99), (97, 98), (256, 32)]  # bc, ab, and bc with a space behind it
+
+    def check():
+        assert list(student.encode("abc", merges)) == [97, 256], "'bc' was learned before 'ab'"
+        assert list(student.encode("abc abc", merges)) == [97, 256, 32, 97, 256], (
+            "the space belongs to the second word, and no merge reaches across"
+        )
+        assert list(student.encode("好", merges)) == [229, 165, 189], "no merge knows these three bytes"
+
+    steps = {
+        ((97, 98, 99), (98, 99), 256): ([97, 256], {}),
+        ((32, 97, 98, 99), (98, 99), 256): ([32, 97, 256], {}),
+    }
+    own_or_given(check, student, merge_word=merge_word_knowing(steps))
 
 
 @pytest.mark.points(1)
@@ -77,22 +114,10 @@ def test_encode_special(student):
     zh: 获准的特殊词元是一个编号；未获准的就是普通文本；没有定义的名字要报错。
     """
     special_tokens = {"<|end|>": 263}
-    assert list(student.encode("low<|end|>low", seven_merges(), special_tokens, {"<|end|>"})) == [
-        259,
-        263,
-        259,
-    ]
-    assert list(student.encode("<|end|>", seven_merges(), special_tokens)) == [
-        60,
-        124,
-        101,
-        110,
-        100,
-        124,
-        62,
-    ]
+    assert list(student.encode("a<|end|>b", [], special_tokens, {"<|end|>"})) == [97, 263, 98]
+    assert list(student.encode("a<|end|>b", [], special_tokens)) == list(b"a<|end|>b")
     with pytest.raises(ValueError):
-        student.encode("low", seven_merges(), special_tokens, {"<|start|>"})
+        student.encode("a", [], special_tokens, {"<|start|>"})
 
 
 @pytest.mark.points(1)

@@ -5,7 +5,7 @@ import pytest
 from autograder.testing import assert_choice, assert_number, assert_ordering, assert_several
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_unknown_text(student):
     """`unknown_text` must be one of the letters a, b, c, d.
 
@@ -14,7 +14,7 @@ def test_form_of_unknown_text(student):
     assert_choice(student, "unknown_text", "abcd")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_merge_order(student):
     """`merge_order` must be one of the letters a, b, c, d.
 
@@ -23,7 +23,7 @@ def test_form_of_merge_order(student):
     assert_choice(student, "merge_order", "abcd")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_symbols_left(student):
     """`symbols_left` must be a number.
 
@@ -32,7 +32,7 @@ def test_form_of_symbols_left(student):
     assert_number(student, "symbols_left")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_vocabulary_size(student):
     """`vocabulary_size` must be a number.
 
@@ -41,7 +41,7 @@ def test_form_of_vocabulary_size(student):
     assert_number(student, "vocabulary_size")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_families(student):
     """`families` must hold one or more of the letters a, b, c, d, e, in one string or a set.
 
@@ -50,7 +50,7 @@ def test_form_of_families(student):
     assert_several(student, "families", "abcde")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_training_steps(student):
     """`training_steps` must hold each of the letters a, b, c, d, e once, in one string or a list.
 
@@ -59,7 +59,7 @@ def test_form_of_training_steps(student):
     assert_ordering(student, "training_steps", "abcde")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_broken_marks(student):
     """`broken_marks` must be one of the letters a, b, c, d.
 
@@ -68,7 +68,7 @@ def test_form_of_broken_marks(student):
     assert_choice(student, "broken_marks", "abcd")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_chinese_price(student):
     """`chinese_price` must be a number.
 
@@ -77,7 +77,7 @@ def test_form_of_chinese_price(student):
     assert_number(student, "chinese_price")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_typed_special(student):
     """`typed_special` must be one of the letters a, b, c, d.
 
@@ -86,7 +86,7 @@ def test_form_of_typed_special(student):
     assert_choice(student, "typed_special", "abcd")
 
 
-@pytest.mark.points(0.1)
+@pytest.mark.points(0)
 def test_form_of_larger_vocabulary(student):
     """`larger_vocabulary` must be one of the letters a, b, c, d.
 

@@ -12,7 +12,7 @@
 #   mask for all sequences and heads. A query that may attend to nothing gets weights of zero, so that its output
 #   is the bias of the last projection.
 #
-# The attention inside the heads is given: `attention` below. Not allowed:
+# Given below: `attention`, which works inside the heads. Not allowed:
 # `torch.nn.MultiheadAttention` and what contains it.
 
 # %% [markdown] lang="zh"
@@ -60,8 +60,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float
 # ## 1. Split into heads
 #
 # `[B, T, C]` becomes `[B, H, T, D]`. Every head needs its own table of `T` by `S` scores, so heads go
-# before positions, beside the batch. Reading the same numbers in another shape is not the
-# same as exchanging two axes, and both give the right shape.
+# before positions, beside the batch. Reading the numbers in another shape is not exchanging two axes, though
+# both give the right shape.
 
 # %% [markdown] lang="zh"
 # ## 1. 切分成多个头
@@ -94,7 +94,7 @@ def split_heads(x: Tensor, num_heads: int) -> Tensor:
 # %% [markdown]
 # ## 2. Merge the heads
 #
-# The way back: merging what was split gives the original.
+# Merging what was split gives the original.
 
 # %% [markdown] lang="zh"
 # ## 2. 合并各头

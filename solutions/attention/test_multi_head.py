@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from autograder.testing import assert_close
+from autograder.testing import assert_close, own_or_reference
 
 NAMES = ("q_proj", "k_proj", "v_proj", "out_proj")
 
@@ -36,6 +37,15 @@ def assert_same(actual, expected):
     output, weights = actual
     assert_close(weights, expected[1].detach())
     assert_close(output, expected[0].detach())
+
+
+def assert_combined(output, weights, source, parameters):
+    """The output is what these weights make of the source's values: one head for each group of channels."""
+    H = weights.shape[1]
+    values = F.linear(source, parameters["v_proj.weight"], parameters.get("v_proj.bias"))
+    heads = weights @ values.unflatten(2, (H, -1)).transpose(1, 2)
+    merged = heads.transpose(1, 2).flatten(2)
+    assert_close(output, F.linear(merged, parameters["out_proj.weight"], parameters.get("out_proj.bias")))
 
 
 def left_and_right_padded():
@@ -69,7 +79,8 @@ def test_merge_order(student):
 
 
 @pytest.mark.points(1)
-def test_non_contiguous(student, reference):
+@pytest.mark.parametrize("question", ["split_heads", "merge_heads"])
+def test_non_contiguous(student, reference, question):
     """Transposed and strided views give the same results as contiguous copies; merging undoes splitting.
 
     zh: 转置、跨步得到的非连续视图，结果与其连续副本相同；切分之后再合并，得到原来的张量。
@@ -77,12 +88,11 @@ def test_non_contiguous(student, reference):
     x = torch.randn(5, 12, 2).permute(2, 0, 1)
     heads = torch.randn(5, 4, 3, 4).permute(3, 2, 0, 1)[::2]
     assert not x.is_contiguous() and not heads.is_contiguous()
-    assert_close(student.split_heads(x, 3), reference.split_heads(x.contiguous(), 3))
-    assert_close(student.merge_heads(heads), reference.merge_heads(heads.contiguous()))
-    assert_close(student.merge_heads(student.split_heads(x, 3)), x.contiguous())
-    module, expected, _ = modules(student, reference, 12, 3)
-    context = torch.randn(2, 14, 12)[:, ::2]
-    assert_same(module(x, context), expected(x.contiguous(), context.contiguous()))
+    if question == "split_heads":
+        assert_close(getattr(student, question)(x, 3), reference.split_heads(x.contiguous(), 3))
+    else:
+        assert_close(getattr(student, question)(heads), reference.merge_heads(heads.contiguous()))
+        assert_close(getattr(student, question)(reference.split_heads(x, 3)), x.contiguous())
 
 
 @pytest.mark.points(1)
@@ -108,6 +118,7 @@ def test_attention_mask(student, unchanged, causal):
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize("B, T, d_model, num_heads", SIZES)
+@own_or_reference("split_heads", "merge_heads")
 def test_self_attention(student, reference, B, T, d_model, num_heads):
     """Without a context the sequence attends to itself, each head through its own slice of the projections.
 
@@ -121,6 +132,7 @@ def test_self_attention(student, reference, B, T, d_model, num_heads):
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize("d_model, num_heads", [(12, 3), (64, 16), (40, 2)])
+@own_or_reference("split_heads", "merge_heads")
 def test_per_head_scale(student, reference, d_model, num_heads):
     """Scores are scaled by the width of one head, not by that of the model.
 
@@ -135,56 +147,61 @@ def test_per_head_scale(student, reference, d_model, num_heads):
 
 
 @pytest.mark.points(1)
+@own_or_reference("split_heads", "merge_heads")
 def test_heads_are_independent(student, reference):
     """Heads do not see each other: exchanging two heads' parameters exchanges their weights and nothing else.
 
     zh: 各头互不相见：交换两个头的参数，只会交换它们的权重，输出不变。
     """
     d_model, num_heads = 15, 3
-    module, expected, weights = modules(student, reference, d_model, num_heads)
+    module, _, parameters = modules(student, reference, d_model, num_heads)
     x, context = torch.randn(2, 4, d_model), torch.randn(2, 7, d_model)
-    before = expected(x, context)
-    assert_same(module(x, context), before)
+    output, weights = module(x, context)
+    assert_close(weights.sum(-1), torch.ones(2, num_heads, 4))
+    assert (weights[:, 1:] - weights[:, :-1]).abs().amax() > 0.05, "heads look at different things"
     order = torch.tensor([2, 0, 1])
     channels = torch.arange(d_model).view(num_heads, -1)[order].flatten()
     for name in NAMES[:3]:
-        weights[f"{name}.weight"] = weights[f"{name}.weight"][channels]
-        weights[f"{name}.bias"] = weights[f"{name}.bias"][channels]
-    weights["out_proj.weight"] = weights["out_proj.weight"][:, channels]
-    module.load_state_dict(weights)
-    assert_same(module(x, context), (before[0], before[1][:, order]))
+        parameters[f"{name}.weight"] = parameters[f"{name}.weight"][channels]
+        parameters[f"{name}.bias"] = parameters[f"{name}.bias"][channels]
+    parameters["out_proj.weight"] = parameters["out_proj.weight"][:, channels]
+    module.load_state_dict(parameters)
+    assert_same(module(x, context), (output, weights[:, order]))
 
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize("T, S", [(3, 7), (5, 2), (4, 4)])
+@own_or_reference("split_heads", "merge_heads")
 def test_cross_attention(student, reference, gradients, unchanged, T, S):
     """Queries come from the first sequence, keys and values from this call's context, whatever their lengths.
 
     zh: 查询来自第一条序列，键和值来自这一次调用的 context，两者长度可以不同。
     """
-    module, expected, _ = modules(student, reference, 12, 3)
-    x, context = torch.randn(2, T, 12), torch.randn(2, S, 12)
-    assert_same(module(x, context), expected(x, context))
-    is_token = torch.rand(2, S) < 0.5
-    is_token[:, 0], is_token[:, -1] = True, False
-    mask = is_token[:, None, None, :]
-    assert_same(module(x, context, mask), expected(x, context, mask))
+    module, _, parameters = modules(student, reference, 12, 3)
+    x, context = torch.randn(2, T, 12), torch.randn(2, 2 * S, 12)[:, ::2]
+    output, weights = module(x, context)
+    assert weights.shape == (2, 3, T, S)
+    assert_combined(output, weights, context, parameters)
     order = torch.arange(S).roll(1)
-    output, weights = expected(x, context)
     assert_same(module(x, context[:, order]), (output, weights[..., order]))
-    assert_same(module(x), expected(x))  # nothing is left of the context before
+    order = torch.arange(T).roll(1)
+    assert_same(module(x[:, order], context), (output[:, order], weights[:, :, order]))
+    assert_same(module(x), module(x, x))  # nothing is left of the context before
     modules(student, reference, 12, 4)
     assert_same(module(x, context), (output, weights))  # nor does another module change this one
-    upstream = torch.randn(2, 3, T, S)
-    sides = [gradients(side, x, context, upstream=upstream, output=1) for side in (module, expected)]
-    assert_close(sides[0].arguments[:2], sides[1].arguments[:2])  # the weights depend on both sequences
-    mask = mask.clone()
+    found = gradients(module, x, context, upstream=torch.randn(2, 3, T, S), output=1)
+    for gradient in found.arguments[:2]:
+        assert gradient.isfinite().all() and gradient.abs().max() > 1e-3, (
+            "the weights depend on both sequences"
+        )
+    mask = torch.rand(2, 1, 1, S) < 0.5
     mask[0] = False
     assert unchanged(module, x, context, mask), "the sequences and the mask are as they were"
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("shape", ["sequence", "causal", "head", "both", "shared"])
+@pytest.mark.parametrize("shape", ["sequence", "causal", "head", "both", "shared", "cross"])
+@own_or_reference("split_heads", "merge_heads")
 def test_masks(student, reference, shape):
     """Each sequence and each head obeys its own mask, or the one they share; what is hidden has no influence.
 
@@ -192,8 +209,9 @@ def test_masks(student, reference, shape):
     """
     # "head": as many heads as sequences, so that a mask of three axes could be read as one for each sequence.
     B, T, H, d_model = {"shared": 6, "head": 2}.get(shape, 3), 6, 2, 8
-    module, expected, _ = modules(student, reference, d_model, H)
+    module, _, parameters = modules(student, reference, d_model, H)
     x = torch.randn(B, T, d_model)
+    context = torch.randn(B, T, d_model) if shape == "cross" else None
     is_token = left_and_right_padded()
     mask = is_token[:, None, None, :]
     if shape == "causal":
@@ -207,23 +225,26 @@ def test_masks(student, reference, shape):
         assert not torch.equal(mask, mask.T) and not mask.all()
     full = mask.expand(B, H, T, T)
     assert mask.dim() == 2 or not torch.equal(full[0], full[1]) or not torch.equal(full[:, 0], full[:, 1])
-    output, weights = module(x, None, mask.clone())
-    assert (weights[~full] == 0).all()
-    before = expected(x, None, mask)
-    assert_same((output, weights), before)
+    output, weights = module(x, context, mask.clone())
+    # Whatever the scores are: what all keys shared, the visible ones share in the same proportions.
+    shares = module(x, context)[1] * full
+    assert shares.max() > 0.1
+    assert_close(weights, (shares / shares.sum(-1, keepdim=True)).nan_to_num())  # a row may be empty
+    assert_combined(output, weights, x if context is None else context, parameters)
     if shape == "causal":
         changed = x.clone()
         changed[:, 4:] += 3.0
-        assert_close(module(changed, None, mask)[0][:, :4], before[0][:, :4].detach())
+        assert_close(module(changed, None, mask)[0][:, :4], output[:, :4])
 
 
 @pytest.mark.points(1)
-def test_query_that_sees_nothing(student, reference, gradients):
-    """A query with no visible key has zero weights and a bias for output; gradients pass through the weights.
+@own_or_reference("split_heads", "merge_heads")
+def test_query_that_sees_nothing(student, reference):
+    """A query with no visible key has zero weights and a bias for output; its neighbours are untouched.
 
-    zh: 一个键都看不到的查询，权重全为 0，输出就是最后那个投影的偏置；梯度也能通过权重传回去。
+    zh: 一个键都看不到的查询，权重全为 0，输出就是最后那个投影的偏置；旁边的查询不受影响。
     """
-    module, expected, parameters = modules(student, reference, 12, 3)
+    module, _, parameters = modules(student, reference, 12, 3)
     x = torch.randn(3, 6, 12)
     mask = left_and_right_padded()[:, None, None, :] & torch.ones(6, 6, dtype=torch.bool).tril()
     blind = ~mask.any(-1)[:, 0]
@@ -231,53 +252,58 @@ def test_query_that_sees_nothing(student, reference, gradients):
     output, weights = module(x, None, mask.clone())
     assert (weights.transpose(1, 2)[blind] == 0).all()
     assert_close(output[blind], parameters["out_proj.bias"].expand(int(blind.sum()), 12))
-    assert_same((output, weights), expected(x, None, mask))
-    upstream = torch.randn(3, 3, 6, 6)
-    wanted = gradients(expected, x, None, mask, upstream=upstream, output=1)
-    actual = gradients(module, x, None, mask.clone(), upstream=upstream, output=1)
-    assert_close(actual.arguments[0], wanted.arguments[0])
-    for name in ("q_proj.weight", "q_proj.bias", "k_proj.weight"):
-        assert wanted.parameters[name].abs().max() > 0.1
-        assert_close(actual.parameters[name], wanted.parameters[name])
+    opened = module(x, None, mask | blind[:, None, :, None])
+    assert (weights.transpose(1, 2)[~blind].sum(-1) > 0).all()
+    assert_close(weights.transpose(1, 2)[~blind], opened[1].transpose(1, 2)[~blind])
+    assert_close(output[~blind], opened[0][~blind])
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("kind", ["self", "cross"])
+@pytest.mark.parametrize("kind", ["self", "cross", "weights"])
+@own_or_reference("split_heads", "merge_heads")
 def test_gradients(student, reference, gradients, kind):
-    """Gradients reach the inputs and all four projections, and stay finite under a mask.
+    """Gradients of output and weights reach the inputs and the projections, and stay finite under a mask.
 
-    zh: 梯度能传到输入和四个投影；有掩码时梯度仍是有限值。
+    zh: 输出和权重的梯度都能传到输入和各个投影；有掩码时梯度仍是有限值。
     """
     module, expected, _ = modules(student, reference, 12, 3)
-    x, upstream = torch.randn(3, 6, 12), torch.randn(3, 6, 12)
+    x, context = torch.randn(3, 6, 12), torch.randn(3, 6, 12)
     mask = left_and_right_padded()[:, None, None, :] & torch.ones(6, 6, dtype=torch.bool).tril()
-    inputs = (x, None, mask) if kind == "self" else (x, torch.randn(3, 6, 12), mask)
-    wanted = gradients(expected, *inputs, upstream=upstream, output=0)
-    actual = gradients(module, *inputs, upstream=upstream, output=0)
-    for name in NAMES:
-        assert_close(actual.parameters[f"{name}.weight"], wanted.parameters[f"{name}.weight"])
-    for name in ("q_proj", "v_proj", "out_proj"):  # the keys' bias shifts a row of scores: its gradient is 0
-        assert_close(actual.parameters[f"{name}.bias"], wanted.parameters[f"{name}.bias"])
+    inputs = (x, context if kind == "cross" else None, mask)
+    output = 1 if kind == "weights" else 0
+    upstream = torch.randn(3, 3, 6, 6) if kind == "weights" else torch.randn(3, 6, 12)
+    wanted = gradients(expected, *inputs, upstream=upstream, output=output)
+    actual = gradients(module, *inputs, upstream=upstream, output=output)
+    # The keys' bias shifts a row of scores: its gradient is 0.
+    names = ["q_proj.weight", "q_proj.bias", "k_proj.weight"]
+    if kind != "weights":
+        names += ["v_proj.weight", "v_proj.bias", "out_proj.weight", "out_proj.bias"]
+    for name in names:
+        assert_close(actual.parameters[name], wanted.parameters[name])
     assert wanted.parameters["k_proj.weight"].abs().max() > 0.1
     assert_close(actual.arguments[:2], wanted.arguments[:2])
 
 
 @pytest.mark.points(1)
+@own_or_reference("split_heads", "merge_heads")
 def test_constructor(student, reference):
     """Without bias there are four weight matrices alone, of any dtype; a width heads can't share is a ValueError.
 
     zh: 没有偏置时只有四个权重矩阵，dtype 可以转换；宽度不能被头数整除时抛出 ValueError。
     """
-    weights = random_weights(10, bias=False)
-    module, expected = (side.MultiHeadAttention(10, 5, bias=False) for side in (student, reference))
-    module.load_state_dict(weights)
-    expected.load_state_dict(weights)
+    parameters = random_weights(10, bias=False)
+    module, with_bias = student.MultiHeadAttention(10, 5, bias=False), student.MultiHeadAttention(10, 5)
+    module.load_state_dict(parameters)
+    with_bias.load_state_dict(parameters | {f"{name}.bias": torch.zeros(10) for name in NAMES})
     x, context = torch.randn(2, 3, 10), torch.randn(2, 4, 10)
-    assert_same(module(x, context), expected(x, context))
-    for side in (module, expected):
-        side.double()
-    x, context = x.double(), context.double()
-    assert_same(module(x, context), expected(x, context))
+    output, weights = module(x, context)
+    assert_close(weights.sum(-1), torch.ones(2, 5, 3))
+    assert_combined(output, weights, context, parameters)
+    assert_same(with_bias(x, context), (output, weights))
+    module.double()
+    in_double = module(x.double(), context.double())
+    assert_same([each.float() for each in in_double], (output, weights))
+    assert [each.dtype for each in in_double] == [torch.float64] * 2
     for d_model, num_heads in [(10, 3), (4, 8)]:
         with pytest.raises(ValueError):
             student.MultiHeadAttention(d_model, num_heads)

@@ -5,7 +5,7 @@ import pytest
 from autograder.testing import assert_choice, assert_number, assert_ordering, assert_several
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_score_size(student, reference):
     """`score_size` must be the right number.
 
@@ -14,7 +14,7 @@ def test_score_size(student, reference):
     assert_number(student, "score_size", right=reference.score_size, wrong=(64, 1, 0.125, 4096))
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_second_weight(student, reference):
     """`second_weight` must be the right number, to within 0.005.
 
@@ -29,7 +29,7 @@ def test_second_weight(student, reference):
     )
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_empty_row(student, reference):
     """`empty_row` must be the right one of the letters a, b, c, d.
 
@@ -38,7 +38,7 @@ def test_empty_row(student, reference):
     assert_choice(student, "empty_row", "abcd", right=reference.empty_row)
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_shuffled_inputs(student, reference):
     """`shuffled_inputs` must be the right one of the letters a, b, c, d.
 
@@ -47,7 +47,7 @@ def test_shuffled_inputs(student, reference):
     assert_choice(student, "shuffled_inputs", "abcd", right=reference.shuffled_inputs)
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_against_recurrence(student, reference):
     """`against_recurrence` must hold every letter that applies, out of a, b, c, d, e, and no other.
 
@@ -56,7 +56,7 @@ def test_against_recurrence(student, reference):
     assert_several(student, "against_recurrence", "abcde", right=reference.against_recurrence)
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_weights_memory(student, reference):
     """`weights_memory` must be the right number, in MiB, to within 0.1 %.
 
@@ -71,7 +71,7 @@ def test_weights_memory(student, reference):
     )
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_more_heads(student, reference):
     """`more_heads` must be the right one of the letters a, b, c, d.
 
@@ -80,7 +80,7 @@ def test_more_heads(student, reference):
     assert_choice(student, "more_heads", "abcd", right=reference.more_heads)
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_first_head(student, reference):
     """`first_head` must be the right one of the letters a, b, c, d.
 
@@ -89,7 +89,7 @@ def test_first_head(student, reference):
     assert_choice(student, "first_head", "abcd", right=reference.first_head)
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_layer_steps(student, reference):
     """`layer_steps` must hold each of the letters a, b, c, d, e once, in the right order.
 
@@ -98,7 +98,7 @@ def test_layer_steps(student, reference):
     assert_ordering(student, "layer_steps", "abcde", right=reference.layer_steps)
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_translators_queries(student, reference):
     """`translators_queries` must be the right one of the letters a, b, c, d.
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from autograder.testing import assert_close
+from autograder.testing import assert_close, own_or_reference
 
 # B, H, T, S, d_k, d_v: odd, prime and unit sizes; d_v never equals d_k, and T equals S once.
 SIZES = [(2, 3, 5, 7, 16, 6), (1, 1, 1, 11, 3, 2), (3, 2, 13, 2, 64, 1), (2, 5, 7, 7, 2, 9)]
@@ -59,6 +59,7 @@ def test_softmax_large(student, reference):
     x = eighths(4, 5, 7)
     shift = torch.tensor([-4096.0, 0.0, 90.0, 2048.0, 4096.0])[:, None]
     assert x.std() > 0.5 and torch.equal((x + shift) - shift, x), "the shift itself must not round"
+    assert_close(student.softmax(x + 4096.0), reference.softmax(x))
     assert_close(student.softmax(x + shift), reference.softmax(x))
     assert_close(student.softmax((x + shift).mT.contiguous(), 1), reference.softmax(x).mT.contiguous())
     # Far apart: neither the mean nor the first nor the smallest entry is a number that makes the slice harmless.
@@ -76,20 +77,36 @@ def test_softmax_large(student, reference):
 
 @pytest.mark.points(1)
 def test_softmax_minus_infinity(student, reference):
-    """A logit of -inf gets weight 0; a slice of nothing but -inf gives zeros, not NaN.
+    """A logit of -inf gets weight 0; a slice of nothing but -inf gives zeros, not NaN, in float16 as in float32.
 
-    zh: -inf 的 logit 权重为 0；整条切片都是 -inf 时结果全为 0，而不是 NaN。
+    zh: -inf 的 logit 权重为 0；整条切片都是 -inf 时结果全为 0，而不是 NaN，float16 和 float32 都一样。
     """
-    x = torch.randn(3, 5, 4)
-    x[0, :, 1] = -math.inf
-    x[1, 2] = -math.inf
-    x[2, 1:, 3] = -math.inf
-    weights = student.softmax(x, -1)
-    assert (weights[x == -math.inf] == 0).all()
-    assert (weights[x > -math.inf] > 0).all()
-    assert_close(weights, reference.softmax(x, -1))
-    x[:, :, 2] = -math.inf
-    assert_close(student.softmax(x, 1), reference.softmax(x, 1))
+    for dtype in (torch.float32, torch.float16, torch.float64):
+        x = torch.randn(3, 5, 4).to(dtype)
+        x[0, :, 1] = -math.inf
+        x[1, 2] = -math.inf
+        x[2, 1:, 3] = -math.inf
+        weights = student.softmax(x, -1)
+        assert (weights[x == -math.inf] == 0).all()
+        assert (weights[x > -math.inf] > 0).all()
+        assert_close(weights, reference.softmax(x, -1))
+        x[:, :, 2] = -math.inf
+        assert_close(student.softmax(x, 1), reference.softmax(x, 1))
+
+
+@pytest.mark.points(1)
+def test_softmax_precision(student, reference):
+    """Weights of float64 logits are as accurate as float64 allows: no step on the way is less precise.
+
+    zh: float64 的 logits 得到 float64 应有的精度：中间没有哪一步精度更低。
+    """
+    for shape in [(5, 7), (3, 2, 11)]:
+        x = torch.randn(shape, dtype=torch.float64)
+        weights = student.softmax(x, -1)
+        assert_close(weights, reference.softmax(x, -1), rtol=1e-13)
+        assert_close(weights.sum(-1), torch.ones_like(x.sum(-1)), rtol=1e-13)
+    far = torch.tensor([[100.0, 101.0, -math.inf], [-30.0, 0.0, 1.0]], dtype=torch.float64)
+    assert_close(student.softmax(far, 1), reference.softmax(far, 1), rtol=1e-12)
 
 
 @pytest.mark.points(1)
@@ -146,27 +163,41 @@ def test_padding_mask(student, unchanged):
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize("d_k, d_v", [(1, 3), (64, 8), (512, 32)])
+@own_or_reference("softmax")
 def test_scale(student, reference, d_k, d_v):
-    """Scores are divided by the square root of the key dimension, and results have the dtype of the inputs.
+    """Scores are divided by the square root of the key dimension.
 
-    zh: 分数要除以键维度的平方根；结果的 dtype 与输入相同。
+    zh: 分数要除以键维度的平方根。
     """
     q, k, v = random_qkv((2, 3, 5, 7, d_k, d_v))
     output, weights = student.scaled_dot_product_attention(q, k, v)
     expected_output, expected_weights = reference.scaled_dot_product_attention(q, k, v)
     assert_close(weights, expected_weights)
     assert_close(output, expected_output)
-    narrow = [each.half() for each in (q, k, v)]
-    output, weights = student.scaled_dot_product_attention(*narrow)
-    assert_close(weights, reference.scaled_dot_product_attention(*narrow)[1])
-    assert output.dtype == torch.float16
     # Four times the width, filled up with zeros, halves the scores; twice the query doubles them again.
     wide_q, wide_k = torch.cat([2 * q, *3 * [0 * q]], -1), torch.cat([k, *3 * [0 * k]], -1)
     assert_close(student.scaled_dot_product_attention(wide_q, wide_k, v)[1], expected_weights)
 
 
 @pytest.mark.points(1)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64], ids=str)
+@own_or_reference("softmax")
+def test_dtypes(student, reference, dtype):
+    """Output and weights have the dtype of the inputs, and the accuracy that it allows.
+
+    zh: 输出和权重的 dtype 与输入相同，并达到该 dtype 应有的精度。
+    """
+    q, k, v = (each.to(dtype) for each in random_qkv((2, 3, 5, 7, 16, 6)))
+    output, weights = student.scaled_dot_product_attention(q, k, v)
+    expected_output, expected_weights = reference.scaled_dot_product_attention(q, k, v)
+    exact = {"rtol": 1e-12, "atol": 1e-12} if dtype == torch.float64 else {}
+    assert_close(weights, expected_weights, **exact)
+    assert_close(output, expected_output, **exact)
+
+
+@pytest.mark.points(1)
 @pytest.mark.parametrize("sizes", SIZES)
+@own_or_reference("softmax")
 def test_softmax_over_keys(student, reference, sizes):
     """Each query's weights sum to one over the keys, and the order of the keys does not matter.
 
@@ -175,17 +206,17 @@ def test_softmax_over_keys(student, reference, sizes):
     q, k, v = random_qkv(sizes)
     output, weights = student.scaled_dot_product_attention(q, k, v)
     assert_close(weights.sum(-1), torch.ones(q.shape[:-1]))
-    expected_output, expected_weights = reference.scaled_dot_product_attention(q, k, v)
-    assert_close(weights, expected_weights)
-    assert_close(output, expected_output)
+    assert torch.equal(weights.argmax(-1), (q @ k.mT).argmax(-1)), "the best match has the largest weight"
+    assert_close(output, weights @ v)
     order = torch.arange(sizes[3]).roll(1)
-    output, weights = student.scaled_dot_product_attention(q, k[..., order, :], v[..., order, :])
-    assert_close(weights, expected_weights[..., order])
-    assert_close(output, expected_output)
+    again, moved = student.scaled_dot_product_attention(q, k[..., order, :], v[..., order, :])
+    assert_close(moved, weights[..., order])
+    assert_close(again, output)
 
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize("sizes", [sizes for sizes in SIZES if sizes[3] > 1])
+@own_or_reference("softmax")
 def test_mask_before_softmax(student, reference, sizes):
     """Hidden keys take no share: the visible weights alone sum to one, and what is hidden may change freely.
 
@@ -196,18 +227,19 @@ def test_mask_before_softmax(student, reference, sizes):
     output, weights = student.scaled_dot_product_attention(q, k, v, mask)
     assert (weights[~mask] == 0).all()
     assert_close(weights.sum(-1), torch.ones(q.shape[:-1]))
-    expected_output, expected_weights = reference.scaled_dot_product_attention(q, k, v, mask)
-    assert_close(weights, expected_weights)
-    assert_close(output, expected_output)
+    # Whatever the scores are: what all keys shared, the visible ones share in the same proportions.
+    shares = student.scaled_dot_product_attention(q, k, v)[1] * mask
+    assert_close(weights, shares / shares.sum(-1, keepdim=True))
+    assert_close(output, weights @ v)
     mask[..., -1] = False
     mask[..., 0] = True
     visible = student.scaled_dot_product_attention(q, k[..., :-1, :], v[..., :-1, :], mask[..., :-1])
     k[..., -1, :], v[..., -1, :] = 50 * q.mean(-2), 1000.0
     assert_close(student.scaled_dot_product_attention(q, k, v, mask)[0], visible[0])
-    assert_close(visible[0], reference.scaled_dot_product_attention(q, k, v, mask)[0])
 
 
 @pytest.mark.points(1)
+@own_or_reference("softmax")
 def test_fully_masked_row(student, reference, unchanged):
     """A query that may attend to nothing gets zero weights and a zero output; its neighbours are untouched.
 
@@ -221,16 +253,17 @@ def test_fully_masked_row(student, reference, unchanged):
     assert hidden.any() and not hidden.all()
     output, weights = student.scaled_dot_product_attention(q, k, v, mask)
     assert (output[hidden] == 0).all() and (weights[hidden] == 0).all()
-    assert_close(weights[~hidden].sum(-1), torch.ones(int((~hidden).sum())))
-    expected_output, expected_weights = reference.scaled_dot_product_attention(q, k, v, mask)
-    assert_close(weights, expected_weights)
-    assert_close(output, expected_output)
+    opened = student.scaled_dot_product_attention(q, k, v, mask | hidden[..., None])
+    assert (weights[~hidden].sum(-1) > 0).all()
+    assert_close(weights[~hidden], opened[1][~hidden])
+    assert_close(output[~hidden], opened[0][~hidden])
     assert unchanged(student.scaled_dot_product_attention, q, k, v, mask), (
         "queries, keys, values, mask are as before"
     )
 
 
 @pytest.mark.points(1)
+@own_or_reference("softmax")
 def test_large_logits(student, reference):
     """Scores in the thousands neither overflow nor vanish; only their differences count.
 
@@ -241,13 +274,14 @@ def test_large_logits(student, reference):
     k[..., 0] = 1.0  # the first channel of a query now moves all of its scores together
     mask = random_mask(5, 7)
     q[..., 0] = 0.0
-    expected_output, expected_weights = reference.scaled_dot_product_attention(q, k, v, mask)
-    assert (expected_weights > 0.1).sum(-1).float().mean() > 1.2, "several keys must share the weight"
+    small = student.scaled_dot_product_attention(q, k, v, mask)
+    assert (small[1] > 0.1).sum(-1).float().mean() > 1.2, "several keys must share the weight"
+    assert small[1][:, :, mask].std() > 0.05, "and not evenly"
     # In the first row every visible score lies about -25,000, below what many take for "minus infinity".
     q[..., 0] = torch.tensor([-98304.0, 8192.0, 0.0, -4096.0, 4096.0])
     output, weights = student.scaled_dot_product_attention(q, k, v, mask)
-    assert_close(weights, expected_weights)
-    assert_close(output, expected_output)
+    assert_close(weights, small[1])
+    assert_close(output, small[0])
 
 
 @pytest.mark.points(1)
@@ -261,6 +295,7 @@ def test_large_logits(student, reference):
         ((2, 1, 3), (2, 2, 1), (7,)),
     ],
 )
+@own_or_reference("softmax")
 def test_broadcast(student, reference, q_axes, kv_axes, mask_shape):
     """Leading axes of queries, keys and mask broadcast: no axes, shared keys, one mask for all.
 
@@ -275,12 +310,14 @@ def test_broadcast(student, reference, q_axes, kv_axes, mask_shape):
     for m in (None, mask):
         full_m = None if m is None else m.expand(*axes, T, S)
         output, weights = student.scaled_dot_product_attention(q, k, v, m)
-        expected = reference.scaled_dot_product_attention(full_q, full_k, full_v, full_m)
-        assert_close(weights, expected[1])
-        assert_close(output, expected[0])
+        repeated = student.scaled_dot_product_attention(full_q, full_k, full_v, full_m)
+        assert_close(weights.sum(-1), torch.ones(*axes, T))
+        assert_close(weights, repeated[1])
+        assert_close(output, repeated[0])
 
 
 @pytest.mark.points(1)
+@own_or_reference("softmax")
 def test_mask_type(student, reference):
     """A mask that is not boolean is a TypeError; a boolean one is accepted.
 
@@ -288,8 +325,9 @@ def test_mask_type(student, reference):
     """
     q, k, v = random_qkv((2, 3, 5, 7, 4, 6))
     mask = random_mask(5, 7)
-    output, _ = student.scaled_dot_product_attention(q, k, v, mask)
-    assert_close(output, reference.scaled_dot_product_attention(q, k, v, mask)[0])
+    output, weights = student.scaled_dot_product_attention(q, k, v, mask)
+    assert_close(weights.sum(-1), torch.ones(q.shape[:-1]))
+    assert_close(output, weights @ v)
     additive = torch.zeros(5, 7).masked_fill(~mask, -math.inf)
     numbers = [mask.to(dtype) for dtype in (torch.int64, torch.uint8, torch.float32, torch.float64)]
     for wrong in (*numbers, torch.ones(5, 7), additive):
@@ -299,6 +337,7 @@ def test_mask_type(student, reference):
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize("which", ["output", "weights"])
+@own_or_reference("softmax")
 def test_gradients(student, reference, gradients, which):
     """Gradients reach queries, keys and values, and stay finite when a query may attend to nothing.
 

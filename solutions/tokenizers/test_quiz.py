@@ -5,7 +5,7 @@ import pytest
 from autograder.testing import assert_choice, assert_number, assert_ordering, assert_several
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_unknown_text(student, reference):
     """`unknown_text` must be the right one of the letters a, b, c, d.
 
@@ -14,7 +14,7 @@ def test_unknown_text(student, reference):
     assert_choice(student, "unknown_text", "abcd", right=reference.unknown_text)
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_merge_order(student, reference):
     """`merge_order` must be the right one of the letters a, b, c, d.
 
@@ -23,7 +23,7 @@ def test_merge_order(student, reference):
     assert_choice(student, "merge_order", "abcd", right=reference.merge_order)
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_symbols_left(student, reference):
     """`symbols_left` must be the right number.
 
@@ -32,7 +32,7 @@ def test_symbols_left(student, reference):
     assert_number(student, "symbols_left", right=reference.symbols_left, wrong=(47, 23, 14, 50))
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_vocabulary_size(student, reference):
     """`vocabulary_size` must be the right number.
 
@@ -41,7 +41,7 @@ def test_vocabulary_size(student, reference):
     assert_number(student, "vocabulary_size", right=reference.vocabulary_size, wrong=(32003, 32256, 32000))
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_families(student, reference):
     """`families` must hold every letter that applies, out of a, b, c, d, e, and no other.
 
@@ -50,7 +50,7 @@ def test_families(student, reference):
     assert_several(student, "families", "abcde", right=reference.families)
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_training_steps(student, reference):
     """`training_steps` must hold each of the letters a, b, c, d, e once, in the right order.
 
@@ -59,7 +59,7 @@ def test_training_steps(student, reference):
     assert_ordering(student, "training_steps", "abcde", right=reference.training_steps)
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_broken_marks(student, reference):
     """`broken_marks` must be the right one of the letters a, b, c, d.
 
@@ -68,7 +68,7 @@ def test_broken_marks(student, reference):
     assert_choice(student, "broken_marks", "abcd", right=reference.broken_marks)
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_chinese_price(student, reference):
     """`chinese_price` must be the right number, to within 1 %.
 
@@ -83,7 +83,7 @@ def test_chinese_price(student, reference):
     )
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_typed_special(student, reference):
     """`typed_special` must be the right one of the letters a, b, c, d.
 
@@ -92,7 +92,7 @@ def test_typed_special(student, reference):
     assert_choice(student, "typed_special", "abcd", right=reference.typed_special)
 
 
-@pytest.mark.points(0.9)
+@pytest.mark.points(1)
 def test_larger_vocabulary(student, reference):
     """`larger_vocabulary` must be the right one of the letters a, b, c, d.
 

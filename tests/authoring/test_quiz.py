@@ -81,9 +81,9 @@ def test_tests(quiz: Exercise) -> None:
         assert case.questions == frozenset(names)
         assert f"`{name}`" in case.sentence.en
         assert f"`{name}`" in case.sentence.zh
-    # A question's points are its own; a tenth of them is for the form.
-    assert [p.points + h.points for p, h in zip(public, hidden, strict=True)] == [1, 2, 1, 1, 1, 1, 1, 1]
-    assert [case.points for case in public] == [0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
+    # A question's points are its own, and for the right answer alone: a guess of the right form earns nothing.
+    assert [case.points for case in hidden] == [1, 2, 1, 1, 1, 1, 1, 1]
+    assert [case.points for case in public] == [0] * 8
     assert public[0].sentence.en == "`comes_first` must be one of the letters a, b, c."
     assert public[6].sentence.zh == "`third` 应是一个数，单位：厘米。"
     assert hidden[6].sentence.en == "`third` must be the right number, in cm, to within 1 %."
@@ -126,7 +126,8 @@ def test_pytest_on_both_sides(quiz: Exercise, environment: dict[str, str], edite
     assert "1 failed, 1 passed, 6 not implemented" in said
     assert "E   `steps` must hold each of the letters a, b, c once, in one string or a list." in said
     assert re.search(r"^basics/quiz +undoes_shift$", said, re.MULTILINE)
-    assert "0.1/0.9" in said
+    bar = "██" + 18 * "░"  # one of eight forms is right, for no points
+    assert re.search(rf"^  basics/quiz +{bar}$", said, re.MULTILINE)
 
 
 def test_stale(quiz: Exercise, edited: Edit) -> None:

@@ -14,7 +14,6 @@ from autograder.authoring.notebooks import write_notebook
 from autograder.course import Exercise
 
 Grade = Callable[[dict[str, str]], dict[str, Any]]
-PUBLIC_SHARE = 0.1
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def test_right_half_right_and_empty(quiz: Exercise, grade: Grade) -> None:
     half = filled(skeleton, comes_first='"b"', undoes_shift='"a"', keeps_zero='"a"', by_hand="8")
     rows = grade({"s001": quiz.solution.read_text(encoding="utf-8"), "s002": half, "s003": skeleton})
     assert {(row["status"], row["score"], row["max_score"]) for row in rows.values()} == {
-        ("graded", 9.0, 9.0), ("graded", 3 + 2 * PUBLIC_SHARE, 9.0), ("not_begun", 0.0, 9.0)
+        ("graded", 9.0, 9.0), ("graded", 3.0, 9.0), ("not_begun", 0.0, 9.0)
     }  # fmt: skip
     assert losses(rows["s001"]) == {}
     assert losses(rows["s002"]) == {
@@ -142,10 +141,10 @@ def test_from_a_notebook_kernel(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
     ).execute(env=environment)
     shown = notebook.cells[-1].outputs[0]["data"]
-    assert "0.2 of 0.9 points" in shown["text/html"]
+    assert "2 of 8 tests passed" in shown["text/html"]
     assert "✓ test_form_of_comes_first" in shown["text/plain"]
     assert "`steps` must hold each of the letters a, b, c once" in shown["text/plain"]
     assert shown["text/plain"].count("not implemented") == 5
     row = grade({"s001": nbformat.writes(notebook)}, "quiz.ipynb")["s001"]
-    assert row["score"] == pytest.approx(1 + PUBLIC_SHARE)
+    assert row["score"] == 1.0
     assert losses(row)["test_by_hand"] == ("failed", "adds_before")

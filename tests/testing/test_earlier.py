@@ -1,54 +1,157 @@
-"""A mistake in an earlier question costs that question, and no more."""
+"""A later question's test does not fail for an earlier question's mistake, and what is lent for it does not last."""
 
 from __future__ import annotations
 
-from types import ModuleType, SimpleNamespace
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
-from autograder.testing import check_any, with_answers
+from autograder.guest.loading import load_module
+from autograder.remote.errors import StudentError
+from autograder.results import Limits
+from autograder.runner.confined import ConfinedBackend
+from autograder.runner.in_process import InProcessBackend
+from autograder.testing import assert_close, own_or_given, own_or_reference
 
 SOURCE = """
-def double(x):
-    return 2 * x
-
-def total(xs, *, start=0):
-    return start + sum(double(x) for x in xs)
+import torch
+kept = []
+def square(x, times=1): raise NotImplementedError("square")
+def twice(x): return 2 * square(x, times=3)
+def scaled(x, y): return square(x) * y
+def hoard(x):
+    kept.append(square)
+    return 0.0
+def ask(x): return kept[0](x)
 """
 
 
-def module() -> ModuleType:
-    made = ModuleType("made")
-    exec(SOURCE, vars(made))
-    return made
+def square(x: Any, times: int = 1) -> Any:
+    return times * x**2
 
 
-def check_seven(value: object) -> None:
-    assert value == 7, f"{value} is not 7"
+Open = Callable[[str], Any]
 
 
-def test_the_right_answer_is_enough() -> None:
-    def broken() -> object:
-        raise RuntimeError("the student's earlier answer is not needed")
+@pytest.fixture(params=["confined", "in process"])
+def backend(request: pytest.FixtureRequest, sandbox: Any) -> Iterator[Open]:
+    with ExitStack() as stack:
 
-    check_any(check_seven, lambda: 7, broken)
+        def make(source: str = SOURCE) -> Any:
+            files = {"a.py": source.encode()}
+            opened: Any
+            if request.param == "confined":
+                opened = ConfinedBackend(sandbox, files, "a.py", Limits(5.0, 512), ())
+            else:
+                opened = InProcessBackend(lambda skipped: load_module(files, "a.py"), (), "<a.py>".__eq__)
+            stack.enter_context(opened)
+            stack.enter_context(opened.begin(0, Limits(5.0, 512)))
+            return opened
+
+        yield make
 
 
-def test_what_follows_from_an_own_mistake_is_right_too() -> None:
-    check_any(check_seven, lambda: 8, lambda: 7)
+def test_a_missing_earlier_answer_costs_nothing(backend: Open) -> None:
+    student = backend(SOURCE).student
+
+    def check() -> None:
+        assert student.twice(3) == 54
+        assert_close(student.twice(torch.ones(2)), torch.full((2,), 6.0))
+
+    with pytest.raises((NotImplementedError, StudentError)):
+        check()
+    own_or_given(check, student, square=square)
+    with pytest.raises((NotImplementedError, StudentError)):
+        student.twice(3)  # the student's own is back
 
 
-def test_the_first_failure_is_told() -> None:
-    def broken() -> object:
-        raise NotImplementedError("double")
+def test_gradients_pass_through_what_is_lent(backend: Open) -> None:
+    opened = backend(SOURCE)
+    x, y = torch.randn(3), torch.randn(3)
 
-    with pytest.raises(AssertionError, match="8 is not 7"):
-        check_any(check_seven, lambda: 8, broken, lambda: 9)
+    def check() -> None:
+        found = opened.helpers["gradients"](opened.student.scaled, x, y)
+        assert_close(found.arguments, [2 * x * y, x**2])
+        found = opened.helpers["gradients"](opened.student.twice, x)
+        assert_close(found.arguments, [12 * x])
+
+    own_or_given(check, opened.student, square=square)
 
 
-def test_the_reference_calls_the_students_answer() -> None:
-    reference = module()
-    own = with_answers(reference, SimpleNamespace(double=lambda x: 3 * x), "double")
-    assert own.total([1, 2], start=1) == 10
-    assert reference.total([1, 2], start=1) == 7
-    assert own.double(1) == 3
+def test_a_right_answer_needs_nothing_lent(backend: Open) -> None:
+    student = backend(SOURCE.replace('raise NotImplementedError("square")', "return times * x * x")).student
+    calls = []
+
+    def check() -> None:
+        calls.append(1)
+        assert student.twice(3) == 54
+
+    own_or_given(check, student, square=square)
+    assert len(calls) == 1
+
+
+def test_what_fails_both_times_fails_as_it_did_with_the_students_own(backend: Open) -> None:
+    student = backend(SOURCE.replace('raise NotImplementedError("square")', "return times * x")).student
+
+    def check() -> None:
+        got = student.twice(3)
+        raise AssertionError(f"got {got}")
+
+    with pytest.raises(AssertionError, match="got 18"):
+        own_or_given(check, student, square=square)
+
+
+def test_what_was_lent_answers_no_later_test(backend: Open) -> None:
+    student = backend(SOURCE).student
+
+    def check() -> None:
+        assert student.hoard(2.0) == 4.0
+
+    with pytest.raises(AssertionError):
+        own_or_given(check, student, square=square)
+    own_or_given(lambda: student.hoard(2.0), student, square=square)
+    with pytest.raises((RuntimeError, NotImplementedError, StudentError)):
+        student.ask(3.0)
+    hoarder = backend(SOURCE.replace("    return 0.0", "    return kept[-1](x)")).student
+    own_or_given(lambda: assert_close(hoarder.hoard(2.0), 4.0), hoarder, square=square)
+    for number in range(2):
+        with pytest.raises((RuntimeError, NotImplementedError, StudentError)):
+            hoarder.kept[number](3.0)
+
+
+def test_both_runs_draw_the_same(backend: Open) -> None:
+    student = backend(SOURCE).student
+    drawn = []
+
+    @own_or_reference("square")
+    def test(student: Any, reference: Any) -> None:
+        drawn.append(float(torch.rand(())))
+        assert student.twice(drawn[0]) == 6 * drawn[0] ** 2
+
+    class Reference:
+        square = staticmethod(square)
+
+    test(student=student, reference=Reference())
+    assert len(drawn) == 2 and drawn[0] == drawn[1]
+    assert test.__name__ == "test"
+
+
+def test_graders_and_learners_collect_such_a_test(tmp_path: Path) -> None:
+    from autograder.results import Visibility
+    from autograder.runner.collect import collect
+
+    path = tmp_path / "solutions" / "u" / "test_t.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "import pytest\nfrom autograder.testing import own_or_reference\n\n"
+        '@pytest.mark.points(3)\n@pytest.mark.parametrize("n", [1, 2])\n@own_or_reference("first")\n'
+        'def test_second(student, reference, n):\n    """One sentence.\n\n    zh: 一句话。\n    """\n'
+        "    assert student.second(n)\n"
+    )
+    (one, two) = collect(path, Visibility.HIDDEN)
+    assert (one.fixtures, one.points, one.sentence.en) == (("student", "reference"), 1.5, "One sentence.")
+    assert two.question(["first", "second"]) == "second"
