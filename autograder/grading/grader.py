@@ -178,7 +178,9 @@ class ExerciseGrader:
 
     def open(self, source: bytes) -> Backend:
         """A backend for one file that answers the exercise by itself."""
-        return self._open(self.bundle, {self._main: source, **self.bundle.parts}, self._main)
+        # Not called as a submission is: in process Python keeps a file's lines by its name, and shows them to the student.
+        name = f"variant_{self._main}"
+        return self._open(self.bundle, {name: source, **self.bundle.parts}, name)
 
     def _observe_variant(self, name: str) -> Behaviour:
         """How the reference, or one misconception, goes through all tests.

@@ -208,6 +208,14 @@ def test_the_same_verdict_in_process(grade: Grade, source: str) -> None:
     assert diagnoses(local) == {}
 
 
+def test_unsafe_shows_no_line_of_the_reference(grade: Grade) -> None:
+    """In process Python keeps the lines of a file by its name, and the reference runs there, too."""
+    source = answer(affine="1 / 0  # my own line").replace(" return", "\n    return", 1)
+    result = grade(source, unsafe=True)
+    told = "\n".join(test.message.en for test in result.tests)
+    assert "line 2, in affine: return 1 / 0  # my own line" in told
+
+
 def test_output_is_kept_for_the_instructor(grade: Grade) -> None:
     result = grade("print('hello from the top')\n" + answer())
     assert "hello from the top" in result.output

@@ -6,17 +6,15 @@ to what nbgrader says now. Whose they are is told by `WHO`, which question by th
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from autograder.gradebook import Adjustment, Gradebook
 from autograder.platforms.nbgrader.course_dir import POINTS_SUFFIX
 from autograder.platforms.nbgrader.database import ManualGrade
-from autograder.results import ExerciseResult, Isolation, Status, total
-from autograder.text import Text
+from autograder.results import total
 
 WHO = "nbgrader"
 TAKEN_BACK = "taken back"
-MISSING = Text("Nothing was handed in; graded by hand.", "没有提交，由人工评分。")
 
 Key = tuple[str, str, str]  # student, exercise, question
 
@@ -24,20 +22,17 @@ Key = tuple[str, str, str]  # student, exercise, question
 def import_manual_grades(
     book: Gradebook,
     decisions: Iterable[ManualGrade],
-    exercises: Mapping[tuple[str, str], tuple[str, float]],
-    attempted: Container[tuple[str, str]],
+    exercises: Mapping[tuple[str, str], str],
 ) -> int:
     """Bring the gradebook's adjustments up to these decisions; how many were added.
 
     Args:
         book: the gradebook.
         decisions: everything that people decided about these exercises.
-        exercises: (assignment, notebook) -> the exercise it is, and its points.
-        attempted: (student, exercise) of everything that is in the gradebook.
+        exercises: (assignment, notebook) -> the exercise it is.
     """
     wanted = _wanted(decisions, exercises)
-    made = _made(book, {exercise for exercise, _ in exercises.values()})
-    points = dict(exercises.values())
+    made = _made(book, set(exercises.values()))
     book.add_students(sorted({student for student, _, _ in wanted}))
     added: list[tuple[str, str, float, str]] = []
     for key in sorted(wanted.keys() | made.keys()):
@@ -48,24 +43,21 @@ def import_manual_grades(
         told = f"{question}: {reason}"
         if not difference and before and before[-1].reason == told:
             continue
-        if (student, exercise) not in attempted:
-            # An adjustment counts beside an attempt only.
-            book.record(_missing(student, exercise, points[exercise]))
         added.append((student, exercise, difference, told))
     book.adjust_all(added, who=WHO)
     return len(added)
 
 
 def _wanted(
-    decisions: Iterable[ManualGrade], exercises: Mapping[tuple[str, str], tuple[str, float]]
+    decisions: Iterable[ManualGrade], exercises: Mapping[tuple[str, str], str]
 ) -> dict[Key, tuple[float, str]]:
     """Points and reason for each question that somebody decided something about."""
     gathered: dict[Key, list[ManualGrade]] = {}
     for decision in decisions:
-        place = exercises.get((decision.assignment, decision.notebook))
-        if place is not None:
+        exercise = exercises.get((decision.assignment, decision.notebook))
+        if exercise is not None:
             question = decision.cell.removesuffix(POINTS_SUFFIX)
-            gathered.setdefault((decision.student, place[0], question), []).append(decision)
+            gathered.setdefault((decision.student, exercise, question), []).append(decision)
     return {key: (total(map(_points, found)), _reason(found)) for key, found in gathered.items()}
 
 
@@ -97,15 +89,3 @@ def _made(book: Gradebook, exercises: set[str]) -> dict[Key, list[Adjustment]]:
                 question = adjustment.reason.partition(":")[0]
                 found.setdefault((student, exercise, question), []).append(adjustment)
     return found
-
-
-def _missing(student: str, exercise: str, max_score: float) -> ExerciseResult:
-    return ExerciseResult(
-        student=student,
-        exercise=exercise,
-        status=Status.MISSING,
-        score=0.0,
-        max_score=max_score,
-        isolation=Isolation.NONE,
-        message=MISSING,
-    )

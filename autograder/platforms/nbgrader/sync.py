@@ -137,13 +137,9 @@ class NbgraderSync:
                 done.notebooks += self._write_notebooks(handed_in, notebooks, tables, lang)
         people = self.book.roster().values()
         done.rows = self.database.write(entries, people=people, penalty=self.place.penalty)
-        exercises = {
-            (item.assignment, item.name): (item.exercise.id, item.exercise.public.max_score)
-            for item in self.released
-        }
+        exercises = {(item.assignment, item.name): item.exercise.id for item in self.released}
         decisions = self.database.manual_grades(list(self.notebooks))
-        attempted = self.book.attempts(exercises=sorted({name for name, _ in exercises.values()}))
-        done.adjustments = import_manual_grades(self.book, decisions, exercises, attempted)
+        done.adjustments = import_manual_grades(self.book, decisions, exercises)
         return done
 
     def _counted(
