@@ -21,7 +21,7 @@ import pytest
 from rich.console import Console
 
 from autograder.cli.common import Speaker
-from autograder.cli.tables import grade_table
+from autograder.cli.grade_table import grade_table
 from autograder.course import Course
 from autograder.gradebook import Gradebook
 from autograder.grading.scheme import scheme_of

@@ -170,7 +170,7 @@ def _export_sheet(
 
 def _tell_stale(scores: Scores, say: Speaker) -> None:
     """Say which points in the file are of another version of their exercise: a platform's sheet has no place for that."""
-    from autograder.cli.tables import stale_line
+    from autograder.cli.grade_table import stale_line
 
     line = stale_line(scores, say)
     if line:

@@ -142,8 +142,9 @@ def grade(
     lang: LangOption = None,
 ) -> None:
     """Grade a folder of submissions, an nbgrader course's, or a folder of clones, into the gradebook."""
+    from autograder.cli.grade_table import grade_table
     from autograder.cli.progress_bar import GradingProgress
-    from autograder.cli.tables import Tally, diagnosis_table, fault_lines, grade_table, unreadable_lines
+    from autograder.cli.tables import Tally, diagnosis_table, fault_lines, unreadable_lines
     from autograder.cli.unrecognised import run_json, unrecognised_table
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import result_json
@@ -287,7 +288,8 @@ def show(
     lang: LangOption = None,
 ) -> None:
     """Show the grade table, or one student's results test by test. Where no course is at hand, as they were recorded."""
-    from autograder.cli.tables import grade_table, student_table
+    from autograder.cli.grade_table import grade_table
+    from autograder.cli.tables import student_table
     from autograder.cli.unrecognised import noted_json
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import recorded_json

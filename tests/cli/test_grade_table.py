@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from autograder.cli.common import Lang, Speaker
-from autograder.cli.tables import BY_EXERCISE, grade_table
+from autograder.cli.grade_table import BY_EXERCISE, grade_table
 from autograder.course import Course
 from autograder.gradebook import Gradebook, GradingScheme, Version
 from autograder.results import ExerciseResult, Isolation, Status

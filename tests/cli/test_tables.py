@@ -17,6 +17,7 @@ from rich.console import Console
 from autograder.audit import Ended, ExerciseAudit, Point
 from autograder.audit.report import TITLES
 from autograder.cli.common import Lang, Speaker
+from autograder.cli.grade_table import grade_table
 from autograder.cli.tables import (
     FOUND_SHOWN,
     SHOWN,
@@ -24,7 +25,6 @@ from autograder.cli.tables import (
     audit_table,
     diagnosis_table,
     doctor_table,
-    grade_table,
     student_table,
     unreadable_lines,
 )
