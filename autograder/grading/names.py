@@ -21,7 +21,7 @@ SUFFIXES = (".py", ".ipynb")
 DOCUMENTS = {".pdf", ".doc", ".docx", ".odt", ".pages", ".rtf", ".tex", ".htm", ".html", ".pyc"}
 PACKED = {".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"}
 # What releases hold besides exercises (their files are named in `Names.is_given`), and what holds no work.
-GIVEN = {"install.py", "autograder.py", "conftest.py", "__init__.py"}
+GIVEN = {"skeletons.zip", "install.py", "autograder.py", "conftest.py", "__init__.py"}
 # What browsers (Chrome, Firefox; Safari and Canvas), Jupyter, Windows, macOS and Google Drive add to a copy's name.
 COPY = re.compile(
     r"(?:\s*[(（]\d{1,3}[)）]|-\d{1,2}|\s*-\s*copy\s*\d{0,3}|\s+copy(?:\s+\d{1,3})?|(?:\s+|\s*-\s*|的)副本(?:\s*\d{1,3})?)$",
@@ -92,6 +92,8 @@ class Names:
 
     def may_hold_work(self, name: str) -> bool:
         """Whether a file that is no `.py` and no notebook may have been meant as an answer."""
+        if self.is_given(name):
+            return False
         path = PurePosixPath(name)
         suffix = path.suffix.lower()
         inner = {part.lower() for part in path.suffixes[:-1]} & set(SUFFIXES)
