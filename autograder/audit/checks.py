@@ -261,7 +261,12 @@ class ExerciseChecks:
         diagnoses = self.confined.diagnostician.diagnose(seen)
         if mistake.name in {diagnoses.get(name) for name in lost}:
             return []
-        others = sorted({diagnoses.get(name, "nothing") for name in lost})
+        others = sorted({diagnoses[name] for name in lost if name in diagnoses})
+        if not others:
+            return [
+                f"{who} is recognised at no case of {mistake.caught}: another misconception answers alike there, or the "
+                "answers say too little (empty, constant, an argument given back); tell them apart or drop one"
+            ]
         return [f"{who} is diagnosed as {', '.join(others)} at {mistake.caught}; tell them apart or drop one"]
 
     def cheap_answers(self) -> Finding:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from autograder.course.given import given_functions
 from autograder.feedback.remedy import BY_CLAIM, BY_FAMILY, remedy
 from autograder.feedback.words import words
-from autograder.guest.helpers import CutGraph
+from autograder.guest.cut_graph import CutGraph
 from autograder.remote.errors import Frame, StudentError
 from autograder.results import Outcome, Visibility
 from autograder.text import LANGUAGES, Text, printable

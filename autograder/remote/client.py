@@ -78,7 +78,8 @@ class RemoteModule:
             Ended: it doesn't come back.
         """
         self.deadline(max(LOAD_SECONDS, self._limits.seconds), patient=patient)
-        answer = self.operate("load", self._main, None, "", (self._files, self._main))
+        # No path: the trace of a notebook is compared with that of a `.py`.
+        answer = self.operate("load", "", None, "", (self._files, self._main))
         self.deadline(self._limits.seconds)
         if type(answer) is not list or not all(map(_is_note, answer)):
             self._end(Blocked("loading gave something else than notes"))

@@ -3,7 +3,7 @@
 Where a test fails with the student's own earlier functions, it runs once more with right ones in their place:
 
     @own_or_reference("softmax")
-    def test_fully_masked_row(student, reference): ...
+    def test_masked_rows(student, reference): ...
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from autograder.audit.checks import ExerciseChecks, Shared
 from autograder.audit.cpu import tree_seconds
 from autograder.audit.form import Style, prose_words
 from autograder.audit.leaks import StudentFiles
-from autograder.audit.lessons import code_of, lesson_problems
+from autograder.audit.lessons import KERNEL, code_of, lesson_problems
 from autograder.audit.oracles import OracleResult, oracle_finding, run_oracles
 from autograder.audit.report import Finding
 from autograder.authoring.build import build_exercise
@@ -154,10 +154,11 @@ def test_an_edit_that_matches_twice(affine: Exercise, edited: Edit, point: Point
 
 def test_misconceptions_that_nothing_tells_apart(affine: Exercise, edited: Edit, point: Point) -> None:
     edited(affine.spec_file, 'with = "x * scale - shift"', 'with = "x * scale"')  # the same as unshifted
-    assert any(
-        "'shift_taken' is diagnosed as unshifted" in p and "tell them apart or drop one" in p
-        for p in point(3)
-    )
+    told = "\n".join(point(3))
+    for name in ("unshifted", "shift_taken"):
+        assert (
+            f"misconception {name!r} is recognised at no case of test_affine: another misconception" in told
+        )
 
 
 def test_a_misconception_at_no_test(affine: Exercise, edited: Edit, point: Point) -> None:
@@ -465,7 +466,8 @@ def test_a_lesson_that_is_no_notebook(affine: Exercise, edited: Edit) -> None:
 
 def test_an_overview_is_a_notebook_too(affine: Exercise) -> None:
     overview = affine.lesson("zh").with_name("overview.zh.md")
-    overview.write_text("---\nkernelspec:\n  name: python3\n---\n# 概览\n", encoding="utf-8")
+    text = KERNEL.replace("  display_name: Python 3\n  language: python\n", "")
+    overview.write_text(f"---\n{text}\n---\n# 概览\n", encoding="utf-8")
     (found,) = lesson_problems(affine)
     assert found.startswith(
         "course/basics/overview.zh.md does not open as a notebook: 'display_name' is a required"
@@ -600,7 +602,9 @@ def test_no_link_to_the_exercise(affine: Exercise, edited: Edit) -> None:
 
 def test_no_lesson_and_no_cell(affine: Exercise, edited: Edit) -> None:
     affine.lesson("zh").unlink()
-    edited(affine.lesson("en"), "```{code-cell} python", "```python")
+    lesson = affine.lesson("en")
+    edited(lesson, "```{code-cell} python", "```python")
+    edited(lesson, "file_format: mystnb", KERNEL.partition("\nkernelspec")[0])
     assert lesson_problems(affine) == [
         "course/basics/affine.md has no executed cell; give a worked example",
         "course/basics/affine.zh.md is missing; write the lesson",

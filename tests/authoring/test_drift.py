@@ -78,7 +78,7 @@ def test_no_misconception(exercise: Exercise) -> None:
             assert set(found_in(json.dumps(hint, ensure_ascii=False)[1:-1])) <= {told}
         if "_" in mistake.name:
             assert found_in(mistake.name) == [], mistake.name
-        for line in mistake.with_.splitlines():
+        for line in "\n".join(edit.with_ for edit in mistake.changes).splitlines():
             if len(line.replace(" ", "")) >= 24:  # shorter ones are common code
                 assert found_in(line.strip()) == [], f"{mistake.name}: {line}"
 

@@ -56,7 +56,7 @@ def test_errors_in_both_languages(
 
 def test_without_a_sandbox(cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (toy / "submissions/s001").mkdir(parents=True)
-    (toy / "submissions/s001/vowels.py").write_text("", encoding="utf-8")
+    (toy / "submissions/s001/vowels.py").write_text("def vowels(text): return 0\n", encoding="utf-8")
     monkeypatch.setattr("autograder.sandbox.sandbox.platform.system", lambda: "Darwin")
     monkeypatch.chdir(toy)
     command = ("grade", "submissions", "--gradebook", "book.db")
@@ -100,7 +100,6 @@ HELP = {
         "用法：",
         "测试一道题的答案",
         "参数：",
-        "[必填]",
         "选项：",
         "有答案时，也运行隐藏测试",
         "显示本说明后退出",

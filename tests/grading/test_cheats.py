@@ -59,7 +59,7 @@ def scaled_dot_product_attention(q, k, v, mask=None):
     return weights @ v, weights
 """
 HONEST = {"a_full": SOFTMAX + MASKS + ATTENTION, "z_partial": SOFTMAX}
-FULL, PARTIAL = 20.0, 5.0  # softmax alone: one public test and four hidden ones
+FULL, PARTIAL = 23.0, 7.0  # softmax alone: two public tests and five hidden ones
 
 SHAPED = """
 import torch

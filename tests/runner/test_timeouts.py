@@ -147,7 +147,9 @@ def test_how_many_run_out_of_time(cases: list[TestCase], expected: int) -> None:
     assert found.count(Outcome.NOT_RUN) == len(cases) - expected
 
 
-@pytest.mark.timeout(900, method="thread")  # with a signal's timer of its own set, pytest-timeout's, ours is not
+@pytest.mark.timeout(
+    900, method="thread"
+)  # with a signal's timer of its own set, pytest-timeout's, ours is not
 def test_check_goes_by_the_same_rule(affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(in_process, "PATIENCE", 0.1)
     monkeypatch.setattr(in_process, "AFTERWARDS", 0.1)

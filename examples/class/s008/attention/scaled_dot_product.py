@@ -5,7 +5,7 @@ import torch
 
 def softmax(x, dim=-1):
     ex = torch.exp(x)
-    return ex / (ex.sum(dim=dim, keepdim=True) + 1e-12)
+    return ex / ex.sum(dim=dim, keepdim=True)
 
 
 def causal_mask(query_length, key_length, offset=0):
