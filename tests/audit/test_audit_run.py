@@ -14,6 +14,9 @@ from autograder.authoring.build import build
 from autograder.course import Course
 from autograder.errors import UserError
 
+# The exercise that loops is built in this process, which only a free SIGALRM ends.
+pytestmark = pytest.mark.timeout(900, method="thread")
+
 COURSE = """
 title.en = "Toys"
 title.zh = "玩具"

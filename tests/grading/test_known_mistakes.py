@@ -221,4 +221,4 @@ def test_nobody_is_told_of_another_mistake(exercise: Exercise, tmp_path: Path) -
         told = [other.name for other in mistakes if other.hint.en in str(report)]
         assert told in ([], [mistake.name])
         named += bool(told)
-    assert named >= 0.8 * caught
+    assert named >= 0.7 * caught

@@ -114,7 +114,10 @@ def test_students_folder_holds_no_secret(dist: Path, course: Course) -> None:
         elif path.is_file():
             texts[path.name] = path.read_text(encoding="utf-8").replace('\\"', '"')
     assert {"affine.ipynb", "affine.toml", "autograder/cli/main.py"} <= texts.keys()
-    assert [(name, secret) for name, text in texts.items() for secret in secrets if secret in text] == []
+    # A hint stands in the file of known mistakes, by design: see test_leaks.py.
+    hints = {hint for mistake in mistakes for hint in (mistake.hint.en, mistake.hint.zh)}
+    found = [(name, secret) for name, text in texts.items() for secret in secrets if secret in text]
+    assert [one for one in found if one[0] != "affine.mistakes.json" or one[1] not in hints] == []
 
 
 def test_skeleton_gets_nothing(dist: Path, tmp_path: Path) -> None:
