@@ -113,7 +113,7 @@ def cli(*arguments):
 code, out, err = cli("--help")
 assert code == 0 and "learn" in out, (code, out, err)
 code, out, err = cli("build", "extras")
-assert code == 0 and "2 unchanged" in out, (code, out, err)
+assert code == 0 and "3 unchanged" in out, (code, out, err)
 code, out, err = cli("notebooks", "extras")
 assert code == 0 and Path("notebooks/extras/vowels.ipynb").is_file(), (code, out, err)
 code, out, err = cli("check", "affine")

@@ -66,9 +66,9 @@ def test_padding_mask_bad_length(student):
 
 @pytest.mark.points(1)
 def test_attention_shapes(student):
-    """The output is [B, H, T, d_v], the weights are [B, H, T, S]; dtypes are kept.
+    """The output is [B, H, T, d_v], the weights are [B, H, T, S] and sum to one; dtypes are kept.
 
-    zh: 输出形状为 [B, H, T, d_v]；权重形状为 [B, H, T, S]；dtype 保持不变。
+    zh: 输出形状为 [B, H, T, d_v]；权重形状为 [B, H, T, S]，每行和为 1；dtype 保持不变。
     """
     B, H, T, S, d_k, d_v = 2, 3, 5, 7, 4, 6
     for dtype in (torch.float32, torch.float64):
@@ -78,6 +78,8 @@ def test_attention_shapes(student):
         assert output.shape == (B, H, T, d_v), f"the output has shape {tuple(output.shape)}"
         assert weights.shape == (B, H, T, S), f"the weights have shape {tuple(weights.shape)}"
         assert output.dtype == dtype, f"the output has dtype {output.dtype}, the inputs {dtype}"
+        ones = torch.ones(B, H, T, dtype=dtype)
+        assert_close(weights.sum(-1), ones, message="the weights of a query sum to one")
 
 
 @pytest.mark.points(1)
