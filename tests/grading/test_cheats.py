@@ -493,7 +493,9 @@ def test_cheat_gains_nothing(together: Graded, name: str) -> None:
     )
     assert {test.outcome for test in result.tests} & {Outcome.PASSED, Outcome.UNGRADED} == set()
     hidden = [test for test in result.tests if test.visibility is Visibility.HIDDEN]
-    assert total(test.max_score for test in hidden) == (14 if result.tests else 0)
+    assert total(test.max_score for test in hidden) == (
+        FULL - 7 if result.tests else 0
+    )  # seven points are public
     assert together.recorded[result.student] == result
 
 
