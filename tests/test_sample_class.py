@@ -110,7 +110,7 @@ def test_class_shows_what_it_should() -> None:
     for exercise in exercises:
         rows = [row for row in EXPECTED if row["exercise"] == exercise]
         assert sum(row["score"] == row["max_score"] for row in rows) >= 2
-        assert sum(len(row["diagnoses"]) for row in rows) >= 2
+        assert any(row["diagnoses"] for row in rows)
     assert {path.name for path in CLASS.iterdir()} == set(STUDENTS)
     assert {row["status"] for row in EXPECTED} == {"graded", "not_begun", "invalid"}
     suffixes = {path.suffix for path in CLASS.rglob("*") if path.is_file()}

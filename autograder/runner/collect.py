@@ -128,8 +128,11 @@ class _Collector:
         if report.failed:
             told = str(report.longrepr)
             # Of pytest's report these lines say where in the file, and what is wrong; the rest is pytest's way there.
+            named = re.compile(
+                rf"\S*{re.escape(self.path.name)}"
+            )  # pytest may tell it from the working folder
             kept = [
-                line.removeprefix("E").strip()
+                named.sub(lambda _: str(self.path), line.removeprefix("E").strip())
                 for line in told.splitlines()
                 if line.startswith("E ") or f"{self.path.name}:" in line
             ]
