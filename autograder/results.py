@@ -101,9 +101,8 @@ class ExerciseResult(Struct, frozen=True, kw_only=True):
     score: float | None
     max_score: float
     isolation: Isolation
-    key: str = (
-        ""  # of its bundle and engine, a dash, of the submission; "" for what is not known by its content
-    )
+    # Of its bundle and engine, a dash, of the submission; "" for what is not known by its content.
+    key: str = ""
     path: str = ""  # the file that was graded, relative to the submissions folder
     message: Text = Text()
     detail: str = ""  # why it is UNGRADED, for the instructor: the first line says it, a traceback follows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -112,6 +112,7 @@ def form_problems(exercise: Exercise, cases: Sequence[TestCase], languages: Coll
             problems.append(
                 f"{case.name} is public and can't use `reference`; write the expected values down"
             )
+    problems += _lent_too_early(cases)
     full = total(case.points for case in cases)
     public = total(case.points for case in cases if case.visibility is Visibility.PUBLIC)
     if not PUBLIC_SHARE[0] <= public / full <= PUBLIC_SHARE[1]:
@@ -126,6 +127,15 @@ def form_problems(exercise: Exercise, cases: Sequence[TestCase], languages: Coll
         if question not in hinted
     ]
     return problems
+
+
+def _lent_too_early(cases: Sequence[TestCase]) -> Iterator[str]:
+    """Tests that call what an earlier one has lent: a submission could answer them by what it saw there."""
+    lent: dict[str, str] = {}  # function -> the first test that lends it
+    for case in cases:
+        for name in sorted(case.uses & lent.keys() - case.lends):
+            yield f"{case.name} calls {name}, which {lent[name]} lends; move it above"
+        lent |= dict.fromkeys(case.lends - lent.keys(), case.function_name)
 
 
 # ------------------------------------------------------------------------------------------- ruff

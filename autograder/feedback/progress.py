@@ -38,9 +38,8 @@ class ExerciseProgress:
     tests: int = 0
     unanswered: list[str] = field(default_factory=list)
     begun: bool = False  # some test has run, to whatever end
-    hidden: tuple[float, float] | None = (
-        None  # where hidden tests were run: points of all tests, and the most
-    )
+    # Where hidden tests were run: points of all tests, and the most.
+    hidden: tuple[float, float] | None = None
     advice: Text = field(default_factory=Text)  # on the first test that lost points there
 
     @property

@@ -99,9 +99,8 @@ class Diagnostician:
         }
         # Whoever passes the test that catches a mistake has not made it: that variant need not be run.
         candidates = [name for name, test in self.caught.items() if test in functions]
-        ranks: dict[
-            str, dict[str, tuple[int, int]]
-        ] = {}  # test -> misconception -> how well it does, smaller is better
+        # Test -> misconception -> how well it does; smaller is better.
+        ranks: dict[str, dict[str, tuple[int, int]]] = {}
         for name in candidates:
             explained, against = self._explained(student, failing, name)
             for test in explained:

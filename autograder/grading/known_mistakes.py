@@ -8,9 +8,10 @@ as many digits as diagnosis compares. A test that was answered at great length i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -25,6 +26,7 @@ from autograder.runner.collect import TestCase
 from autograder.runner.in_process import InProcessBackend
 from autograder.runner.recorded import RecordedBackend
 from autograder.runner.run import run_case
+from autograder.runner.timeouts import run_in_turn
 from autograder.text import Text
 
 LONGEST = 4000  # characters of one test's answers
@@ -51,14 +53,16 @@ class Mistake(Struct, frozen=True):
     tests: dict[str, Seen | None]  # None: it fails this test in a way that is not told here
 
 
-def behaviour_of(backend: InProcessBackend, cases: Iterable[TestCase], limits: Limits) -> Behaviour:
+def behaviour_of(backend: InProcessBackend, cases: Sequence[TestCase], limits: Limits) -> Behaviour:
     """How a file in this process answers public tests. What it prints on the way is not shown."""
     recorded = RecordedBackend(backend)
+    run = partial(run_case, backend=recorded, reference=None, limits=limits)
+    questions = sorted({name for case in cases for name in case.questions})
     behaviour = {}
     with redirect_stdout(StringIO()):
-        for case in cases:
-            ending = run_case(case, recorded, None, limits)
-            behaviour[case.name] = observed(ending.outcome, recorded.trace())
+        for case, ending in run_in_turn(cases, run, recorded, questions, limits):
+            ran = ending.outcome is not Outcome.NOT_RUN
+            behaviour[case.name] = observed(ending.outcome, recorded.trace() if ran else ())
     return behaviour
 
 

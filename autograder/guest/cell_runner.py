@@ -18,9 +18,8 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 SCRATCH_SECONDS = 5.0  # CPU time in all for what defines nothing
-LEAST_SECONDS = (
-    0.1  # what a statement still gets when that is used up: a constant may stand after a training loop
-)
+# What a statement still gets when that is used up: a constant may stand after a training loop.
+LEAST_SECONDS = 0.1
 AGAIN_SECONDS = 0.5  # until OutOfTime is raised again: a bare `except:` or a destructor may have swallowed it
 MAX_NOTES = 10
 GAP = "\n\n"  # between two cells in the text that tracebacks show

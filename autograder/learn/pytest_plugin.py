@@ -7,8 +7,8 @@ the run with a table of points.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ OUR_ERROR = re.compile(r"^E   autograder\.[\w.]+\.(?=\w+:)")  # where it is defi
 PLACE = pytest.StashKey[int]()
 SECONDS = pytest.StashKey[float]()
 TOLD = pytest.StashKey[list[BaseException]]()
+GUARDS = pytest.StashKey[Any]()  # gives what a test's call stands in: seeds, limits, forbidden calls
+ENDLESS = pytest.StashKey[dict[str, Any]]()  # exercise -> its tests that ran out of time
 BACKENDS = pytest.StashKey[dict[str, Any]]()  # exercise -> what its tests ran on
 ADVICE = pytest.StashKey[dict[str, Any]]()  # exercise -> what can be said of its failures
 WENT_WRONG = Text("what went wrong", "错在哪里")
@@ -68,7 +70,7 @@ def _loaded() -> dict[Path, Any]:
 
 
 @pytest.fixture
-def _backend(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Iterator[Any]:
+def _backend(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Any:
     from autograder.guest.seed import seed_of
     from autograder.runner.in_process import local_backend
 
@@ -92,8 +94,8 @@ def _backend(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Iterat
     request.session.stash.setdefault(BACKENDS, {})[exercise.id] = _loaded[path]
     # With --pdb a learner may call their function from the prompt that a failure opens.
     _loaded[path].timed = not request.config.getoption("usepdb", False)
-    with _loaded[path].begin(seed_of(request.node.name), limits):
-        yield _loaded[path]
+    request.node.stash[GUARDS] = partial(_loaded[path].begin, seed_of(request.node.name), limits)
+    return _loaded[path]
 
 
 @pytest.fixture
@@ -162,6 +164,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    """The call alone is guarded and limited: what is reported of it afterwards may take its time.
+
+    Of an exercise's tests that need the same, two run out of time and no more.
+    """
+    from autograder.feedback.explain import FIXED
+    from autograder.learn.endless import Endless
+    from autograder.results import Outcome
+    from autograder.sandbox.errors import TimedOut
+
+    guards, exercise = item.stash.get(GUARDS, None), _exercise(item)
+    if guards is None or exercise is None:
+        return (yield)
+    endless = item.session.stash.setdefault(ENDLESS, {})
+    if exercise.id in endless and endless[exercise.id].rule_out(item.name):
+        pytest.fail(FIXED[Outcome.NOT_RUN].pick(language()), pytrace=False)
+    try:
+        with guards():
+            return (yield)
+    except TimedOut:
+        if item.path == exercise.public_tests:
+            if exercise.id not in endless:
+                endless[exercise.id] = Endless(exercise)
+            endless[exercise.id].add(item.name)
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     from autograder.runner.run import unanswered
 
@@ -203,7 +233,9 @@ def _advice(item: pytest.Item, exercise: Exercise) -> str:
     backend = item.session.stash.get(BACKENDS, {}).get(exercise.id)
     known = item.session.stash.setdefault(ADVICE, {})
     if exercise.id not in known:
-        known[exercise.id] = advise(exercise, backend) if backend is not None else Advice()
+        endless = item.session.stash.get(ENDLESS, {}).get(exercise.id)
+        names = endless.names if endless is not None else ()
+        known[exercise.id] = advise(exercise, backend, names) if backend is not None else Advice()
     return known[exercise.id].of(item.name).pick(language())
 
 

@@ -8,10 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-METHODS = [
-    "forward",
-    "backward",
-]  # what an object of the test's lists in `__remote__` to arrive as such a function
+# What an object of the test's lists in `__remote__` to arrive as such a function.
+METHODS = ["forward", "backward"]
 
 
 class _Asked(torch.autograd.Function):

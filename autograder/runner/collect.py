@@ -45,9 +45,8 @@ class TestCase:
     own_limits: Mapping[str, float] = field(default_factory=dict)  # from @pytest.mark.limits
     questions: frozenset[str] = frozenset()  # what the file's tests use of the student's module
     uses: frozenset[str] = frozenset()  # what this one uses, helpers and names given as parameters included
-    results: Mapping[str, int] = field(
-        default_factory=dict
-    )  # of a call, by its path in a trace: how many it must give
+    # Of a call, by its path in a trace: how many it must give.
+    results: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def function_name(self) -> str:
@@ -59,6 +58,11 @@ class TestCase:
         A test that uses none of them by name needs the whole file; it belongs to the last.
         """
         return next((name for name in reversed(questions) if name in self.uses), questions[-1])
+
+    @property
+    def lends(self) -> frozenset[str]:
+        """The functions that `autograder.testing.own_or_reference` may lend in this test."""
+        return vars(self.function).get("lends", frozenset())
 
     def needs(self, questions: Sequence[str]) -> frozenset[str]:
         """Those of an exercise's questions that this test uses; all, where it uses none by name."""

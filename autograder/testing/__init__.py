@@ -1,4 +1,4 @@
-"""What tests and lessons are written with: comparison, contracts, ranks, references, examples, figures.
+"""What tests and lessons are written with: comparison, contracts, ranks, models, references, examples, figures.
 
 Test files import from here: `from autograder.testing import assert_close`.
 """
@@ -18,12 +18,19 @@ _HOMES = {
     "check_promise": "autograder.testing.contracts",
     "check_refusal": "autograder.testing.contracts",
     "chinese_figures": "autograder.testing.figures",
+    "compare_gradients": "autograder.testing.gradients",
     "first_seed": "autograder.testing.contracts",
+    "given_draws": "autograder.testing.models",
+    "load_by_name": "autograder.testing.models",
     "load_reference": "autograder.testing.reference",
+    "markov_source": "autograder.testing.markov",
+    "next_token_model": "autograder.testing.models",
     "own_or_given": "autograder.testing.earlier",
     "own_or_reference": "autograder.testing.earlier",
     "per_rank": "autograder.testing.ranks",
+    "ragged_batch": "autograder.testing.batches",
     "running_examples": "autograder.testing.examples",
+    "tiny_gpt_config": "autograder.testing.models",
     "with_answers": "autograder.testing.follows",
 }
 __all__ = list(_HOMES)

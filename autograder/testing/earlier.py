@@ -18,6 +18,7 @@ from torch import Tensor
 
 from autograder.guest.seed import seed_everything
 from autograder.remote.differentiable import METHODS
+from autograder.sandbox.errors import SandboxFault
 
 P = ParamSpec("P")
 
@@ -97,14 +98,14 @@ def own_or_given(check: Callable[[], None], student: Any, **functions: Callable[
     __tracebackhide__ = True
     try:
         return check()
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, SandboxFault):
         raise
     except BaseException as error:  # a failed `pytest.raises` is no Exception
         own = error
     try:
         with _lent(student, functions):
             check()
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, SandboxFault):
         raise
     except BaseException:
         raise own from None
@@ -114,7 +115,8 @@ def own_or_reference(*names: str) -> Callable[[Callable[P, None]], Callable[P, N
     """A hidden test that runs, where it fails, once more with the reference's functions of these names.
 
     The names are those of earlier questions. The test uses them through the student's code alone, and has both fixtures,
-    `student` and `reference`.
+    `student` and `reference`. It comes after all tests that call these functions: what a submission has seen of what is lent
+    could answer them (the audit looks).
     """
 
     def decorate(test: Callable[P, None]) -> Callable[P, None]:
@@ -131,6 +133,7 @@ def own_or_reference(*names: str) -> Callable[[Callable[P, None]], Callable[P, N
             functions = {name: getattr(kwargs["reference"], name) for name in names}
             own_or_given(check, kwargs["student"], **functions)
 
+        vars(either)["lends"] = frozenset(names)
         return either
 
     return decorate

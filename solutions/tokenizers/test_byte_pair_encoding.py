@@ -126,6 +126,50 @@ def test_merge_changes(student):
             assert plain(changes) == {}
 
 
+def visits(words, merges):
+    """How many calls of `merge_word` training needs, and how many it may make: words that hold a pair, or once did."""
+    pieces = [list(word) for word in words]
+    held = [set(pairwise(ids)) for ids in pieces]
+    needed = allowed = 0
+    for rank, pair in enumerate(merges):
+        needed += sum(pair in pairwise(ids) for ids in pieces)
+        allowed += sum(pair in pairs for pairs in held)
+        pieces = [replaced(ids, pair, 256 + rank) for ids in pieces]
+        held = [pairs.union(pairwise(ids)) for pairs, ids in zip(held, pieces, strict=True)]
+    return needed, allowed
+
+
+@pytest.mark.points(1)
+@own_or_reference("count_pairs")
+def test_train_cost(student, reference):
+    """Training learns the right merges by calling `merge_word` on the words that contain a pair, or once did, alone.
+
+    zh: 训练时只对含有（或曾经含有）这一对的词调用 merge_word，学到的合并照样正确。
+    """
+    rng = random.Random(6)
+    words = {tuple(rng.choices(b"abcdefghijklmnop", k=9)): rng.randint(1, 9) for _ in range(40)}
+    everywhere = 20 * len(words)
+    merge, calls = reference.merge_word, []
+
+    def merge_word(ids, pair, new_id):
+        calls.append(pair)
+        if len(calls) > everywhere:
+            raise AssertionError("more calls than 20 merges have words to visit")
+        return merge(list(ids), tuple(pair), new_id)
+
+    own = student.merge_word
+    student.merge_word = merge_word
+    try:
+        merges = student.train_merges(dict(words), 20)
+    finally:
+        student.merge_word = own
+    assert_greedy(words, merges, 20, 2)
+    needed, allowed = visits(words, [tuple(pair) for pair in merges])
+    assert needed < allowed < everywhere / 5, "visiting every word is far from what is allowed"
+    assert len(calls) <= allowed, "more words were visited than ever held the pairs"
+    assert len(calls) >= needed, "every word that contains a pair is merged by calling merge_word"
+
+
 @pytest.mark.points(1)
 @own_or_reference("count_pairs", "merge_word")
 def test_train_ties(student, reference):
@@ -196,50 +240,6 @@ def test_train_stops(student, reference):
     for nothing in [{}, {(): 9, (97,): 9}]:
         assert list(student.train_merges(nothing, 3, 1)) == []
     assert list(student.train_merges(words, 0)) == []
-
-
-def visits(words, merges):
-    """How many calls of `merge_word` training needs, and how many it may make: words that hold a pair, or once did."""
-    pieces = [list(word) for word in words]
-    held = [set(pairwise(ids)) for ids in pieces]
-    needed = allowed = 0
-    for rank, pair in enumerate(merges):
-        needed += sum(pair in pairwise(ids) for ids in pieces)
-        allowed += sum(pair in pairs for pairs in held)
-        pieces = [replaced(ids, pair, 256 + rank) for ids in pieces]
-        held = [pairs.union(pairwise(ids)) for pairs, ids in zip(held, pieces, strict=True)]
-    return needed, allowed
-
-
-@pytest.mark.points(1)
-@own_or_reference("count_pairs")
-def test_train_cost(student, reference):
-    """Training learns the right merges by calling `merge_word` on the words that contain a pair, or once did, alone.
-
-    zh: 训练时只对含有（或曾经含有）这一对的词调用 merge_word，学到的合并照样正确。
-    """
-    rng = random.Random(6)
-    words = {tuple(rng.choices(b"abcdefghijklmnop", k=9)): rng.randint(1, 9) for _ in range(40)}
-    everywhere = 20 * len(words)
-    merge, calls = reference.merge_word, []
-
-    def merge_word(ids, pair, new_id):
-        calls.append(pair)
-        if len(calls) > everywhere:
-            raise AssertionError("more calls than 20 merges have words to visit")
-        return merge(list(ids), tuple(pair), new_id)
-
-    own = student.merge_word
-    student.merge_word = merge_word
-    try:
-        merges = student.train_merges(dict(words), 20)
-    finally:
-        student.merge_word = own
-    assert_greedy(words, merges, 20, 2)
-    needed, allowed = visits(words, [tuple(pair) for pair in merges])
-    assert needed < allowed < everywhere / 5, "visiting every word is far from what is allowed"
-    assert len(calls) <= allowed, "more words were visited than ever held the pairs"
-    assert len(calls) >= needed, "every word that contains a pair is merged by calling merge_word"
 
 
 def random_merges(rng, alphabet, number):

@@ -634,6 +634,20 @@ def test_form(affine: Exercise, edited: Edit, point: Point) -> None:
     assert "no hint for affine" in found
 
 
+def test_what_is_lent_is_not_called_afterwards(affine: Exercise, edited: Edit, point: Point) -> None:
+    tests = affine.hidden_tests
+    edited(tests, "import assert_close", "import assert_close, own_or_reference")
+    edited(tests, "def test_normalise", '@own_or_reference("affine")\ndef test_normalise')
+    assert point(8) == []
+    text = tests.read_text(encoding="utf-8")
+    head, first, second = text.split("@pytest.mark.points(4)")
+    again = first.replace("test_affine", "test_again")
+    tests.write_text("@pytest.mark.points(2)".join([head, first, second + "\n\n", again]), encoding="utf-8")
+    assert set(point(8)) == {
+        f"test_again[{width}] calls affine, which test_normalise lends; move it above" for width in (3, 7)
+    }
+
+
 def test_a_hint_that_is_too_long(affine: Exercise, edited: Edit, point: Point) -> None:
     edited(affine.spec_file, "The hint of unscaled.", "word " * 61)
     edited(affine.spec_file, "columns 的提示。", "字，" * 101)

@@ -17,6 +17,7 @@ from autograder.course import Exercise
 from autograder.guest.cell_runner import OutOfTime
 from autograder.guest.deadline import debugging, time_limit
 from autograder.guest.loading import load_module
+from autograder.learn import advice
 from autograder.learn.check import check_file
 from autograder.results import Limits, Outcome
 from autograder.runner import in_process
@@ -193,3 +194,34 @@ def test_pytest_goes_on_after_a_loop(
     assert "1 failed, 3 not implemented" in out
     assert "while True: pass" in out
     assert "Your code ran longer than this test allows (3 s); look for a loop that does not end." in out
+
+
+def test_pytest_runs_two_endless_tests_and_no_more(
+    toy: Path, edited: Edit, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(in_process, "PATIENCE", 0.1)
+    monkeypatch.setattr(in_process, "AFTERWARDS", 0.1)
+    monkeypatch.setenv("AUTOGRADER_LANG", "en")
+    monkeypatch.chdir(toy)
+    monkeypatch.delitem(
+        sys.modules, "exercises.basics.test_affine", raising=False
+    )  # as the master course has it
+    edited(toy / "exercises/basics/test_affine.py", "[0.0, 5.0]", "[0.0, 5.0, 6.0, 7.0]")
+    edited(toy / "exercises/basics/affine.py", 'raise NotImplementedError("normalise")', "while True: pass")
+    armed: list[float] = []
+
+    def watched(*arguments: Any) -> advice.Advice:
+        armed.append(signal.getitimer(signal.ITIMER_REAL)[0])
+        return advise(*arguments)
+
+    advise = advice.advise
+    monkeypatch.setattr(advice, "advise", watched)
+    pytest.main(
+        ["-c", os.devnull, f"--rootdir={toy}", "-p", "autograder.learn.pytest_plugin", "-p", "no:cacheprovider",
+         "--import-mode=importlib", "exercises/basics"]
+    )  # fmt: skip
+    out = capfd.readouterr().out
+    assert "4 failed, 1 not implemented" in out
+    assert out.count("E   TimedOut: Your code ran longer than this test allows (3 s)") == 2
+    assert out.count("This test was not run, because other tests of the same code ran out of time") == 2
+    assert armed == [0.0]  # the call's limit is not the report's

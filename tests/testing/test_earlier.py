@@ -15,6 +15,7 @@ from autograder.remote.errors import StudentError
 from autograder.results import Limits
 from autograder.runner.confined import ConfinedBackend
 from autograder.runner.in_process import InProcessBackend
+from autograder.sandbox.errors import SandboxFault
 from autograder.testing import assert_close, own_or_given, own_or_reference
 
 SOURCE = """
@@ -155,3 +156,19 @@ def test_graders_and_learners_collect_such_a_test(tmp_path: Path) -> None:
     (one, two) = collect(path, Visibility.HIDDEN)
     assert (one.fixtures, one.points, one.sentence.en) == (("student", "reference"), 1.5, "One sentence.")
     assert two.question(["first", "second"]) == "second"
+
+
+def test_a_fault_of_the_sandbox_is_no_failure_of_the_students(backend: Open) -> None:
+    student, runs = backend(SOURCE).student, []
+
+    def check() -> None:
+        runs.append(1)
+        if len(runs) == faulty:
+            raise SandboxFault("the zygote is gone")
+        student.twice(3)
+
+    for faulty in (1, 2):
+        runs.clear()
+        with pytest.raises(SandboxFault):
+            own_or_given(check, student, square=square)
+        assert len(runs) == faulty

@@ -40,9 +40,8 @@ class Entry:
     student: str
     assignment: str
     timestamp: datetime | None
-    scores: Mapping[
-        tuple[str, str], float | None
-    ]  # (notebook, cell) -> points; None while they are not known
+    # (notebook, cell) -> points; None while they are not known.
+    scores: Mapping[tuple[str, str], float | None]
     comments: Mapping[tuple[str, str], str | None]
 
 
