@@ -643,9 +643,9 @@ def test_what_is_lent_is_not_called_afterwards(affine: Exercise, edited: Edit, p
     head, first, second = text.split("@pytest.mark.points(4)")
     again = first.replace("test_affine", "test_again")
     tests.write_text("@pytest.mark.points(2)".join([head, first, second + "\n\n", again]), encoding="utf-8")
-    assert set(point(8)) == {
+    assert [problem for problem in point(8) if "lends" in problem] == [
         f"test_again[{width}] calls affine, which test_normalise lends; move it above" for width in (3, 7)
-    }
+    ]
 
 
 def test_a_hint_that_is_too_long(affine: Exercise, edited: Edit, point: Point) -> None:
