@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ from autograder.grading.grader import ExerciseGrader
 from autograder.grading.worker import Mode, Worker
 from autograder.results import Outcome
 
+ROOT = Path(__file__).resolve().parents[2]
 Edit = Callable[[Path, str, str], None]
 Checks = Callable[[], ExerciseChecks]
 Point = Callable[[int], list[str]]
@@ -452,6 +454,16 @@ def test_a_lesson_has_its_own_folder_and_process(affine: Exercise, edited: Edit)
             "sys.mark = open('left', 'w')\nimport matplotlib.pyplot as plt\nplt.plot([1]); plt.show()",
         )
     stamp(affine)
+    assert lesson_problems(affine) == []
+
+
+def test_a_lesson_reads_the_running_examples(affine: Exercise, edited: Edit) -> None:
+    cell = "from autograder.testing import running_examples\nassert running_examples().sentence.zh"
+    edited(affine.lesson("en"), "print(1 + 1)", cell)
+    stamp(affine)
+    (found,) = lesson_problems(affine)
+    assert "a cell fails" in found
+    shutil.copy(ROOT / "course/examples.toml", affine.root / "course")
     assert lesson_problems(affine) == []
 
 
