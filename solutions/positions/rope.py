@@ -5,15 +5,15 @@
 # checkpoints use, the conversion between them, and the score that depends on the distance alone.
 #
 # * Of the $D$ columns of a head the first $R$ (`rotary_dim`) turn, and the rest pass through unchanged.
-# * `layout` says which columns make pair $i$, with $i$ from 0 to $R/2 - 1$. `"half"`: columns $i$ and $i + R/2$ (LLaMA,
-#   GPT-NeoX). `"interleaved"`: columns $2i$ and $2i + 1$ (GPT-J). Columns stay in their places: the result has the layout
-#   of the input.
+# * `layout` says which columns make pair $i$, with $i$ from 0 to $R/2 - 1$. `"half"`: columns $i$ and $i + R/2$ (GPT-NeoX,
+#   LLaMA on Hugging Face). `"interleaved"`: columns $2i$ and $2i + 1$ (GPT-J, LLaMA's own code). Columns stay in their
+#   places: the result has the layout of the input.
 
 # %% [markdown] lang="zh"
 # 点积不知道它的两个向量站在哪里。旋转位置编码（RoPE）靠**旋转**告诉它：位置 $i$ 的查询转 $i$ 步，位置 $j$ 的键转 $j$ 步，两者的点积就知道了 $i - j$。各列两两成对，每一对有自己的转速。本题要写的是：各对的转速、两种布局下的旋转（公开的权重里两种都有）、两种布局之间的转换，以及只由距离决定的分数。
 #
 # * 一个头有 $D$ 列，只有前 $R$ 列（`rotary_dim`）旋转，其余各列原样通过。
-# * `layout` 规定第 $i$ 对由哪两列组成，$i$ 从 0 到 $R/2 - 1$。`"half"`：第 $i$ 列与第 $i + R/2$ 列（LLaMA、GPT-NeoX）。`"interleaved"`：第 $2i$ 列与第 $2i + 1$ 列（GPT-J）。各列的位置不动：结果与输入的布局相同。
+# * `layout` 规定第 $i$ 对由哪两列组成，$i$ 从 0 到 $R/2 - 1$。`"half"`：第 $i$ 列与第 $i + R/2$ 列（GPT-NeoX，以及 Hugging Face 上的 LLaMA）。`"interleaved"`：第 $2i$ 列与第 $2i + 1$ 列（GPT-J，以及 LLaMA 的原始代码）。各列的位置不动：结果与输入的布局相同。
 
 # %%
 import torch
