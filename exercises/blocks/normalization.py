@@ -148,7 +148,7 @@ check("blocks/normalization")
 # ## 3. The gradient of LayerNorm
 #
 # `upstream` is the gradient of a loss with respect to the output `y`. Return the loss's gradients with respect to `x`,
-# `weight` and `bias`. An input moves its token's output on three ways: directly, through the mean, and through the
+# `weight` and `bias`. An input moves its token's output in three ways: directly, through the mean, and through the
 # variance. Weight and bias are shared by all tokens.
 
 # %% [markdown] lang="zh"
