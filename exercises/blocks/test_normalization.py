@@ -62,9 +62,9 @@ def test_layer_norm_by_hand(student):
 
     zh: 每个词元各算各的：1、3、5、7 的均值是 4，方差是 5，加上 eps = 4 后根号得 3。各特征相等的词元得到偏置。
     """
-    x = torch.tensor([[1.0, 3.0, 5.0, 7.0], [8.0, 8.0, 8.0, 8.0]])
+    x = torch.tensor([[[1.0, 3.0, 5.0, 7.0], [8.0, 8.0, 8.0, 8.0]]])
     weight, bias = torch.tensor([3.0, 3.0, 6.0, 9.0]), torch.tensor([0.0, 1.0, 2.0, 3.0])
-    expected = torch.tensor([[-3.0, 0.0, 4.0, 12.0], [0.0, 1.0, 2.0, 3.0]])
+    expected = torch.tensor([[[-3.0, 0.0, 4.0, 12.0], [0.0, 1.0, 2.0, 3.0]]])
     assert_close(student.layer_norm(x, weight, bias, 4.0), expected)
 
 
