@@ -208,7 +208,7 @@ def sample(probabilities: Tensor, draws: Tensor) -> Tensor:
 
     Returns: [B] int64, token ids.
 
-    Example: probabilities (0, 0.5, 0.25, 0.25): draws 0, 0.5, 0.8 give the tokens 1, 2, 3.
+    Example: probabilities (0, 0.25, 0.5, 0.25): draws 0, 0.25, 0.8 give the tokens 1, 2, 3.
     """
     raise NotImplementedError("sample")
 

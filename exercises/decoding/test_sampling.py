@@ -51,7 +51,7 @@ def test_filters_by_hand(student, filters, expected):
 
 @pytest.mark.points(0.5)
 @pytest.mark.parametrize(
-    "bad", [{"top_k": 0}, {"top_p": 0.0}, {"top_p": 90.0}, {"min_p": -0.1}, {"min_p": 1.5}]
+    "bad", [{"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}, {"top_p": 90.0}, {"min_p": -0.1}, {"min_p": 1.5}]
 )
 def test_filters_out_of_range(student, bad):
     """A filter outside its range is a ValueError, such as a top-p of 90 that was meant as 90 %.
@@ -92,12 +92,12 @@ def test_temperature_by_hand(student):
 
 @pytest.mark.points(1)
 def test_draw_by_hand(student):
-    """The pieces are [0, 0.5) for token 1, [0.5, 0.75) for token 3 and [0.75, 1) for token 4.
+    """The pieces are [0, 0.25) for token 1, [0.25, 0.75) for token 3 and [0.75, 1) for token 4.
 
-    zh: 词元 1 占 [0, 0.5)，词元 3 占 [0.5, 0.75)，词元 4 占 [0.75, 1)。
+    zh: 词元 1 占 [0, 0.25)，词元 3 占 [0.25, 0.75)，词元 4 占 [0.75, 1)。
     """
-    draws = torch.tensor([0.3, 0.0, 0.5, 0.7, 0.75, 0.99])
-    tokens = student.sample(torch.tensor([[0.0, 0.5, 0.0, 0.25, 0.25]]).repeat(6, 1), draws)
+    draws = torch.tensor([0.2, 0.0, 0.25, 0.7, 0.75, 0.99])
+    tokens = student.sample(torch.tensor([[0.0, 0.25, 0.0, 0.5, 0.25]]).repeat(6, 1), draws)
     assert tokens.shape == (6,), f"one token for each row: shape [6], not {list(tokens.shape)}"
     assert tokens.dtype == torch.int64, f"token ids are int64, not {tokens.dtype}"
     assert tokens.tolist() == [1, 1, 3, 3, 4, 4]
