@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -70,6 +71,13 @@ def test_min_p(batch: int, vocab: int, p: float) -> None:
     same_kept(sampling.filter_logits(logits, min_p=p), MinPLogitsWarper(p)(ids, logits))
 
 
+@functools.cache
+def tiny_gpt2() -> Any:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    return GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=4, n_head=1, vocab_size=7, n_positions=16))
+
+
 CHAINS: list[dict[str, Any]] = [
     {"temperature": 0.7},
     {"temperature": 1.8, "top_k": 5, "top_p": 0.9, "min_p": 0.1, "repetition_penalty": 1.4},
@@ -80,15 +88,17 @@ CHAINS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize(("batch", "vocab"), SHAPES)
 @pytest.mark.parametrize("options", CHAINS)
+@pytest.mark.filterwarnings(
+    "ignore:Passing `repetition_penalty`:UserWarning"
+)  # the ids are given with the logits
 def test_chain(batch: int, vocab: int, options: dict[str, Any]) -> None:
     """The list that `generate` builds for these options, in its own order."""
-    from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
+    from transformers import GenerationConfig
 
     sampling = load_reference("decoding/sampling")
     logits, ids = inputs(batch, vocab)
     config = GenerationConfig(do_sample=True, **{"top_k": 0, **options})
-    model = GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=4, n_head=1, vocab_size=vocab, n_positions=16))
-    processors = model._get_logits_processor(config)
+    processors = tiny_gpt2()._get_logits_processor(config)
     assert len(processors) == len(options)
     expected = processors(ids, logits).softmax(dim=-1)
     actual = sampling.next_token_probabilities(logits, ids, **options)
