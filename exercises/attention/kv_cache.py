@@ -26,9 +26,8 @@ from autograder import check
 
 # %% [markdown]
 # A model that generates text reads its own past again at every step. The keys and values of the past never
-# change, so they need to be computed only once: the *KV cache* keeps them. You write the cache of one
-# attention layer, the step that adds one token, the pass that reads a long prompt chunk by chunk, and the
-# size of it all in memory.
+# change, so they are computed once, and the *KV cache* keeps them. You write the cache of one attention layer,
+# the step that adds one token, the pass that reads a long prompt chunk by chunk, and the size of it all.
 #
 # **Conventions of this file**
 #
@@ -131,8 +130,8 @@ check("attention/kv_cache")
 # %% [markdown]
 # ## 2. One token more
 #
-# The step that runs for every generated token. The layer has computed the query, key and value of the newest
-# token, and of no other. A token sees itself and all tokens before it.
+# This step runs for every generated token. The layer has computed query, key and value of the newest token
+# alone. A token sees itself and all tokens before it.
 
 # %% [markdown] lang="zh"
 # ## 2. 再加一个词元
@@ -194,7 +193,7 @@ def prefill(q: Tensor, k: Tensor, v: Tensor, cache: KVCache, chunk_size: int) ->
     Returns:
         The output of attention for the new tokens [B, H, T, D].
 
-    Source: Agrawal et al. 2023 (arXiv:2308.16369), section 4.2, "chunked-prefills".
+    Source: Agrawal et al. 2023 (arXiv:2308.16369), section 4.
     """
     raise NotImplementedError("prefill")
 

@@ -28,8 +28,11 @@ def with_cache(check, student, build, capacity):
         cache.keys, cache.values, cache.length, cache.append = zeros, zeros, 0, append
         return cache
 
-    caches = iter([lambda: student.KVCache(1, 1, capacity, 1), given])
-    own_or_given(lambda: check(next(caches)()), student)
+    try:
+        caches = iter([student.KVCache(1, 1, capacity, 1)])
+    except NotImplementedError:
+        caches = iter([])
+    own_or_given(lambda: check(next(caches, None) or given()), student)
 
 
 @pytest.mark.points(1)

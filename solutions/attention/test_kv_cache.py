@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from autograder.testing import assert_close, own_or_given
 
 # B, H, D, and how many tokens come at a time: also one sequence, one head, heads of width one.
-APPENDS = [(2, 3, 5, (3, 1, 4, 2)), (1, 2, 7, (1, 1, 1, 5)), (3, 1, 1, (6,)), (2, 5, 3, (2, 2, 3))]
+APPENDS = [(2, 3, 5, (3, 1, 4, 2)), (1, 2, 7, (1, 1, 1, 5)), (3, 1, 1, (6,))]
 
 
 def tokens(B, H, T, D, count=3, dtype=torch.float32):
@@ -64,10 +64,15 @@ def lent_cache(build, reference, B, H, capacity, D):
 
 def with_cache(check, student, reference, build, *sizes):
     """Questions 2 and 3 are right if they are with the student's own cache or with a right one."""
-    made = iter(
-        [lambda: stale_cache(student, *sizes), lambda: lent_cache(build, reference, *sizes)],
-    )
-    own_or_given(lambda: check(*next(made)()), student)
+
+    def lent():
+        return lent_cache(build, reference, *sizes)
+
+    try:
+        made = iter([stale_cache(student, *sizes)])
+    except NotImplementedError:
+        made = iter([])
+    own_or_given(lambda: check(*next(made, None) or lent()), student)
 
 
 @pytest.mark.points(1)
@@ -168,7 +173,7 @@ def test_dtype(student, unchanged, dtype):
 
 @pytest.mark.points(2)
 @pytest.mark.parametrize("past", [0, 4])
-@pytest.mark.parametrize("B, H, D", [(2, 3, 5), (1, 1, 8), (3, 2, 1)])
+@pytest.mark.parametrize("B, H, D", [(2, 3, 5), (1, 2, 1)])
 def test_decode_equals_full(student, reference, build, past, B, H, D):
     """Step by step, each token gets what computing everything anew would give it.
 
@@ -212,7 +217,7 @@ def test_decode_takes_one_token(student, reference, build):
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("chunk_size", [3, 1, 2, 7, 20])
+@pytest.mark.parametrize("chunk_size", [3, 1, 7, 20])
 def test_prefill_any_chunk_size(student, reference, build, chunk_size):
     """Whatever the size of the chunks, each token gets what computing everything at once gives it.
 
@@ -228,7 +233,7 @@ def test_prefill_any_chunk_size(student, reference, build, chunk_size):
 
 
 @pytest.mark.points(2)
-@pytest.mark.parametrize("B, H, D", [(2, 3, 4), (1, 2, 3)])
+@pytest.mark.parametrize("B, H, D", [(2, 3, 4)])
 @pytest.mark.parametrize("chunk_size", [3, 4, 9])
 def test_prefill_second_turn(student, reference, build, chunk_size, B, H, D):
     """New tokens also see those that were in the cache before, and are counted on from there.
