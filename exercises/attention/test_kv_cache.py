@@ -28,11 +28,11 @@ def with_cache(check, student, build, capacity):
         cache.keys, cache.values, cache.length, cache.append = zeros, zeros, 0, append
         return cache
 
+    makers = iter([lambda: student.KVCache(1, 1, capacity, 1), given])
     try:
-        caches = iter([student.KVCache(1, 1, capacity, 1)])
-    except NotImplementedError:
-        caches = iter([])
-    own_or_given(lambda: check(next(caches, None) or given()), student)
+        own_or_given(lambda: check(next(makers)()), student)
+    except NotImplementedError:  # perhaps of KVCache alone
+        check(given())
 
 
 @pytest.mark.points(1)
