@@ -61,8 +61,9 @@ def test_ramp_by_hand(student):
 
 @pytest.mark.points(0.5)
 def test_ramp_that_does_not_fit(student):
-    """From 2 to 7 in steps of 2 is a ValueError.
+    """By 2 at a time nothing leads from 2 to 7, from 6 to 2, or from 2 to 2: ValueError.
 
-    zh: 从 2 到 7、每次增加 2，凑不成整数次：抛出 ValueError。
+    zh: 每次增加 2，从 2 到不了 7，从 6 到不了 2，从 2 到 2 也不算增加：抛出 ValueError。
     """
-    check_refusal(student.batch_size_ramp, (3, 2, 2, 6, 8), (3, 2, 2, 7, 8), ValueError)
+    for start, full in [(2, 7), (6, 2), (2, 2)]:
+        check_refusal(student.batch_size_ramp, (3, 2, 2, 6, 8), (3, start, 2, full, 8), ValueError)

@@ -53,7 +53,7 @@ def test_tied_tensor_once(student, build):
 
 
 NAMES = ("first", "second")
-SIZES = {"first": (3, 5), "second": (2, 4)}
+SIZES = {"first": (3, 5), "second": (2, 5)}  # biases of one shape: two parameters
 
 
 def draw(*shape, seed):
