@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from numbers import Integral
 
 import pytest
 import torch
@@ -60,9 +61,10 @@ def draw(*shape, seed):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def train(optimiser, make, gradients, steps, *, weight_decay=(0.0, 0.0), scale=1.0, **options):
-    """Two linear layers, a group each, in float64: [{layer: (weight, bias)} before the first step and after each].
+def train(optimiser, make, gradients, steps, *, weight_decay=(0.0, 0.0), join=None, scale=1.0, **options):
+    """Two linear layers in float64: [{layer: (weight, bias)} before the first step and after each].
 
+    join: makes one group of both layers; each has its own otherwise.
     steps: for each the number of the gradients, the layers that have one, and the factor. The gradients of a linear
     layer don't depend on its weights, so that two runs see the same ones.
     """
@@ -70,11 +72,12 @@ def train(optimiser, make, gradients, steps, *, weight_decay=(0.0, 0.0), scale=1
     for name, (width, out) in SIZES.items():
         layers[name] = make(width, out).double()
         layers[name].load_state_dict({"weight": draw(out, width, seed=1) + 2, "bias": draw(out, seed=2) - 2})
+    owners = [join(list(layers.values()))] if join else list(layers.values())
     groups = [
-        {"params": layer.parameters(), "weight_decay": decay}
-        for layer, decay in zip(layers.values(), weight_decay, strict=True)
+        {"params": owner.parameters(), "weight_decay": decay}
+        for owner, decay in zip(owners, weight_decay, strict=True)
     ]
-    groups[1]["lr"] = 0.03
+    groups[-1]["lr"] = 0.03
     optimizer = optimiser(groups, **{"lr": 0.1, **options})
     history = [values(layers)]
     for number, names, factor in steps:
@@ -154,7 +157,10 @@ def test_without_gradient(student, build, gradients):
 
     zh: 没有梯度的参数既不移动也不衰减；第一次得到梯度，无论多晚，都算它自己的第 1 步。
     """
-    run = partial(train, student.AdamW, partial(build, "torch.nn.Linear"), gradients, weight_decay=(0.4, 0.4))
+    join = partial(build, "torch.nn.ModuleList")  # both layers in one group
+    run = partial(
+        train, student.AdamW, partial(build, "torch.nn.Linear"), gradients, weight_decay=(0.4,), join=join
+    )
     history = run([(0, ("first",), 1.0), (1, NAMES, 1.0), (2, ("second",), 1.0)])
     moved = {"first": [True, True, False], "second": [False, True, True]}
     for name in NAMES:
@@ -244,3 +250,4 @@ def test_ramp(student, reference, start, increment, full, ramp_samples):
     for steps in (40, 1):
         actual = student.batch_size_ramp(steps, start, increment, full, ramp_samples)
         assert list(actual) == expected[:steps]
+        assert all(isinstance(size, Integral) for size in actual), "a batch has a whole number of samples"
