@@ -67,7 +67,7 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 # $$p \leftarrow p - \eta \lambda\, p, \qquad \text{then} \qquad p \leftarrow p - \eta\, \frac{\hat m}{\sqrt{\hat v} + \epsilon}$$
 #
 # $m$ and $v$ begin at zero. The decay stays out of $g$, $m$ and $v$. A parameter whose `grad` is `None` sits the step
-# out: it neither moves nor decays, and its $t$ doesn't count on.
+# out: it neither moves nor decays, and its $t$ stays.
 #
 # `step` changes the parameters in place, and leaves gradients as they are.
 
@@ -107,7 +107,7 @@ class AdamW:
         betas: tuple[float, float] = (0.9, 0.95),
         eps: float = 1e-8,
     ) -> None:
-        """Given. `state` is yours: parameter -> what you keep of it between steps."""
+        """Given. `state` is yours: parameter -> what you keep between steps."""
         self.param_groups = [{"lr": lr, **group, "params": list(group["params"])} for group in groups]
         self.betas, self.eps = betas, eps
         self.state: dict[nn.Parameter, dict[str, Any]] = {}
@@ -136,9 +136,13 @@ class AdamW:
                 parameter -= rate * mean / (root + self.eps)
         # END SOLUTION
 
+    def parameters(self) -> list[nn.Parameter]:
+        """Given: all parameters, group by group."""
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
     def zero_grad(self) -> None:
         """Given: no parameter has a gradient."""
-        for parameter in (parameter for group in self.param_groups for parameter in group["params"]):
+        for parameter in self.parameters():
             parameter.grad = None
 
 
@@ -215,7 +219,7 @@ class Schedule:
 # %% [markdown]
 # ## 4. Batch-size ramp
 #
-# Early gradients point the same way for almost any data, so a large batch is wasted on them. The batch begins with
+# Early gradients point the same way for almost any data; a large batch is wasted on them. The batch begins with
 # `start` samples and grows by `increment` at a time to `full`. The ramp is measured in **samples**: with $c$ the
 # samples that the steps before have consumed, $R$ the length of the ramp and $n$ the number of increments,
 #
@@ -238,7 +242,7 @@ def batch_size_ramp(num_steps: int, start: int, increment: int, full: int, ramp_
     """The batch size of each of the first steps of a training.
 
     Args:
-        num_steps: how many steps.
+        num_steps: steps.
         start: samples in the first batch.
         increment: what one increase adds.
         full: samples in a batch after the ramp.

@@ -62,7 +62,7 @@ def draw(*shape, seed):
 
 
 def train(optimiser, make, gradients, steps, *, weight_decay=(0.0, 0.0), join=None, scale=1.0, **options):
-    """Two linear layers in float64: [{layer: (weight, bias)} before the first step and after each].
+    """Two linear layers in float64: [{layer: [weight, bias]} before the first step and after each].
 
     join: makes one group of both layers; each has its own otherwise.
     steps: for each the number of the gradients, the layers that have one, and the factor. The gradients of a linear
@@ -79,7 +79,7 @@ def train(optimiser, make, gradients, steps, *, weight_decay=(0.0, 0.0), join=No
     ]
     groups[-1]["lr"] = 0.03
     optimizer = optimiser(groups, **{"lr": 0.1, **options})
-    history = [values(layers)]
+    history = [values(optimizer)]
     for number, names, factor in steps:
         for name, layer in layers.items():
             layer.zero_grad()
@@ -87,14 +87,13 @@ def train(optimiser, make, gradients, steps, *, weight_decay=(0.0, 0.0), join=No
                 x = scale * draw(6, SIZES[name][0], seed=10 + number) / (1 + 2 * number)
                 gradients(layer, x, upstream=draw(6, SIZES[name][1], seed=30 + number))
         optimizer.step(factor) if factor != 1 else optimizer.step()
-        history.append(values(layers))
+        history.append(values(optimizer))
     return history
 
 
-def values(layers):
-    return {
-        name: (layer.weight.detach().clone(), layer.bias.detach().clone()) for name, layer in layers.items()
-    }
+def values(optimizer):
+    found = [parameter.detach().clone() for parameter in optimizer.parameters()]
+    return {"first": found[:2], "second": found[2:]}
 
 
 def sides(student, reference, build):

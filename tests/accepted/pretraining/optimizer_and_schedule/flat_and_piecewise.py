@@ -43,10 +43,12 @@ class AdamW:
         p.mul_(1 - rate * weight_decay)
         p.addcdiv_(state["exp_avg"], denominator, value=-rate / bias1)
 
+    def parameters(self):
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
     def zero_grad(self):
-        for group in self.param_groups:
-            for p in group["params"]:
-                p.grad = None
+        for parameter in self.parameters():
+            parameter.grad = None
 
 
 @dataclass(frozen=True)

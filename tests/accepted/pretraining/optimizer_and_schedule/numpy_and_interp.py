@@ -37,10 +37,12 @@ class AdamW:
                 new = old - rate * (m / (np.sqrt(v) + self.eps) + group["weight_decay"] * old)
                 p.data.copy_(torch.from_numpy(np.asarray(new)))
 
+    def parameters(self):
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
     def zero_grad(self):
-        for group in self.param_groups:
-            for p in group["params"]:
-                p.grad = None
+        for parameter in self.parameters():
+            parameter.grad = None
 
 
 class Schedule:
