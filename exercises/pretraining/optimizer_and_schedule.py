@@ -91,7 +91,7 @@ check("pretraining/optimizer_and_schedule")
 # $m$ and $v$ begin at zero. The decay stays out of $g$, $m$ and $v$. A parameter whose `grad` is `None` sits the step
 # out: it neither moves nor decays, and its $t$ stays.
 #
-# `step` changes the parameters in place, and leaves gradients as they are.
+# `step` changes the parameters in place.
 
 # %% [markdown] lang="zh"
 # ## 2. AdamW
@@ -106,7 +106,7 @@ check("pretraining/optimizer_and_schedule")
 #
 # $m$ 和 $v$ 从零开始。衰减不进入 $g$、$m$、$v$。`grad` 为 `None` 的参数跳过这一步：不移动，不衰减，它的 $t$ 也不往前数。
 #
-# `step` 就地修改参数，梯度保持原样。
+# `step` 就地修改参数。
 
 # %%
 class AdamW:
