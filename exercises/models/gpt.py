@@ -14,12 +14,12 @@
 # %% [markdown]
 # # GPT: a decoder-only language model
 #
-# `models/gpt` · 90 minutes · difficulty 2/5 · [lesson](../../course/models/gpt.md)
+# `models/gpt` · 90 minutes · difficulty 3/5 · [lesson](../../course/models/gpt.md)
 
 # %% [markdown] lang="zh"
 # # GPT：生成式预训练模型
 #
-# `models/gpt` · 90 分钟 · 难度 2/5 · [讲义](../../course/models/gpt.zh.md)
+# `models/gpt` · 90 分钟 · 难度 3/5 · [讲义](../../course/models/gpt.zh.md)
 
 # %%
 from autograder import check
