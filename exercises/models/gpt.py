@@ -25,8 +25,8 @@
 from autograder import check
 
 # %% [markdown]
-# GPT-2 is the parts that you have built, joined in one order: embeddings, blocks of causal attention and
-# feed-forward network, a last norm, a head. You count its parameters, write block and model, and let it write.
+# GPT-2 joins the parts that you have built: embeddings, blocks of causal attention and feed-forward network, a last
+# norm, a head. You count its parameters, write block and model, and let it write.
 #
 # **Conventions of this file**
 #
@@ -45,10 +45,10 @@ from autograder import check
 # | `blocks.i.down_proj` | `[C, 4 * C]` | `[C]` |
 # | `final_norm` | `[C]` | `[C]` |
 #
-# `i` runs from 0 to `L - 1`. The tests load weights by these names, and `named_parameters()` must give exactly these.
+# The tests load weights by these names, and `named_parameters()` must give exactly these.
 #
-# Allowed: everything in `torch.nn.functional`, `F.scaled_dot_product_attention` too. Not allowed:
-# `torch.nn.MultiheadAttention`, `torch.nn.TransformerEncoderLayer` and their relatives.
+# `F.scaled_dot_product_attention` is allowed; `torch.nn.MultiheadAttention`, `torch.nn.TransformerEncoderLayer` and
+# their relatives are not.
 
 # %% [markdown] lang="zh"
 # GPT-2 就是你写过的各个部件，按一个固定的次序接起来：嵌入，若干层“因果注意力加前馈网络”，最后一次归一化，输出头。你要数出它的参数，写出一层和整个模型，再让它自己写下去。
@@ -69,9 +69,9 @@ from autograder import check
 # | `blocks.i.down_proj` | `[C, 4 * C]` | `[C]` |
 # | `final_norm` | `[C]` | `[C]` |
 #
-# `i` 从 0 到 `L - 1`。测试按这些名字加载权重，`named_parameters()` 给出的名字必须正好是这些。
+# 测试按这些名字加载权重，`named_parameters()` 给出的名字必须正好是这些。
 #
-# `torch.nn.functional` 里的都可以用，包括 `F.scaled_dot_product_attention`；不许用 `torch.nn.MultiheadAttention`、`torch.nn.TransformerEncoderLayer` 及其同类。
+# 可以用 `F.scaled_dot_product_attention`；不许用 `torch.nn.MultiheadAttention`、`torch.nn.TransformerEncoderLayer` 及其同类。
 
 # %%
 import math
@@ -95,13 +95,13 @@ class GPTConfig:
 # %% [markdown]
 # ## 1. How large is it?
 #
-# Before you build it, count it. The table has all you need; the head is the token table used once more (question
-# 3), so it has no line of its own. GPT-2 small has 124,439,808 parameters.
+# The head is the token table used once more (question 3), so it has no line of its own.
+# GPT-2 small has 124,439,808 parameters.
 
 # %% [markdown] lang="zh"
 # ## 1. 它有多大？
 #
-# 动手搭之前先数一数。需要的都在表里；输出头就是词元嵌入表再用一次（见第 3 问），所以表里没有它的一行。GPT-2 small 有 124,439,808 个参数。
+# 输出头就是词元嵌入表再用一次（见第 3 问），所以表里没有它的一行。GPT-2 small 有 124,439,808 个参数。
 
 # %%
 def num_params(config: GPTConfig) -> int:
@@ -111,7 +111,7 @@ def num_params(config: GPTConfig) -> int:
         config: the sizes.
 
     Returns:
-        The number of all entries of all parameters: positions, biases and norms too, every tensor once.
+        The number of entries of all parameters, positions too, each tensor once.
     """
     raise NotImplementedError("num_params")
 
@@ -148,18 +148,18 @@ class Block(nn.Module):
     """
 
     def __init__(self, config: GPTConfig) -> None:
-        """Make the parameters of one block, by the names after `blocks.i.` in the table."""
+        """Make the parameters named `blocks.i.` in the table."""
         super().__init__()
         raise NotImplementedError("Block.__init__")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add what attention and feed-forward network have to say.
+        """Add attention, then the feed-forward network.
 
         Args:
             x: float tensor [B, T, C].
 
         Returns:
-            Float tensor [B, T, C]. Position t depends on positions up to t alone.
+            Float tensor [B, T, C]; position t depends on positions up to t.
         """
         raise NotImplementedError("Block.forward")
 
@@ -169,12 +169,12 @@ check("models/gpt")
 # %% [markdown]
 # ## 3. The model
 #
-# **Forward.** Add the embeddings of token and position, apply `blocks`, an `nn.ModuleList` of `Block`, in order, then
-# `final_norm`. The head is *tied*: it is the token table itself, without a bias. The logit of token $j$ is the dot
-# product of the final vector with row $j$; one tensor gets the gradients of both uses.
+# **Forward.** Add the embeddings of token and position, apply `blocks`, an `nn.ModuleList` of `Block`, then
+# `final_norm`. The head is *tied*, without a bias: the logit of token $j$ is the dot product of the final vector with
+# row $j$ of the token table. One tensor gets the gradients of both uses.
 #
 # **Initialisation.** Weights are normal with mean 0 and standard deviation 0.02, except `out_proj` and `down_proj` of
-# each block: these two write into the residual stream, `2 * L` times in all, and get $0.02 / \sqrt{2L}$. Biases are 0,
+# each block: these write into the residual stream, `2 * L` times in all, and get $0.02 / \sqrt{2L}$. Biases are 0,
 # the weights of norms 1.
 #
 # **Loss.** The logits at position t are for the token at t + 1.
@@ -182,7 +182,7 @@ check("models/gpt")
 # %% [markdown] lang="zh"
 # ## 3. 整个模型
 #
-# **前向。** 词元嵌入加位置嵌入，依次经过 `blocks`（由 `Block` 组成的 `nn.ModuleList`），再经过 `final_norm`。输出头是**共享**的：它就是词元嵌入表本身，没有偏置。词元 $j$ 的 logit 是最后的向量与表中第 $j$ 行的点积；一个张量，收到两处用途的梯度。
+# **前向。** 词元嵌入加位置嵌入，依次经过 `blocks`（由 `Block` 组成的 `nn.ModuleList`），再经过 `final_norm`。输出头是**共享**的，没有偏置：词元 $j$ 的 logit 是最后的向量与词元嵌入表第 $j$ 行的点积。同一个张量，收到两处用途的梯度。
 #
 # **初始化。** 权重取均值 0、标准差 0.02 的正态分布，只有每层的 `out_proj` 和 `down_proj` 例外：写进残差流的就是这两个投影，总共写 `2 * L` 次，它们的标准差是 $0.02 / \sqrt{2L}$。偏置为 0，norm 的权重为 1。
 #
@@ -219,14 +219,14 @@ class GPT(nn.Module):
         raise NotImplementedError("GPT.forward")
 
     def loss(self, ids: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The mean cross-entropy of each next token.
+        """The mean cross-entropy of the next tokens.
 
         Args:
             ids: int64 tensor [B, T], T at least 2.
             labels: int64 tensor [B, T], each at its own token's place; -100 does not count. None stands for `ids`.
 
         Returns:
-            Float tensor [], the mean over the labels that count, in nats. No logits predict the first label.
+            Float tensor [], the mean over the labels that count. No logits predict the first one.
         """
         raise NotImplementedError("GPT.loss")
 
@@ -236,23 +236,22 @@ check("models/gpt")
 # %% [markdown]
 # ## 4. Let it write
 #
-# Greedy decoding: at each step, append the token with the largest logit after the last position. A model reads
-# `model.config.block_size` tokens at most; where the text is longer, it reads the last ones. `model` may be another
-# language model than yours, with dropout: work in eval mode and without gradients, and leave the model in the mode it
-# was in.
+# At each step, append the token with the largest logit after the last position. A model reads
+# `model.config.block_size` tokens at most: of a longer text, the last ones. `model` may be another than yours, with
+# dropout: work in eval mode and without gradients, and leave it in the mode it was in.
 
 # %% [markdown] lang="zh"
 # ## 4. 让它写下去
 #
-# 贪心解码：每一步在末尾接上最后一个位置之后 logit 最大的词元。模型一次最多读 `model.config.block_size` 个词元；文本更长时，读最后的那些。`model` 不一定是你的 GPT，可能带 dropout：生成时要处于 eval 模式、不计算梯度，结束后模型回到原来的模式。
+# 每一步在末尾接上最后一个位置之后 logit 最大的词元。模型一次最多读 `model.config.block_size` 个词元；文本更长时，读最后的那些。`model` 不一定是你的 GPT，可能带 dropout：生成时要处于 eval 模式、不计算梯度，结束后模型回到原来的模式。
 
 # %%
 def generate(model: nn.Module, ids: Tensor, max_new_tokens: int) -> Tensor:
-    """Continue each row greedily.
+    """Continue each row.
 
     Args:
         model: maps ids [B, T] to logits [B, T, V]; has `config.block_size`.
-        ids: int64 tensor [B, T], T at least 1 and of any length.
+        ids: int64 tensor [B, T], T at least 1.
         max_new_tokens: N, how many tokens are appended; 0 or more.
 
     Returns:

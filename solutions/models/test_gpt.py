@@ -46,7 +46,8 @@ def gpt_shapes(vocab_size, block_size, num_layers, d_model, **_):
 def blocks(student, reference, changes, silent=()):
     """The student's block and the reference's, with the same weights; those of `silent` are zero. In float64."""
     sizes = tiny_gpt_config(**changes)
-    pair = [side.Block(side.GPTConfig(**sizes)).double() for side in (student, reference)]
+    pair = [student.Block(student.GPTConfig(**sizes)).double()]
+    pair.append(reference.Block(reference.GPTConfig(**sizes)).double())
     for block in pair:
         weights = load_by_name(block, block_shapes(sizes["d_model"]), dtype=torch.float64)
         weights |= {
