@@ -114,7 +114,8 @@ def test_attention_part(student, reference, gradients, changes):
     """
     own, expected = blocks(student, reference, changes, silent=("down_proj",))
     x = inputs(tiny_gpt_config(**changes)["d_model"])
-    compare_gradients(gradients, own, expected, x, upstream=torch.randn_like(x))
+    names = [f"{part}.{kind}" for part in ("norm_1", "qkv_proj", "out_proj") for kind in ("weight", "bias")]
+    compare_gradients(gradients, own, expected, x, upstream=torch.randn_like(x), parameters=names)
     assert_close(own(x[:1, :1]).detach(), expected(x[:1, :1]).detach())
 
 
@@ -127,7 +128,8 @@ def test_feed_forward_part(student, reference, gradients, changes):
     """
     own, expected = blocks(student, reference, changes, silent=("out_proj",))
     x = inputs(tiny_gpt_config(**changes)["d_model"])
-    compare_gradients(gradients, own, expected, x, upstream=torch.randn_like(x))
+    names = [f"{part}.{kind}" for part in ("norm_2", "up_proj", "down_proj") for kind in ("weight", "bias")]
+    compare_gradients(gradients, own, expected, x, upstream=torch.randn_like(x), parameters=names)
     # Whatever attention adds: from its sum on, the reference goes the rest of the way.
     attention_alone, _ = blocks(student, reference, changes, silent=("down_proj",))
     whole, _ = blocks(student, reference, changes)
@@ -208,10 +210,12 @@ def test_initial_weights(student, which):
     weights = model.state_dict()
     for name in gpt_shapes(**sizes):
         weight, residual = weights[name], "out_proj" in name or "down_proj" in name
-        if weight.dim() == 1:
-            if which == "constants":
-                assert_close(weight, torch.full_like(weight, float(name.endswith("weight"))))
-        elif residual == (which == "residual"):
+        kind = "constants" if weight.dim() == 1 else "residual" if residual else "others"
+        if kind != which:
+            continue
+        if kind == "constants":
+            assert_close(weight, torch.full_like(weight, float(name.endswith("weight"))))
+        else:
             scaled = weight / (0.02 / math.sqrt(2 * 3) if residual else 0.02)
             # Six standard errors of 2,304 or more draws, and tails that a uniform distribution lacks.
             assert_close(float(scaled.std()), 1.0, atol=0.09)
