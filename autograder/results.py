@@ -105,6 +105,7 @@ class ExerciseResult(Struct, frozen=True, kw_only=True):
     key: str = ""
     path: str = ""  # the file that was graded, relative to the submissions folder
     message: Text = Text()
+    own_stack: Text = Text()  # of a capstone graded just now: what the student's own parts reached
     detail: str = ""  # why it is UNGRADED, for the instructor: the first line says it, a traceback follows
     output: str = ""  # the end of what the submission printed
     tests: tuple[TestResult, ...] = ()

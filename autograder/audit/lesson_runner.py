@@ -8,20 +8,34 @@ from __future__ import annotations
 import os
 import resource
 import select
+import shutil
 import signal
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
+
+from autograder.course.catalogue import COURSE_FILE
+from autograder.testing.examples import EXAMPLES_FILE
 
 CPU_SECONDS = 60  # a lesson's cells take a few seconds; this only ends what hangs
 WALL_FACTOR = 10  # for one that sleeps
 
 
-def run_cells(code: str) -> str:
-    """What the code ends with: the last line of its error, or nothing where it comes to its end."""
-    with tempfile.TemporaryDirectory(prefix="lesson-") as folder, tempfile.TemporaryFile() as output:
+def run_cells(code: str, course: Path) -> str:
+    """What the code ends with: the last line of its error, or nothing where it comes to its end.
+
+    Args:
+        course: the root of the lesson's course, whose running examples the cells may read.
+    """
+    with tempfile.TemporaryDirectory(prefix="lesson-") as place, tempfile.TemporaryFile() as output:
+        folder = Path(place) / "course" / "lesson"
+        folder.mkdir(parents=True)
+        for name in (COURSE_FILE, EXAMPLES_FILE):
+            if (course / name).is_file():
+                shutil.copyfile(course / name, Path(place) / name)
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
@@ -65,7 +79,7 @@ def _kill(pid: int) -> None:
             continue
 
 
-def _become_lesson(code: str, folder: str, output: int) -> NoReturn:
+def _become_lesson(code: str, folder: Path, output: int) -> NoReturn:
     status = 1
     try:
         os.setsid()

@@ -54,7 +54,7 @@ def lesson_problems(exercise: Exercise, languages: Collection[str] = ("en", "zh"
             problems.append(f"{name} has no executed cell; give a worked example")
         elif code not in run:  # the two languages often share their cells
             run.add(code)
-            failure = run_cells(code)
+            failure = run_cells(code, exercise.root)
             if failure:
                 problems.append(f"{name}: a cell fails: {failure}")
     problems += page_problems(exercise, languages)

@@ -98,6 +98,6 @@ def _state(state: ExerciseState, say: Speaker) -> str:
     told = say(STATES[state.state])
     if state.changed:
         return say(CHANGED, state=told)
-    if state.score is None or state.max_score is None or state.state is State.COMPLETE:
+    if state.score is None or not state.max_score or state.state is State.COMPLETE:
         return told
     return say(POINTS, state=told, score=number(state.score), max_score=number(state.max_score))

@@ -144,7 +144,7 @@ def grade(
     """Grade a folder of submissions, an nbgrader course's, or a folder of clones, into the gradebook."""
     from autograder.cli.grade_table import grade_table
     from autograder.cli.progress_bar import GradingProgress
-    from autograder.cli.tables import Tally, diagnosis_table, fault_lines, unreadable_lines
+    from autograder.cli.tables import Tally, diagnosis_table, fault_lines, reached_table, unreadable_lines
     from autograder.cli.unrecognised import run_json, unrecognised_table
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import result_json
@@ -241,12 +241,13 @@ def grade(
             console().print(
                 grade_table(book, scheme_of(book, root, _of_unit(exercises, unit)), everybody, say)
             )
-            found = diagnosis_table(tally, say)
-            if found is not None:
-                console().print(found)
-            left_over = unrecognised_table(unrecognised, say)
-            if left_over is not None:
-                console().print(left_over)
+            for table in (
+                diagnosis_table(tally, say),
+                reached_table(tally, say),
+                unrecognised_table(unrecognised, say),
+            ):
+                if table is not None:
+                    console().print(table)
         remarks.print(
             say(
                 DONE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from datetime import UTC, date
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -80,6 +81,11 @@ MORE_FOUND = Text(
 )
 NOTHING = Text("{student} has handed in nothing.", "{student} 没有提交任何练习。")
 NOT_HANDED_IN = Text("not handed in; points given by hand", "未提交；由人工给分")
+BUILT = Text(
+    "What was built from the student's own files reached; it counts nothing",
+    "用学生自己写的部件搭起来，结果如何（不计分）",
+)
+REACHED = Text("reached with their own", "用自己的部件达到")
 FOUND_SHOWN = 50  # misconceptions after a run: all that a class of ordinary size makes
 SHOWN = 10  # of the lists after a run; `gradebook show` has them all
 BUNDLE_SHOWN = 8  # characters of a version's fingerprint
@@ -115,6 +121,9 @@ class Tally:
         self.new = self.cached = self.ungraded = 0
         self.unreadable: list[ExerciseResult] = []
         self.diagnosed: dict[tuple[str, str], list[str]] = {}  # (exercise, misconception) -> students
+        self.reached: list[
+            tuple[str, str, Text]
+        ] = []  # student, capstone, what the student's own parts reached
         self.faults: dict[tuple[str, str], list[str]] = {}  # (exercise, why it stayed ungraded) -> students
 
     def add(self, result: ExerciseResult, cached: bool) -> None:
@@ -128,6 +137,8 @@ class Tally:
             self.faults.setdefault((result.exercise, why), []).append(result.student)
         else:
             self.new += 1
+            if result.own_stack.en:
+                self.reached.append((result.student, result.exercise, result.own_stack))
         for name in dict.fromkeys(test.diagnosis for test in result.tests if test.diagnosis):
             self.diagnosed.setdefault((result.exercise, name), []).append(result.student)
 
@@ -144,6 +155,18 @@ def diagnosis_table(tally: Tally, say: Speaker) -> Group | None:
         table.add_row(exercise, name, escape(", ".join(students)))
     more = len(ordered) - FOUND_SHOWN
     return Group(table, *([say(MORE_FOUND, n=more)] if more > 0 else []))
+
+
+def reached_table(tally: Tally, say: Speaker) -> Table | None:
+    """What models built from students' own files reached; None if nobody handed in a capstone with parts of their own."""
+    if not tally.reached:
+        return None
+    table = Table(title=say(BUILT), title_justify="left", title_style="bold")
+    for column in (STUDENT, EXERCISE, REACHED):
+        table.add_column(say(column), overflow="fold")
+    for student, exercise, reached in sorted(tally.reached, key=itemgetter(0, 1)):
+        table.add_row(escape(student), exercise, escape(say(reached)))
+    return table
 
 
 def unreadable_lines(tally: Tally, say: Speaker) -> list[str]:

@@ -31,11 +31,12 @@ from autograder.runner.run import Ending, run_case
 from autograder.runner.timeouts import run_in_turn
 from autograder.sandbox.errors import Killed
 from autograder.testing.quiz import WrongAnswer
+from autograder.testing.reached import collect_reached
 from autograder.text import Text, joined, number, printable
 
+REACHED = Text("{names}: {points} of {most} points", "{names}：{points}/{most} 分")
 OWN_STACK = Text(
-    "With your own {names}: {points} of {most} points. This run counts nothing.",
-    "用你自己的 {names}：{points}/{most} 分。这次运行不计分。",
+    "With your own {reached}. This run counts nothing.", "用你自己的 {reached}。这次运行不计分。"
 )
 OWN_LOST = Text("There it fails first at: {sentence}", "其中最先未通过的是：{sentence}")
 LONGEST = 4096  # lines of a file that a hidden test's message may point to
@@ -114,10 +115,8 @@ class ExerciseGrader:
             )
             for case, ending in zip(self.cases, endings, strict=True)
         ]
-        status, message = (
-            _status(endings),
-            joined(left_out(backend.skipped), self._own_stack(submission, endings)),
-        )
+        own_stack, told = self._own_stack(submission, endings)
+        status, message = _status(endings), joined(left_out(backend.skipped), told)
         if backend.load_error is not None and status is Status.GRADED:
             # Nothing hidden was ever passed to a file that did not load, so its error is told in full.
             status, message = Status.INVALID, tests[0].message
@@ -131,6 +130,7 @@ class ExerciseGrader:
             key=result_key(self.bundle, submission.main, submission.files, self.isolation),
             path=submission.path,
             message=message,
+            own_stack=own_stack,
             detail=self._detail(endings),
             output=printable(backend.output.decode("utf-8", "replace"), OUTPUT_SHOWN),
             tests=tuple(tests),
@@ -154,18 +154,25 @@ class ExerciseGrader:
         limits, questions = self.bundle.spec.limits, self.bundle.questions
         return run_in_turn(self.cases, lambda case: self.run_case(case, backend), backend, questions, limits)
 
-    def _own_stack(self, submission: Submission, endings: Sequence[Ending]) -> Text:
-        """For a capstone: what it reaches with the student's own parts in place of the given ones. It counts nothing."""
+    def _own_stack(self, submission: Submission, endings: Sequence[Ending]) -> tuple[Text, Text]:
+        """For a capstone: what it reaches with the student's own parts in place of the given ones, and the same told to them.
+
+        It counts nothing.
+        """
         own = {name: raw for name, raw in submission.files.items() if _is_part(name, self.bundle.parts)}
         if not own or _all_unanswered(endings):
-            return Text()
+            return Text(), Text()
         given = {name: raw for name, raw in self.bundle.parts.items() if not _is_part(name, own)}
-        reached, _, _ = self.run({**submission.files, **given, **own}, submission.main)
+        with collect_reached() as figures:
+            reached, _, _ = self.run({**submission.files, **given, **own}, submission.main)
         points = total(case.points for case, end in zip(self.cases, reached, strict=True) if end.passed)
         lost = [case.sentence for case, end in zip(self.cases, reached, strict=True) if not end.passed]
         names = ", ".join(sorted(module_name(name).removeprefix(PART) for name in own))
-        told = OWN_STACK.format(names=names, points=number(points), most=number(self.max_score))
-        return joined(told, OWN_LOST.format(sentence=lost[0]) if lost else Text())
+        all_points = REACHED.format(names=names, points=number(points), most=number(self.max_score))
+        found = [all_points, *figures]
+        told = Text("; ".join(each.en for each in found), "；".join(each.zh for each in found))
+        first_lost = OWN_LOST.format(sentence=lost[0]) if lost else Text()
+        return told, joined(OWN_STACK.format(reached=told), first_lost)
 
     def run_case(self, case: TestCase, backend: Backend) -> Ending:
         """How one test ends on one backend; a second time where the system killed the process."""

@@ -60,14 +60,15 @@ def note_public(
     max_score: float,
     failing: Sequence[str] | None = None,
     *,
+    passes: bool,
     in_notebook: bool = False,
 ) -> Entry:
-    """Note what the public tests said. What the hidden ones said of another attempt is forgotten."""
+    """Note what the public tests said; `passes`: all of them do. What the hidden ones said of another attempt is forgotten."""
     with entry_of(exercise) as entry:
         if entry.attempt != attempt:
             entry.hidden = None
         entry.in_notebook = in_notebook
-        entry.attempt, entry.score, entry.max_score = attempt, score, max_score
+        entry.attempt, entry.score, entry.max_score, entry.passes = attempt, score, max_score, passes
         entry.failing = None if failing is None else list(failing)
     return entry
 
@@ -83,5 +84,6 @@ def note_hidden(exercise: Exercise, attempt: str, report: Report, key: str) -> H
             total(test.score for test in public),
             total(test.max_score for test in public),
         )
+        entry.passes = all(test.outcome is Outcome.PASSED for test in public)
         entry.failing = list(report.failing)
     return hidden

@@ -102,7 +102,7 @@ def _noted(exercise: Exercise, namespace: Mapping[str, Any], lang: str) -> Repor
     report = check_namespace(exercise, namespace, lang)
     file = namespace.get("__file__")
     attempt = attempt_in(Path(file)) if file else attempt_of(namespace)
-    note_public(exercise, attempt, report.score, report.max_score, report.failing, in_notebook=file is None)
+    _note(exercise, attempt, report, in_notebook=file is None)
     return report if report.complete or file else dataclasses.replace(report, hint=give_hint(exercise, lang))
 
 
@@ -159,8 +159,15 @@ def check_own(exercise: Exercise, lang: str) -> Report:
     """The report on the exercise's own file, noted as an attempt."""
     attempt = attempt_in(exercise.skeleton)
     report = check_file(exercise, lang)
-    note_public(exercise, attempt, report.score, report.max_score, report.failing)
+    _note(exercise, attempt, report)
     return report
+
+
+def _note(exercise: Exercise, attempt: str, report: Report, *, in_notebook: bool = False) -> None:
+    note_public(
+        exercise, attempt, report.score, report.max_score, report.failing,
+        passes=report.complete, in_notebook=in_notebook,
+    )  # fmt: skip
 
 
 def check_file(exercise: Exercise, lang: str, path: Path | None = None) -> Report:

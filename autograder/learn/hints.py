@@ -30,8 +30,7 @@ def give_hint(exercise: Exercise, lang: str) -> str:
     with entry_of(exercise) as entry:
         failing = list(exercise.public.questions) if entry.failing is None else entry.failing
         if not failing:
-            loaded = entry.score >= entry.max_score
-            return (NOT_NEEDED if loaded else NOT_LOADED).pick(lang).format(exercise=exercise.id)
+            return (NOT_NEEDED if entry.passes else NOT_LOADED).pick(lang).format(exercise=exercise.id)
         question = failing[0]
         hints = [hint.text for hint in exercise.public.hint if hint.question == question]
         given = entry.hints.get(question, 0)

@@ -42,21 +42,17 @@ class Entry(Struct):
     in_notebook: bool = False  # it was a notebook's, not the file's
     score: float = 0.0  # of the public tests
     max_score: float = 0.0
-    failing: list[str] | None = (
-        None  # the questions that lost points, those that were begun first; None: not known
-    )
+    passes: bool = False  # all public tests do; those of a quiz are worth nothing
+    # The questions that lost points, those that were begun first; None: not known.
+    failing: list[str] | None = None
     hidden: HiddenPoints | None = None
     hints: dict[str, int] = {}  # question -> steps of help that were given
     hinted: str = ""  # the attempt for which the last step was given
 
     @property
-    def public_full(self) -> bool:
-        return bool(self.attempt) and self.score >= self.max_score
-
-    @property
     def complete(self) -> bool:
         """Whether the hidden tests, too, gave all points."""
-        return self.public_full and self.hidden is not None and self.hidden.full
+        return self.passes and self.hidden is not None and self.hidden.full
 
 
 class Journal(Struct):

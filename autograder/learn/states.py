@@ -46,10 +46,8 @@ def state_of(exercise: Exercise, journal: Journal) -> ExerciseState:
     if untouched or not entry.attempt:
         return ExerciseState(exercise.id, State.NOT_BEGUN if untouched else State.BEGUN, None, None, False)
     changed = not entry.in_notebook and attempt_in(exercise.skeleton) != entry.attempt
-    if changed or not entry.public_full:
-        state = State.BEGUN
-    else:
-        state = State.COMPLETE if entry.complete else State.PUBLIC
+    reached = State.COMPLETE if entry.complete else State.PUBLIC
+    state = reached if entry.passes and not changed else State.BEGUN
     told = entry.hidden or entry
     return ExerciseState(exercise.id, state, told.score, told.max_score, changed)
 

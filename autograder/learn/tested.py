@@ -17,7 +17,7 @@ def ensure_tested(exercise: Exercise, lang: str) -> None:
     if entry.attempt != attempt_in(exercise.skeleton) or entry.failing is None:
         check_own(exercise, lang)
         entry = read_journal(exercise.root).entry(exercise)
-    if entry.public_full and entry.hidden is None and exercise.hidden_tests.is_file():
+    if entry.passes and entry.hidden is None and exercise.hidden_tests.is_file():
         from autograder.learn.hidden import check_hidden
 
         check_hidden(exercise, lang)

@@ -30,6 +30,7 @@ _HOMES = {
     "per_rank": "autograder.testing.ranks",
     "ragged_batch": "autograder.testing.batches",
     "running_examples": "autograder.testing.examples",
+    "tell_reached": "autograder.testing.reached",
     "tiny_gpt_config": "autograder.testing.models",
     "with_answers": "autograder.testing.follows",
 }

@@ -76,6 +76,17 @@ def test_list(cli: Cli, affine: Exercise, edited: Edit, shared_sandbox: Any) -> 
     assert other["state"] == "not_begun" and other["score"] is None
 
 
+def test_a_quiz_in_the_list(cli: Cli, quiz: Exercise) -> None:
+    answered = quiz.skeleton.read_text(encoding="utf-8").replace("comes_first = ...", 'comes_first = "z"')
+    quiz.skeleton.write_text(answered, encoding="utf-8")
+    cli("check", "basics/quiz")
+    assert rows(cli("list").out)["basics/quiz"][0] == "begun"
+    assert "There are no more hints on comes_first." in cli("hint").out
+    quiz.skeleton.write_text(quiz.solution.read_text(encoding="utf-8"), encoding="utf-8")
+    cli("check", "basics/quiz")
+    assert rows(cli("list").out)["basics/quiz"][0] == "public tests pass"
+
+
 def test_a_large_course_is_listed_by_unit(
     cli: Cli, affine: Exercise, edited: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

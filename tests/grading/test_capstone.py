@@ -65,7 +65,7 @@ HIDDEN = '''
 import pytest
 import torch
 
-from autograder.testing import assert_close
+from autograder.testing import assert_close, tell_reached
 
 
 @pytest.mark.points(3)
@@ -75,6 +75,8 @@ def test_centred(student, parts):
     zh: 每行均值为零，离散程度为两倍。
     """
     x = torch.tensor([[1.0, 2.0, 6.0]])
+    largest = float(student.pipeline(parts, x).max())
+    tell_reached(f"the largest is {largest:g}", f"最大值是 {largest:g}")
     assert_close(student.pipeline(parts, x), torch.tensor([[-4.0, -2.0, 6.0]]))
 '''
 GIVEN = "def affine(x, scale, shift):\n    return x * scale + shift\n"
@@ -130,9 +132,21 @@ def test_full_points_with_the_given_parts(grade: Callable[..., Any]) -> None:
 def test_an_early_mistake_costs_nothing_here_and_is_told(grade: Callable[..., Any]) -> None:
     result = grade({"pipeline.py": ANSWER, "week1/affine.py": OWN_WRONG})
     assert result["score"] == 4.0
-    assert "With your own affine: 1 of 4 points. This run counts nothing." in result["message"]["en"]
+    assert "With your own affine: 1 of 4 points; the largest is 3. This run counts" in result["message"]["en"]
     assert "Rows have mean zero" in result["message"]["en"]
-    assert "用你自己的 affine：1/4 分" in result["message"]["zh"]
+    assert "用你自己的 affine：1/4 分；最大值是 3。这次运行不计分。" in result["message"]["zh"]
+
+
+def test_the_class_sees_what_own_stacks_reached(
+    grade: Callable[..., Any], course: Path, cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    grade({"pipeline.py": ANSWER, "week1/affine.py": OWN_WRONG})
+    arguments = ("grade", tmp_path / "class", "--course", course, "--only", "final/pipeline")
+    shown = " ".join(cli(*arguments, "--gradebook", tmp_path / "other.db").out.split())
+    assert "What was built from the student's own files reached; it counts nothing" in shown
+    assert "affine: 1 of 4 points; the largest is 3" in shown
+    grade({"pipeline.py": ANSWER})
+    assert "reached" not in cli(*arguments, "--gradebook", tmp_path / "third.db").out
 
 
 def test_a_stack_of_one_s_own(grade: Callable[..., Any], course: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from autograder.course import Course
+from autograder.course import Course, Exercise
 from autograder.feedback.progress import next_of, progress_of
 from autograder.learn.states import State, states_of
 from autograder.text import encodable
@@ -240,6 +240,27 @@ def test_a_run_is_noted(run: Run, toy_course: Course, toy: Path, edited: Edit) -
     assert states["basics/affine"].state is State.BEGUN
     assert (states["basics/affine"].score, states["basics/affine"].max_score) == (2, 4)
     assert states["extras/vowels"].state is State.NOT_BEGUN
+
+
+def test_a_quiz_has_no_public_points_and_yet_a_state(run: Run, quiz: Exercise, shared_sandbox: Any) -> None:
+    def state() -> State:
+        (found,) = states_of(Course.load(quiz.root), [quiz])
+        return found.state
+
+    text = quiz.skeleton.read_text(encoding="utf-8")
+    text = re.sub(r"^(\w+) = \.\.\.  # a number", r"\1 = 1.5  # a number", text, flags=re.M)
+    text = text.replace("steps = ...", 'steps = "ab"  #').replace(" = ...", ' = "a"  #')
+    quiz.skeleton.write_text(text, encoding="utf-8")
+    assert run("exercises", "-k", "comes_first").counts == "1 passed, 11 deselected"
+    assert state() is State.BEGUN  # seven questions were not looked at
+    assert run("exercises/basics/test_quiz.py").counts == "1 failed, 7 passed"
+    assert state() is State.BEGUN
+    quiz.skeleton.write_text(text.replace('"ab"', '"abc"'), encoding="utf-8")
+    run("exercises/basics/test_quiz.py")
+    assert state() is State.PUBLIC
+    quiz.skeleton.write_text(quiz.solution.read_text(encoding="utf-8"), encoding="utf-8")
+    run("exercises/basics/test_quiz.py")
+    assert state() is State.COMPLETE
 
 
 def test_k_counts_what_ran(run: Run, toy: Path, edited: Edit) -> None:
