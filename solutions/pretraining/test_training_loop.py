@@ -261,32 +261,19 @@ def test_evaluation_weighs_tokens(student, build, order):
     assert_close(student.evaluate(model, batches), whole_loss(twin, batches).item())
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 @pytest.mark.parametrize("training", [True, False])
 def test_evaluation_mode(student, build, training):
-    """Dropout is off while the model is evaluated; afterwards the mode is what it was, training or not.
+    """While it is evaluated the model is in evaluation mode and builds no graph; afterwards it is as it was before.
 
-    zh: 评估时 dropout 关闭；之后模式恢复原样，原来是训练模式还是评估模式都一样。
+    zh: 评估期间模型处于评估模式，不建计算图；之后模型的一切都恢复原样。
     """
     model, twin, parts = language_model(build, dropout=0.5, scale=1.5)
     model.train(training)
-    batches = uneven_batches(9)
+    batches, before, graphs = uneven_batches(9), state(model), []
+    parts[2].register_forward_hook(lambda module, inputs, output: graphs.append(output.requires_grad))
     assert_close(student.evaluate(model, batches), whole_loss(twin.eval(), batches).item())
     assert [module.training for module in (model, *parts)] == [training] * 4
-
-
-@pytest.mark.points(1)
-def test_evaluation_builds_no_graph(student, build):
-    """Evaluation builds no graph, and the weights are as they were and can still be trained.
-
-    zh: 评估不建计算图；权重保持原样，之后仍可训练。
-    """
-    model, twin, parts = language_model(build)
-    batches = uneven_batches(2)
-    graphs = []
-    parts[2].register_forward_hook(lambda module, inputs, output: graphs.append(output.requires_grad))
-    before = state(model)
-    assert_close(student.evaluate(model, batches), whole_loss(twin, batches).item())
-    assert graphs == [False] * len(batches)
+    assert graphs == [False] * len(batches), "no graph is built"
     assert_close(state(model), before)
     assert all(parameter.requires_grad for parameter in model.parameters())
