@@ -1,6 +1,7 @@
 """Hidden tests of pretraining/training_loop."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -67,8 +68,8 @@ def whole_step(twin, optimizer, batches, learning_rate, max_norm):
 def corpus(lengths, seed=0):
     """Documents of these lengths, each with its end (token 0), one after another."""
     generator = torch.Generator().manual_seed(seed)
-    documents = [torch.randint(1, V, (length - 1,), generator=generator).tolist() + [0] for length in lengths]
-    return documents, torch.tensor(sum(documents, []))
+    documents = [[*torch.randint(1, V, (length - 1,), generator=generator).tolist(), 0] for length in lengths]
+    return documents, torch.tensor([token for document in documents for token in document])
 
 
 @pytest.mark.points(1)
@@ -106,7 +107,9 @@ def test_last_start(student, T):
 
 
 @pytest.mark.points(2)
-@pytest.mark.parametrize(("lengths", "T"), [((9, 4, 2, 7, 5), 3), ((3, 6), 7), ((5, 2, 4), 1), ((6, 11, 1, 6), 5)])
+@pytest.mark.parametrize(
+    ("lengths", "T"), [((9, 4, 2, 7, 5), 3), ((3, 6), 7), ((5, 2, 4), 1), ((6, 11, 1, 6), 5)]
+)
 def test_blocks(student, unchanged, lengths, T):
     """Each row lies in one document, and every token but a document's first is a target exactly once, in order.
 
@@ -115,7 +118,7 @@ def test_blocks(student, unchanged, lengths, T):
     documents, tokens = corpus(lengths)
     rows = []
     for document in documents:
-        pairs = list(zip(document[:-1], document[1:], strict=True))
+        pairs = list(pairwise(document))
         for row in (pairs[place : place + T] for place in range(0, len(pairs), T)):
             rows.append(row + [(0, -100)] * (T - len(row)))
     inputs, targets = student.document_blocks(tokens, 0, T)
@@ -156,7 +159,7 @@ def test_tokens_weigh_alike(student, build, order):
     if len(order) > 1:
         means = [whole_loss(twin, [batch]).item() for batch in batches]
         assert abs(sum(means) / len(means) - expected[0]) > 0.01
-    loss, norm = student.train_step(model, optimizer, batches, 0.5, math.inf)
+    loss, _ = student.train_step(model, optimizer, batches, 0.5, math.inf)
     assert_close(loss, expected[0])
     assert_close(state(model), twin.state_dict())
 
@@ -202,8 +205,8 @@ def test_rate(student, build):
     plain = torch.optim.SGD(groups)
     for learning_rate in (0.05, 0.2):
         batches = uneven_batches(5)[:1]
-        whole_step(twin, plain, batches, learning_rate, math.inf)
-        student.train_step(model, optimizer, batches, learning_rate, math.inf)
+        expected = whole_step(twin, plain, batches, learning_rate, math.inf)
+        assert_close(student.train_step(model, optimizer, batches, learning_rate, math.inf), expected)
         assert_close(state(model), twin.state_dict())
 
 
@@ -243,9 +246,9 @@ def test_one_graph_at_a_time(student, build):
     parts[2].register_forward_hook(lambda module, inputs, output: events.append("forward"))
     parts[2].register_full_backward_hook(lambda module, grad_input, grad_output: events.append("backward"))
     batches = uneven_batches(1)
-    student.train_step(model, optimizer, batches, 0.5, math.inf)
+    found = student.train_step(model, optimizer, batches, 0.5, math.inf)
     assert events == ["forward", "backward"] * len(batches)
-    whole_step(twin, torch.optim.SGD(twin.parameters(), lr=0.5), batches, 0.5, math.inf)
+    assert_close(found, whole_step(twin, torch.optim.SGD(twin.parameters(), lr=0.5), batches, 0.5, math.inf))
     assert_close(state(model), twin.state_dict())
 
 

@@ -1,6 +1,6 @@
 # %% [markdown]
 # Pre-training is one small loop, run a million times: take a batch, move the weights, now and then measure. You
-# write its four parts. Most bugs in such a loop raise no error: the loss still falls, only to the wrong place.
+# write its four parts. Most bugs here raise no error: the loss still falls, only to the wrong place.
 #
 # * A model turns ids `[B, T]` into logits `[B, T, V]`; the logits of a position are for the token **after** it. The
 #   shift is made where batches are made, and nowhere else.
@@ -60,7 +60,7 @@ def get_batch(tokens: Tensor, starts: Tensor, context_length: int) -> Batch:
 
     Example: tokens 5 6 7 8 9, start 2, T = 2: inputs 7 8, targets 8 9.
 
-    Source: get_batch of nanoGPT's train.py, https://github.com/karpathy/nanoGPT.
+    Source: nanoGPT's train.py, https://github.com/karpathy/nanoGPT.
     """
     # BEGIN SOLUTION
     if ((starts < 0) | (starts >= len(tokens) - context_length)).any():
@@ -74,7 +74,7 @@ def get_batch(tokens: Tensor, starts: Tensor, context_length: int) -> Batch:
 # ## 2. Blocks that keep document boundaries
 #
 # A window of question 1 may straddle two documents; then the end of one text has to predict the beginning of an
-# unrelated one. Here no row does that. Each document ends with the token `eos_id`; only the last may lack it. A
+# unrelated one. Each document ends with the token `eos_id`; only the last may lack it. A
 # document of `n` tokens, its `eos` included, has `n - 1` predictions: every token but the first, from the one before.
 # Cut these into rows of `T`, in order; **none is lost and none comes twice**, also where one row ends and the next
 # begins.
@@ -85,7 +85,7 @@ def get_batch(tokens: Tensor, starts: Tensor, context_length: int) -> Batch:
 # %% [markdown] lang="zh"
 # ## 2. 不跨文档的数据块
 #
-# 第 1 问的窗口可能横跨两篇文档，于是一篇的结尾要去预测另一篇毫不相干的开头。这里每一行都只在一篇文档之内。每篇文档以词元 `eos_id` 结尾；最后一篇可能被截断，没有它。一篇共 `n` 个词元（含 `eos`）的文档里有 `n - 1` 次预测：除第一个外，每个词元都由它前一个来预测。把这些预测按顺序切成每行 `T` 次；**一次不丢，一次不重**，在上一行结束、下一行开始的地方也是如此。
+# 第 1 问的窗口可能横跨两篇文档，于是一篇的结尾要去预测另一篇毫不相干的开头。每篇文档以词元 `eos_id` 结尾；最后一篇可能被截断，没有它。一篇共 `n` 个词元（含 `eos`）的文档里有 `n - 1` 次预测：除第一个外，每个词元都由它前一个来预测。把这些预测按顺序切成每行 `T` 次；**一次不丢，一次不重**，在上一行结束、下一行开始的地方也是如此。
 #
 # 文档的最后一行可能不满，从右边填满：输入填 `eos_id`，目标填 `-100`。只有一个词元的文档没有行。
 
@@ -122,7 +122,7 @@ def document_blocks(tokens: Tensor, eos_id: int, context_length: int) -> Batch:
 # ## 3. One training step
 #
 # A batch that does not fit into memory comes as several *micro-batches* of different sizes. They make **one** step,
-# the same that one large batch would make:
+# that of one large batch:
 #
 # 1. *Accumulate* the gradient of the loss over **all** micro-batches' tokens. Go backward through each micro-batch
 #    before the next goes forward, so that only one graph is in memory.
@@ -163,7 +163,7 @@ def train_step(
 
     Args:
         model: ids [B, T] -> logits [B, T, V].
-        optimizer: of the model's parameters; anything with `param_groups`, `step()` and `zero_grad()`.
+        optimizer: of all its parameters; only `param_groups`, `step()` and `zero_grad()` are used.
         micro_batches: inputs and targets, each [B, T] int64; B and T may differ.
         learning_rate: of this step.
         max_norm: what the gradient's norm is clipped to, greater than 0; `math.inf` never clips.
@@ -214,11 +214,11 @@ def evaluate(model: nn.Module, batches: Iterable[Batch]) -> float:
     """The model's loss on held-out batches.
 
     Args:
-        model: ids [B, T] -> logits [B, T, V].
+        model: as in `train_step`.
         batches: inputs and targets, each [B, T] int64; B and T may differ.
 
     Returns:
-        The loss, a Python float.
+        The loss.
 
     Example: a batch of three tokens with cross-entropy 1 each and one of a single token with 5: (3 + 5) / 4 = 2.
     """

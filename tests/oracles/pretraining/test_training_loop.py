@@ -14,7 +14,9 @@ V, T = 13, 6
 
 def draw_model(seed: int) -> nn.Module:
     torch.manual_seed(seed)
-    return nn.Sequential(nn.Embedding(V, 8), nn.Linear(8, 8), nn.GELU(), nn.LayerNorm(8), nn.Linear(8, V)).double()
+    return nn.Sequential(
+        nn.Embedding(V, 8), nn.Linear(8, 8), nn.GELU(), nn.LayerNorm(8), nn.Linear(8, V)
+    ).double()
 
 
 @pytest.mark.parametrize("max_norm", [0.05, 1.0, float("inf")])

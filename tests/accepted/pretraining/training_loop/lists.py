@@ -1,6 +1,7 @@
 """Rows by plain loops and lists; the gradient is divided at the end; one long vector for the norm."""
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -25,7 +26,7 @@ def document_blocks(tokens, eos_id, context_length):
             row.clear()
 
     ids = tokens.tolist()
-    for now, following in zip(ids, ids[1:], strict=False):
+    for now, following in pairwise(ids):
         if now == eos_id:
             close()
             continue

@@ -14,7 +14,9 @@ def get_batch(tokens: Tensor, starts: Tensor, context_length: int) -> tuple[Tens
 
 def document_blocks(tokens: Tensor, eos_id: int, context_length: int) -> tuple[Tensor, Tensor]:
     inputs, targets = tokens[:-1], tokens[1:]
-    document = (tokens == eos_id).long().cumsum(0)[:-1]  # of an input; an eos belongs to what follows, and is no input
+    document = (
+        (tokens == eos_id).long().cumsum(0)[:-1]
+    )  # of an input; an eos belongs to what follows, and is no input
     keep = inputs != eos_id
     inputs, targets, document = inputs[keep], targets[keep], document[keep]
     _, sizes = document.unique_consecutive(return_counts=True)
