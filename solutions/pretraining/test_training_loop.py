@@ -65,10 +65,12 @@ def whole_step(twin, optimizer, batches, learning_rate, max_norm):
     return loss.item(), norm.item()
 
 
-def corpus(lengths, seed=0):
-    """Documents of these lengths, each with its end (token 0), one after another."""
+def corpus(lengths, eos, seed=0):
+    """Documents of these lengths, each with its end, one after another."""
     generator = torch.Generator().manual_seed(seed)
-    documents = [[*torch.randint(1, V, (length - 1,), generator=generator).tolist(), 0] for length in lengths]
+    documents = [
+        [*torch.randint(1, 9, (length - 1,), generator=generator).tolist(), eos] for length in lengths
+    ]
     return documents, torch.tensor([token for document in documents for token in document])
 
 
@@ -108,24 +110,25 @@ def test_last_start(student, T):
 
 @pytest.mark.points(2)
 @pytest.mark.parametrize(
-    ("lengths", "T"), [((9, 4, 2, 7, 5), 3), ((3, 6), 7), ((5, 2, 4), 1), ((6, 11, 1, 6), 5)]
+    ("lengths", "T", "eos"),
+    [((9, 4, 2, 7, 5), 3, 9), ((3, 6), 7, 0), ((5, 2, 4), 1, 9), ((6, 11, 1, 6), 5, 12)],
 )
-def test_blocks(student, unchanged, lengths, T):
+def test_blocks(student, unchanged, lengths, T, eos):
     """Each row lies in one document, and every token but a document's first is a target exactly once, in order.
 
     zh: 每一行都在一篇文档之内；除每篇的第一个外，每个词元恰好当一次目标，次序不变。
     """
-    documents, tokens = corpus(lengths)
+    documents, tokens = corpus(lengths, eos)
     rows = []
     for document in documents:
         pairs = list(pairwise(document))
         for row in (pairs[place : place + T] for place in range(0, len(pairs), T)):
-            rows.append(row + [(0, -100)] * (T - len(row)))
-    inputs, targets = student.document_blocks(tokens, 0, T)
+            rows.append(row + [(eos, -100)] * (T - len(row)))
+    inputs, targets = student.document_blocks(tokens, eos, T)
     expected = torch.tensor(rows)
     assert_close(inputs, expected[..., 0])
     assert_close(targets, expected[..., 1])
-    assert unchanged(student.document_blocks, tokens, 0, T), "the tokens are as they were"
+    assert unchanged(student.document_blocks, tokens, eos, T), "the tokens are as they were"
 
 
 @pytest.mark.points(1)
@@ -134,11 +137,10 @@ def test_document_ends(student):
 
     zh: 每篇文档的结尾都是计入的目标；最后一篇即使没有结尾，词元也一个不少。
     """
-    documents, tokens = corpus((4, 1, 3, 6))
-    tokens = tokens + 20
+    documents, tokens = corpus((4, 1, 3, 6), 20)
     _, targets = student.document_blocks(tokens, 20, 4)
     counted = targets[targets != -100].tolist()
-    assert counted == [token + 20 for document in documents for token in document[1:]]
+    assert counted == [token for document in documents for token in document[1:]]
     assert counted.count(20) == 3
     for cut in (1, 2, 3):
         _, targets = student.document_blocks(tokens[:-cut], 20, 4)
@@ -165,13 +167,19 @@ def test_tokens_weigh_alike(student, build, order):
 
 
 @pytest.mark.points(1.5)
-@pytest.mark.parametrize(("scale", "max_norm"), [(0.5, 0.1), (0.5, 50.0), (1.5, 0.7), (0.5, 1e-5)])
-def test_clips_once(student, build, scale, max_norm):
+@pytest.mark.parametrize(
+    ("scale", "max_norm", "frozen"),
+    [(0.5, 0.1, False), (0.5, 50.0, False), (1.5, 0.7, False), (0.5, 1e-5, False), (0.5, 0.1, True)],
+)
+def test_clips_once(student, build, scale, max_norm, frozen):
     """The accumulated gradient of all parameters together is clipped once; the norm returned is that before clipping.
 
     zh: 累积完之后，把全部参数的梯度合在一起裁剪一次；返回的是裁剪前的范数。
     """
-    model, twin, _ = language_model(build, scale=scale)
+    model, twin, parts = language_model(build, scale=scale)
+    if frozen:  # no gradient, so no part in the norm
+        parts[0].requires_grad_(False)
+        twin[0].requires_grad_(False)
     batches = uneven_batches(3)
     optimizer = build("torch.optim.SGD", model.parameters(), lr=1.0)
     expected = whole_step(twin, torch.optim.SGD(twin.parameters(), lr=1.0), batches, 1.0, max_norm)
