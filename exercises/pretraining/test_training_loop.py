@@ -67,17 +67,18 @@ def test_step_by_hand(student, build):
 
 @pytest.mark.points(1)
 def test_clip_by_hand(student, build):
-    """One token, a gradient of 1/2 and -1/2: its norm, 0.7071, is returned, and the step has norm 0.1.
+    """Four gradient entries of 1/4 in two micro-batches: their norm, 1/2, is returned, and the step has norm 0.1.
 
-    zh: 一个词元，梯度是 1/2 和 -1/2：返回它的范数 0.7071，而真正走的一步范数是 0.1。
+    zh: 两个微批次，共四个大小为 1/4 的梯度分量：返回它们的范数 1/2，而真正走的一步范数是 0.1。
     """
     model = bigram(build, [[0.0, 0.0], [0.0, 0.0]])
     optimizer = build("torch.optim.SGD", model.parameters(), lr=1.0)
-    _, norm = student.train_step(model, optimizer, [(torch.tensor([[0]]), torch.tensor([[1]]))], 1.0, 0.1)
-    assert_close(norm, math.sqrt(1 / 2))
-    step = 0.1 / math.sqrt(2)
-    expected = torch.tensor([[-step, step], [0.0, 0.0]], dtype=torch.float64)
-    assert_close(weights(model), expected, rtol=1e-4)
+    first, second = torch.tensor([[0]]), torch.tensor([[1]])
+    _, norm = student.train_step(model, optimizer, [(first, second), (second, first)], 1.0, 0.1)
+    after = weights(model)
+    assert_close(norm, 0.5)
+    expected = torch.tensor([[-0.05, 0.05], [0.05, -0.05]], dtype=torch.float64)
+    assert_close(after, expected, rtol=1e-4)
 
 
 @pytest.mark.points(1)

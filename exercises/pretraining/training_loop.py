@@ -25,8 +25,8 @@
 from autograder import check
 
 # %% [markdown]
-# Pre-training is one small loop, run a million times: take a batch, move the weights, now and then measure. You
-# write its four parts. Most bugs here raise no error: the loss still falls, only to the wrong place.
+# Pre-training is one small loop: take a batch, move the weights, now and then measure. You write its four parts.
+# Most bugs here raise no error: the loss still falls, only to the wrong place.
 #
 # * A model turns ids `[B, T]` into logits `[B, T, V]`; the logits of a position are for the token **after** it. The
 #   shift is made where batches are made, and nowhere else.
@@ -37,7 +37,7 @@ from autograder import check
 # Not allowed: `torch.nn.utils.clip_grad_norm_` and its relatives. `F.cross_entropy` is.
 
 # %% [markdown] lang="zh"
-# 预训练就是一个小小的循环，转上一百万遍：取一批数据，动一下权重，隔一阵子测一次损失。本题写它的四个零件。这种循环里的错误大多不会报错：损失照样下降，只是降到了不该去的地方。
+# 预训练就是一个小小的循环：取一批数据，动一下权重，隔一阵子测一次损失。本题写它的四个零件。这种循环里的错误大多不会报错：损失照样下降，只是降到了不该去的地方。
 #
 # * 模型把编号 `[B, T]` 变成 logits `[B, T, V]`；某个位置的 logits 是对**下一个**词元的打分。输入与目标的错位在取批时就做好，别处不再移位。
 # * 目标为 `-100` 的位置不计入：既不进总和，也不进分母。
@@ -100,7 +100,7 @@ check("pretraining/training_loop")
 # Cut these into rows of `T`, in order; **none is lost and none comes twice**, also where one row ends and the next
 # begins.
 #
-# A document's last row may be short: fill it up on the right, inputs with `eos_id`, targets with `-100`. A document
+# Fill a short last row up on the right, inputs with `eos_id`, targets with `-100`. A document
 # of a single token has no row.
 
 # %% [markdown] lang="zh"
@@ -193,12 +193,12 @@ check("pretraining/training_loop")
 # ## 4. Evaluation
 #
 # Held-out text comes in batches, the last one usually short. Return the loss over **all** their tokens. Meanwhile the
-# model is in evaluation mode (dropout off) and builds no graph. Afterwards it is as it was, its mode included.
+# model is in evaluation mode and builds no graph. Afterwards it is as it was, its mode included.
 
 # %% [markdown] lang="zh"
 # ## 4. 评估
 #
-# 留出的文本分批送来，最后一批往往不满。返回**所有**词元的损失。评估期间，模型处于评估模式（dropout 关闭），也不建计算图。结束之后一切照旧，模式也一样：原来是哪种，就还是哪种。
+# 留出的文本分批送来，最后一批往往不满。返回**所有**词元的损失。评估期间，模型处于评估模式，也不建计算图。结束之后一切照旧，模式也一样：原来是哪种，就还是哪种。
 
 # %%
 def evaluate(model: nn.Module, batches: Iterable[Batch]) -> float:
