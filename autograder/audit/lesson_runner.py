@@ -33,9 +33,9 @@ def run_cells(code: str, course: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="lesson-") as place, tempfile.TemporaryFile() as output:
         folder = Path(place) / "course" / "lesson"
         folder.mkdir(parents=True)
-        for name in (COURSE_FILE, EXAMPLES_FILE):
-            if (course / name).is_file():
-                shutil.copyfile(course / name, Path(place) / name)
+        for file in (COURSE_FILE, EXAMPLES_FILE):
+            if (course / file).is_file():
+                shutil.copyfile(course / file, Path(place) / file)
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from autograder.course.quiz import Quiz, read_quiz
 from autograder.course.spec import (
@@ -61,12 +62,14 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
     """Exercises that are handed in together. Each entry names an exercise or a whole unit.
 
     due: when, with its time zone (`due = 2026-10-01T23:59:00+08:00`). Where platforms keep deadlines, theirs hold.
+    days: the same, counted from the course's `starts`: a plan that serves every year. Without `starts` there is no deadline.
     """
 
     id: Name
     title: BothLanguages
     exercises: Annotated[tuple[str, ...], Meta(min_length=1)]
     due: Annotated[datetime, Meta(tz=True)] | None = None
+    days: Annotated[int, Meta(ge=0)] | None = None
 
 
 class _KindOnly(Struct, frozen=True):
@@ -77,6 +80,7 @@ class _CourseFile(Struct, frozen=True, forbid_unknown_fields=True):
     title: BothLanguages
     units: tuple[Name, ...]
     languages: tuple[Literal["en", "zh"], ...] = ("en", "zh")
+    starts: Annotated[datetime, Meta(tz=True)] | None = None
     assignment: tuple[Assignment, ...] = ()
     policy: Policy = Policy()
 
@@ -227,8 +231,9 @@ class Course:
             for unit in units
             for exercise in (Exercise(root, unit.id, topic, languages=languages) for topic in unit.exercises)
         }
-        course = cls(root, data.title, units, exercises, data.assignment, data.policy, languages)
-        for assignment in data.assignment:
+        assignments = tuple(_dated(assignment, data.starts, path) for assignment in data.assignment)
+        course = cls(root, data.title, units, exercises, assignments, data.policy, languages)
+        for assignment in assignments:
             course.select(assignment.exercises, where=IN_ASSIGNMENT.format(path=path, name=assignment.id))
         if not authoring:
             course.check_files(course)
@@ -346,6 +351,18 @@ def _nearest(name: str, known: Iterable[str]) -> Text:
 def part_name(topic: str) -> str:
     """What the module of a capstone's part is called where the capstone runs."""
     return f"{PART}{topic}"
+
+
+def _dated(assignment: Assignment, starts: datetime | None, path: Path) -> Assignment:
+    """The assignment with its deadline, where that is given in days and the course says when it starts."""
+    if assignment.days is None:
+        return assignment
+    if assignment.due is not None:
+        raise CourseError(
+            f"{path}: assignment {assignment.id!r} has both `due` and `days`; take one of them out",
+            f"{path}：作业 {assignment.id!r} 同时写了 `due` 和 `days`；请删去其中一个",
+        )
+    return replace(assignment, due=starts and starts + timedelta(days=assignment.days))
 
 
 def find_course(start: Path | None = None, given: Path | None = None) -> Path:
