@@ -219,6 +219,10 @@ def test_any_chunk_size(student, reference, gradients, chunk_size):
 
         arguments = (hidden, weight, targets, chunk_size, ignore_index)
         compare_gradients(gradients, student.chunked_cross_entropy, at_once, *arguments)
+        single = torch.full((N,), ignore_index)
+        single[6] = 4
+        alone = (hidden, weight, single, chunk_size, ignore_index)
+        compare_gradients(gradients, student.chunked_cross_entropy, at_once, *alone)
         nothing = torch.full((N,), ignore_index)
         found = gradients(student.chunked_cross_entropy, hidden, weight, nothing, chunk_size, ignore_index)
         assert_close(found.output, torch.tensor(0.0))
