@@ -188,15 +188,15 @@ class TiedLanguageModel(nn.Module):
 #
 # The backward pass must not need them all either. A loop alone saves nothing: the graph keeps what each round
 # computed. Either let a round forget its logits and compute them again (`torch.utils.checkpoint`), or write their
-# gradient yourself (`torch.autograd.Function`). One test allows 32 MiB for loss and gradients, where the logits of
-# all positions would take 43 MiB.
+# gradient yourself (`torch.autograd.Function`). One test allows 24 MiB for loss and gradients, where the logits of
+# all positions would take 29 MiB.
 
 # %% [markdown] lang="zh"
 # ## 4. 不生成全部 logits 的损失
 #
 # 一个批次的 logits `[N, V]` 往往是训练一步里最大的张量。从隐藏状态出发，每次只取 `chunk_size` 个位置，算出第 2 问的损失（不带平滑）。`N` 不必是它的倍数，各块里计入的目标数可以相差很大。
 #
-# 反向传播也不能用到全部 logits。只写一个循环省不了内存：计算图会留住每一轮算出的东西。要么让每一轮忘掉自己的 logits，反向时重新算（`torch.utils.checkpoint`）；要么自己写出它的梯度（`torch.autograd.Function`）。有一个测试给损失和梯度 32 MiB 内存，而所有位置的 logits 要占 43 MiB。
+# 反向传播也不能用到全部 logits。只写一个循环省不了内存：计算图会留住每一轮算出的东西。要么让每一轮忘掉自己的 logits，反向时重新算（`torch.utils.checkpoint`）；要么自己写出它的梯度（`torch.autograd.Function`）。有一个测试给损失和梯度 24 MiB 内存，而所有位置的 logits 要占 29 MiB。
 
 
 # %%
