@@ -201,7 +201,7 @@ def test_new_model(student, reference, build):
 
 # For each chunk size: chunks with many targets that count, with few, with none, and a remainder.
 @pytest.mark.points(2)
-@pytest.mark.parametrize("chunk_size", [4, 1, 5, 7, 11, 30])
+@pytest.mark.parametrize("chunk_size", [4, 1, 7, 30])
 @own_or_reference("log_softmax", "cross_entropy")
 def test_any_chunk_size(student, reference, gradients, chunk_size):
     """Loss and gradients, of hidden states and weight, are those of all logits at once, whatever the chunks hold.
@@ -243,7 +243,7 @@ def test_memory(student, reference, gradients):
     zh: 损失和梯度在 24 MiB 内存里算得出来（全部 logits 放不下），而且结果正确。
     """
     give_back_freed_memory()
-    N, C, V, chunk_size = 480, 5, 16_001, 4
+    N, C, V, chunk_size = 480, 5, 16_001, 8
     assert N * V * 4 > 24 << 20
     # Every chunk holds the same, so that the loss of one chunk is that of all.
     hidden, weight = torch.randn(4, C).repeat(N // 4, 1), torch.randn(V, C)
