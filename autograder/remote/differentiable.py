@@ -17,12 +17,19 @@ class _Asked(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, forward: Any, backward: Any, names: list[str], *values: Any) -> Any:
-        ctx.backward_of, ctx.names, ctx.values = backward, names, values
+        ctx.backward_of, ctx.names = backward, names
+        # Tensors as autograd keeps them: it lets go of them after the backward pass, and checkpoints do before.
+        ctx.others = [None if isinstance(value, Tensor) else value for value in values]
+        ctx.places = [place for place, value in enumerate(values) if isinstance(value, Tensor)]
+        ctx.save_for_backward(*(values[place] for place in ctx.places))
         return forward(names, *values)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
-        return None, None, None, *ctx.backward_of(upstream, ctx.names, *ctx.values)
+        values = list(ctx.others)
+        for place, tensor in zip(ctx.places, ctx.saved_tensors, strict=True):
+            values[place] = tensor
+        return None, None, None, *ctx.backward_of(upstream, ctx.names, *values)
 
 
 def differentiable(forward: Callable[..., Any], backward: Callable[..., Any]) -> Callable[..., Any]:

@@ -172,3 +172,24 @@ def test_a_fault_of_the_sandbox_is_no_failure_of_the_students(backend: Open) -> 
         with pytest.raises(SandboxFault):
             own_or_given(check, student, square=square)
         assert len(runs) == faulty
+
+
+def test_what_is_lent_keeps_no_argument_longer_than_autograd_does(backend: Open) -> None:
+    source = """
+import gc, weakref
+from torch.utils.checkpoint import checkpoint
+def square(x): raise NotImplementedError("square")
+def kept(x):
+    seen = []
+    def inner(x):
+        y = 2 * x
+        seen.append(weakref.ref(y))
+        return square(y)
+    z = checkpoint(inner, x, use_reentrant=False)
+    gc.collect()
+    return sum(ref() is not None for ref in seen)
+"""
+    student = backend(source).student
+    own_or_given(
+        lambda: assert_close(student.kept(torch.ones(3, requires_grad=True)), 0), student, square=square
+    )
