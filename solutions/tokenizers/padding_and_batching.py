@@ -1,6 +1,6 @@
 # %% [markdown]
-# A batch is one rectangular tensor; sentences are not all of one length. You fill the short ones up, and
-# record what is real. Then you choose which sentences share a batch, so that little filling is needed.
+# A batch is one rectangular tensor; sentences differ in length. You fill the short ones up and record what is
+# real. Then you choose which sentences share a batch, so that little padding is needed.
 
 # %% [markdown] lang="zh"
 # 一个批次是一个矩形张量，句子却长短不一。先把短的补齐，并记下哪些是真的词元；再决定哪些句子放进同一批，让需要补的尽量少。
@@ -13,12 +13,12 @@ from torch import Tensor
 # ## 1. Pad a batch
 #
 # First cut each sequence to `max_length` tokens: `truncation_side` names the end that **loses** tokens. Then
-# fill every row up to the **longest remaining** sequence: `padding_side` names the end where the padding goes.
+# fill every row up to the **longest** one now: `padding_side` names the end where the padding goes.
 #
-# * `mask` is 1 for a real token and 0 for padding, as integers. A real token may have the id `pad_id`: many
-#   models have no padding token of their own and pad with the end token.
+# * `mask` is 1 for a real token, 0 for padding, as integers. A real token may have the id `pad_id`: many
+#   models pad with their end token.
 # * `position_ids` count 0, 1, 2, ... along the **real** tokens of each row. Under padding they are 0.
-# * An empty sequence is a row of nothing but padding.
+# * An empty sequence is a row of padding.
 #
 # Don't call `torch.nn.utils.rnn.pad_sequence`.
 
@@ -46,7 +46,7 @@ def pad_batch(
 
     Args:
         sequences: B lists of token ids, B at least 1.
-        pad_id: what the padding holds.
+        pad_id: the id of padding.
         padding_side, truncation_side: "left" or "right".
         max_length: at least 1; None cuts nothing.
 
@@ -57,7 +57,7 @@ def pad_batch(
 
     Example: [[5], [6, 7]] padded with 9 on the left gives ids [[9, 5], [6, 7]] and mask [[0, 1], [1, 1]].
 
-    Source: `pad` and position ids as in transformers 5.
+    Source: transformers 5, `pad` and `generate`.
     """
     # BEGIN SOLUTION
     if not {padding_side, truncation_side} <= {"left", "right"}:
