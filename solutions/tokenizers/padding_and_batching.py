@@ -13,7 +13,7 @@ from torch import Tensor
 # ## 1. Pad a batch
 #
 # First cut each sequence to `max_length` tokens: `truncation_side` names the end that **loses** tokens. Then
-# fill every row up to the **longest** one now: `padding_side` names the end where the padding goes.
+# fill every row up to the **longest** after cutting: `padding_side` names the end where the padding goes.
 #
 # * `mask` is 1 for a real token, 0 for padding, as integers. A real token may have the id `pad_id`: many
 #   models pad with their end token.
