@@ -59,7 +59,7 @@ from torch import nn
 
 # %%
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Sort a model's parameters into what decays and what doesn't.
+    """Sort all parameters of a model into what decays and what doesn't.
 
     Args:
         model: any module.
@@ -165,7 +165,7 @@ check("pretraining/optimizer_and_schedule")
 # * **Cosine**: from 1 at the end of the warm-up, half a period of a cosine, scaled so that it reaches `min_factor` at
 #   `total_steps`.
 # * **WSD** (warm-up, stable, decay): 1, until the last `decay_steps` fall on a straight line to `min_factor` at
-#   `total_steps`.
+#   `total_steps`. There are from 1 to `total_steps - warmup_steps` of them.
 # * **Multi-step**: 1; $10^{-1/2}$ from 80 % of `total_steps` on; $10^{-1}$ from 90 % on. It ignores `min_factor`.
 
 # %% [markdown] lang="zh"
@@ -175,7 +175,7 @@ check("pretraining/optimizer_and_schedule")
 #
 # * **预热**：`step / warmup_steps`，所以第 0 步的系数是 0，第 `warmup_steps` 步是 1。`warmup_steps = 0` 表示没有预热。
 # * **余弦**：预热结束时为 1，之后走余弦的半个周期，经过缩放，到 `total_steps` 时恰好是 `min_factor`。
-# * **WSD**（预热、稳定、衰减）：保持 1；最后 `decay_steps` 步沿直线下降，到 `total_steps` 时为 `min_factor`。
+# * **WSD**（预热、稳定、衰减）：保持 1；最后 `decay_steps` 步沿直线下降，到 `total_steps` 时为 `min_factor`。`decay_steps` 从 1 到 `total_steps - warmup_steps`。
 # * **多阶段**：保持 1；从 `total_steps` 的 80 % 起为 $10^{-1/2}$，从 90 % 起为 $10^{-1}$。与 `min_factor` 无关。
 
 # %%
@@ -221,7 +221,7 @@ check("pretraining/optimizer_and_schedule")
 #
 # $$B = \text{start} + \text{increment} \cdot \Bigl\lfloor \frac{c}{R / n} \Bigr\rfloor, \qquad n = \frac{\text{full} - \text{start}}{\text{increment}}$$
 #
-# and `full` once $c \ge R$. $R / n$ need not be a whole number.
+# and `full` once $c \ge R$. Compute in integers: $R / n$ need not be one.
 
 # %% [markdown] lang="zh"
 # ## 4. 批大小的渐增
@@ -230,7 +230,7 @@ check("pretraining/optimizer_and_schedule")
 #
 # $$B = \text{start} + \text{increment} \cdot \Bigl\lfloor \frac{c}{R / n} \Bigr\rfloor, \qquad n = \frac{\text{full} - \text{start}}{\text{increment}}$$
 #
-# 一旦 $c \ge R$，就是 `full`。$R / n$ 不必是整数。
+# 一旦 $c \ge R$，就是 `full`。请用整数计算：$R / n$ 不必是整数。
 
 # %%
 def batch_size_ramp(num_steps: int, start: int, increment: int, full: int, ramp_samples: int) -> list[int]:

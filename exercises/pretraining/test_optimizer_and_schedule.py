@@ -29,7 +29,7 @@ def test_first_step_by_hand(student, build, gradients):
     layer.load_state_dict({"weight": torch.tensor([[2.0, -4.0]])})
     optimizer = student.AdamW([{"params": layer.parameters(), "weight_decay": 0.5}], lr=0.1)
     gradients(layer, torch.tensor([[3.0, -0.5]]))  # for one input, the gradient of the weight is the input
-    optimizer.step()
+    optimizer.step(factor=1.0)
     assert_close(layer.weight.detach(), torch.tensor([[1.9 - 0.1, -3.8 + 0.1]]))
 
 

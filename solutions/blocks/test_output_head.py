@@ -185,7 +185,7 @@ def test_shift_once(student, reference, build, B, T):
 
 @pytest.mark.points(0.5)
 @own_or_reference("log_softmax", "cross_entropy")
-def test_new_model(student, reference, build):
+def test_matrix_before_training(student, reference, build):
     """A new matrix has mean 0 and standard deviation 0.02, so that an untrained model's loss is close to log V.
 
     zh: 新矩阵的均值为 0、标准差为 0.02，所以没训练过的模型损失接近 log V。

@@ -6,7 +6,7 @@
 #
 # * `GPTConfig` holds the sizes: `V` `vocab_size`, `P` `block_size` (the longest input), `L` `num_layers`,
 #   `H` `num_heads`, `C` `d_model`. The feed-forward network has width `4 * C`.
-# * The parameters, and no others. Each `_proj` is an `nn.Linear`, each norm an `nn.LayerNorm` with eps 1e-5.
+# * The parameters, and no others. Each `_embedding` is an `nn.Embedding`, each `_proj` an `nn.Linear`, each norm an `nn.LayerNorm` with eps 1e-5.
 #
 # | name | weight | bias |
 # |---|---|---|
@@ -30,7 +30,7 @@
 # **本文件的约定**
 #
 # * `GPTConfig` 记录各个尺寸：`V` 是 `vocab_size`，`P` 是 `block_size`（最长的输入），`L` 是 `num_layers`，`H` 是 `num_heads`，`C` 是 `d_model`。前馈网络的宽度是 `4 * C`。
-# * 参数只有下表这些。每个 `_proj` 是一个 `nn.Linear`，每个 norm 是一个 eps 为 1e-5 的 `nn.LayerNorm`。
+# * 参数只有下表这些。每个 `_embedding` 是一个 `nn.Embedding`，每个 `_proj` 是一个 `nn.Linear`，每个 norm 是一个 eps 为 1e-5 的 `nn.LayerNorm`。
 #
 # | 名字 | 权重 | 偏置 |
 # |---|---|---|
@@ -243,7 +243,7 @@ class GPT(nn.Module):
             labels: int64 tensor [B, T], each at its own token's place; -100 does not count. None stands for `ids`.
 
         Returns:
-            Float tensor [], the mean over the labels that count. No logits predict the first one.
+            Float tensor [], the mean over the labels that count (at least one does). No logits predict the first label.
         """
         # BEGIN SOLUTION
         targets = (ids if labels is None else labels)[:, 1:]

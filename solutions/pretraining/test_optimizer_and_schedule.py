@@ -101,15 +101,16 @@ def sides(student, reference, build):
 
 
 @pytest.mark.points(1.5)
-@pytest.mark.parametrize("betas", [(0.9, 0.95), (0.6, 0.99)])
-def test_moments(student, reference, build, gradients, betas):
-    """Both moments are means of past gradients, corrected for their start at zero; factor 0 moves nothing, but they go on.
+@pytest.mark.parametrize(("betas", "eps"), [((0.9, 0.95), 1e-8), ((0.6, 0.99), 0.1)])
+def test_moments(student, reference, build, gradients, betas, eps):
+    """Both moments are means of past gradients, corrected before epsilon is added; factor 0 moves nothing, but they go on.
 
-    zh: 两个矩都是过去梯度的滑动平均，并校正了从零开始的偏差；系数为 0 的一步什么也不移动，但矩照常更新。
+    zh: 两个矩都是过去梯度的滑动平均，并先校正从零开始的偏差，再加 epsilon；系数为 0 的一步什么也不移动，但矩照常更新。
     """
     steps = [(0, NAMES, 1.0), (1, NAMES, 1.0), (2, NAMES, 0.0), (3, NAMES, 0.5), (4, NAMES, 2.0)]
     actual, expected = (
-        train(side, make, gradients, steps, betas=betas) for side, make in sides(student, reference, build)
+        train(side, make, gradients, steps, betas=betas, eps=eps)
+        for side, make in sides(student, reference, build)
     )
     assert_close(actual, expected)
 
