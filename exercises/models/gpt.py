@@ -32,7 +32,8 @@ from autograder import check
 #
 # * `GPTConfig` holds the sizes: `V` `vocab_size`, `P` `block_size` (the longest input), `L` `num_layers`,
 #   `H` `num_heads`, `C` `d_model`. The feed-forward network has width `4 * C`.
-# * The parameters, and no others. Each `_embedding` is an `nn.Embedding`, each `_proj` an `nn.Linear`, each norm an `nn.LayerNorm` with eps 1e-5.
+# * The parameters, and no others. Each `_embedding` is an `nn.Embedding`, each `_proj` an `nn.Linear`, each norm an
+#   `nn.LayerNorm` with eps 1e-5.
 #
 # | name | weight | bias |
 # |---|---|---|

@@ -1,14 +1,15 @@
 # %% [markdown]
-# A normalization layer subtracts a mean, divides by a spread, and lets two learnt vectors choose a new scale. Its three kinds
+# A normalization layer subtracts a mean, divides by a spread, and lets learnt vectors choose a new scale. Its three kinds
 # differ in **which numbers share a mean and a spread**. BatchNorm takes one feature over all rows of the batch, LayerNorm all
 # features of one token; RMSNorm does the same and drops the mean. You write all three, and LayerNorm's gradient by hand.
 #
 # * `C` is the number of features. `[..., C]` has any number of axes in front, or none.
-# * The **biased** variance is the mean of the squared deviations; the **unbiased** one divides by one number less.
+# * The **biased** variance is the mean of the squared deviations; the **unbiased** one divides by their
+#   count minus one.
 # * `eps` is added to the variance (or to the mean square) **inside the root**. The tests use large ones, too.
 # * Questions 1 and 2: all numbers may lie far from zero, such as 4096.5 and 4096.25, and close together.
 #
-# Not allowed: PyTorch's normalization layers and functions, and automatic differentiation.
+# Not allowed: PyTorch's normalization layers and functions, and automatic differentiation (`detach` and `no_grad` are fine).
 
 # %% [markdown] lang="zh"
 # 归一化层先减去均值、再除以离散程度，最后用两个学出来的向量重新设定尺度。三种归一化的区别在于：**哪些数共用一个均值和方差**。BatchNorm 对一个特征、跨整个批次的各行来算；LayerNorm 对一个词元的全部特征来算；RMSNorm 与 LayerNorm 相同，只是不减均值。三种都由你来写，LayerNorm 的梯度还要手算。
@@ -18,7 +19,7 @@
 # * `eps` 加在方差（或均方）上，位于**根号里面**。测试里也会用很大的 eps。
 # * 第 1、2 问：所有的数可能都离零很远、彼此又很近，例如 4096.5 和 4096.25。
 #
-# 不许调用 PyTorch 自带的归一化层和归一化函数，也不许用自动微分。
+# 不许调用 PyTorch 自带的归一化层和归一化函数，也不许用自动微分（`detach` 和 `no_grad` 可以用）。
 
 # %%
 import torch
