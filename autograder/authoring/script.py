@@ -18,6 +18,7 @@ BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
 ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*) = ")
 HEADER = re.compile(r'# %%( \[markdown\](?P<zh> lang="zh")?)?$')
 MIN_TELLING = 12  # non-space characters: shorter lines (`return x`, `else:`) give nothing away
+BARE_CALL = re.compile(r"[\w.]+\(\)")  # nor does a call without arguments: every training loop has `optimizer.step()`
 
 
 class ScriptError(UserError):
@@ -213,7 +214,11 @@ def solution_lines(source: str, path: str) -> list[str]:
     inside = [
         lines[n].strip() for block in find_blocks(source, path) for n in range(block.first, block.last - 1)
     ]
-    return [line for line in dict.fromkeys(inside) if len(line.replace(" ", "")) >= MIN_TELLING]
+    return [
+        line
+        for line in dict.fromkeys(inside)
+        if len(line.replace(" ", "")) >= MIN_TELLING and not BARE_CALL.fullmatch(line)
+    ]
 
 
 def surviving_lines(solution: str, path: str, released: str) -> list[str]:

@@ -249,6 +249,7 @@ def test_telling_lines() -> None:
         "def f(x):\n"
         "    # BEGIN SOLUTION\n"
         "    weights = x.exp() / x.exp().sum()\n"
+        "    optimizer.step()\n"
         "    return x\n"
         "    # END SOLUTION\n"
     )
