@@ -6,36 +6,108 @@ from autograder.testing import assert_choice, assert_number, assert_ordering, as
 
 
 @pytest.mark.points(0)
-def test_form_of_one_letter(student):
-    """`one_letter` must be one of the letters a, b, c.
+def test_form_of_repeated_token(student):
+    """`repeated_token` must be one of the letters a, b, c, d.
 
-    zh: `one_letter` 应是字母 a、b、c 之一。
+    zh: `repeated_token` 应是字母 a、b、c、d 之一。
     """
-    assert_choice(student, "one_letter", "abc")
+    assert_choice(student, "repeated_token", "abcd")
 
 
 @pytest.mark.points(0)
-def test_form_of_some_letters(student):
-    """`some_letters` must hold one or more of the letters a, b, c, in one string or a set.
+def test_form_of_first_loss(student):
+    """`first_loss` must be a number.
 
-    zh: `some_letters` 应含字母 a、b、c 中的一个或几个，写成一个字符串或集合。
+    zh: `first_loss` 应是一个数。
     """
-    assert_several(student, "some_letters", "abc")
+    assert_number(student, "first_loss")
 
 
 @pytest.mark.points(0)
-def test_form_of_all_letters(student):
-    """`all_letters` must hold each of the letters a, b, c once, in one string or a list.
+def test_form_of_how_many_means(student):
+    """`how_many_means` must be a number.
 
-    zh: `all_letters` 应含字母 a、b、c 各一次，写成一个字符串或列表。
+    zh: `how_many_means` 应是一个数。
     """
-    assert_ordering(student, "all_letters", "abc")
+    assert_number(student, "how_many_means")
 
 
 @pytest.mark.points(0)
-def test_form_of_a_number(student):
-    """`a_number` must be a number.
+def test_form_of_about_rmsnorm(student):
+    """`about_rmsnorm` must hold one or more of the letters a, b, c, d, e, in one string or a set.
 
-    zh: `a_number` 应是一个数。
+    zh: `about_rmsnorm` 应含字母 a、b、c、d、e 中的一个或几个，写成一个字符串或集合。
     """
-    assert_number(student, "a_number")
+    assert_several(student, "about_rmsnorm", "abcde")
+
+
+@pytest.mark.points(0)
+def test_form_of_gated_width(student):
+    """`gated_width` must be a number.
+
+    zh: `gated_width` 应是一个数。
+    """
+    assert_number(student, "gated_width")
+
+
+@pytest.mark.points(0)
+def test_form_of_silu_of_minus_one(student):
+    """`silu_of_minus_one` must be a number.
+
+    zh: `silu_of_minus_one` 应是一个数。
+    """
+    assert_number(student, "silu_of_minus_one")
+
+
+@pytest.mark.points(0)
+def test_form_of_dead_unit(student):
+    """`dead_unit` must be one of the letters a, b, c, d.
+
+    zh: `dead_unit` 应是字母 a、b、c、d 之一。
+    """
+    assert_choice(student, "dead_unit", "abcd")
+
+
+@pytest.mark.points(0)
+def test_form_of_which_placement(student):
+    """`which_placement` must be one of the letters a, b, c, d.
+
+    zh: `which_placement` 应是字母 a、b、c、d 之一。
+    """
+    assert_choice(student, "which_placement", "abcd")
+
+
+@pytest.mark.points(0)
+def test_form_of_growth_of_pre_norm(student):
+    """`growth_of_pre_norm` must be a number.
+
+    zh: `growth_of_pre_norm` 应是一个数。
+    """
+    assert_number(student, "growth_of_pre_norm")
+
+
+@pytest.mark.points(0)
+def test_form_of_steps_of_a_sublayer(student):
+    """`steps_of_a_sublayer` must hold each of the letters a, b, c, d, e once, in one string or a list.
+
+    zh: `steps_of_a_sublayer` 应含字母 a、b、c、d、e 各一次，写成一个字符串或列表。
+    """
+    assert_ordering(student, "steps_of_a_sublayer", "abcde")
+
+
+@pytest.mark.points(0)
+def test_form_of_one_table_for_both(student):
+    """`one_table_for_both` must hold one or more of the letters a, b, c, d, e, in one string or a set.
+
+    zh: `one_table_for_both` 应含字母 a、b、c、d、e 中的一个或几个，写成一个字符串或集合。
+    """
+    assert_several(student, "one_table_for_both", "abcde")
+
+
+@pytest.mark.points(0)
+def test_form_of_loss_of_two_parts(student):
+    """`loss_of_two_parts` must be a number.
+
+    zh: `loss_of_two_parts` 应是一个数。
+    """
+    assert_number(student, "loss_of_two_parts")

@@ -6,36 +6,124 @@ from autograder.testing import assert_choice, assert_number, assert_ordering, as
 
 
 @pytest.mark.points(1)
-def test_one_letter(student, reference):
-    """`one_letter` must be the right one of the letters a, b, c.
+def test_repeated_token(student, reference):
+    """`repeated_token` must be the right one of the letters a, b, c, d.
 
-    zh: `one_letter` 应是字母 a、b、c 中正确的那一个。
+    zh: `repeated_token` 应是字母 a、b、c、d 中正确的那一个。
     """
-    assert_choice(student, "one_letter", "abc", right=reference.one_letter)
+    assert_choice(student, "repeated_token", "abcd", right=reference.repeated_token)
 
 
 @pytest.mark.points(1)
-def test_some_letters(student, reference):
-    """`some_letters` must hold every letter that applies, out of a, b, c, and no other.
+def test_first_loss(student, reference):
+    """`first_loss` must be the right number, to within 0.05.
 
-    zh: `some_letters` 应含字母 a、b、c 中所有符合的，不多也不少。
+    zh: `first_loss` 应是正确的数，误差不超过 0.05。
     """
-    assert_several(student, "some_letters", "abc", right=reference.some_letters)
+    assert_number(
+        student, "first_loss", right=reference.first_loss, absolute=0.05, wrong=(15.617, 4.701, 0.6931)
+    )
 
 
 @pytest.mark.points(1)
-def test_all_letters(student, reference):
-    """`all_letters` must hold each of the letters a, b, c once, in the right order.
+def test_how_many_means(student, reference):
+    """`how_many_means` must be the right number.
 
-    zh: `all_letters` 应含字母 a、b、c 各一次，且次序正确。
+    zh: `how_many_means` 应是正确的数。
     """
-    assert_ordering(student, "all_letters", "abc", right=reference.all_letters)
+    assert_number(student, "how_many_means", right=reference.how_many_means, wrong=(6, 4, 42))
 
 
 @pytest.mark.points(1)
-def test_a_number(student, reference):
-    """`a_number` must be the right number.
+def test_about_rmsnorm(student, reference):
+    """`about_rmsnorm` must hold every letter that applies, out of a, b, c, d, e, and no other.
 
-    zh: `a_number` 应是正确的数。
+    zh: `about_rmsnorm` 应含字母 a、b、c、d、e 中所有符合的，不多也不少。
     """
-    assert_number(student, "a_number", right=reference.a_number, wrong=(24,))
+    assert_several(student, "about_rmsnorm", "abcde", right=reference.about_rmsnorm)
+
+
+@pytest.mark.points(1)
+def test_gated_width(student, reference):
+    """`gated_width` must be the right number.
+
+    zh: `gated_width` 应是正确的数。
+    """
+    assert_number(student, "gated_width", right=reference.gated_width, wrong=(5376, 8192, 1536, 5461))
+
+
+@pytest.mark.points(1)
+def test_silu_of_minus_one(student, reference):
+    """`silu_of_minus_one` must be the right number, to within 0.002.
+
+    zh: `silu_of_minus_one` 应是正确的数，误差不超过 0.002。
+    """
+    assert_number(
+        student,
+        "silu_of_minus_one",
+        right=reference.silu_of_minus_one,
+        absolute=0.002,
+        wrong=(0, 0.2689, -0.7311, -0.1587),
+    )
+
+
+@pytest.mark.points(1)
+def test_dead_unit(student, reference):
+    """`dead_unit` must be the right one of the letters a, b, c, d.
+
+    zh: `dead_unit` 应是字母 a、b、c、d 中正确的那一个。
+    """
+    assert_choice(student, "dead_unit", "abcd", right=reference.dead_unit)
+
+
+@pytest.mark.points(1)
+def test_which_placement(student, reference):
+    """`which_placement` must be the right one of the letters a, b, c, d.
+
+    zh: `which_placement` 应是字母 a、b、c、d 中正确的那一个。
+    """
+    assert_choice(student, "which_placement", "abcd", right=reference.which_placement)
+
+
+@pytest.mark.points(1)
+def test_growth_of_pre_norm(student, reference):
+    """`growth_of_pre_norm` must be the right number, to within 0.01.
+
+    zh: `growth_of_pre_norm` 应是正确的数，误差不超过 0.01。
+    """
+    assert_number(
+        student,
+        "growth_of_pre_norm",
+        right=reference.growth_of_pre_norm,
+        absolute=0.01,
+        wrong=(3.606, 4.899, 25, 1),
+    )
+
+
+@pytest.mark.points(1)
+def test_steps_of_a_sublayer(student, reference):
+    """`steps_of_a_sublayer` must hold each of the letters a, b, c, d, e once, in the right order.
+
+    zh: `steps_of_a_sublayer` 应含字母 a、b、c、d、e 各一次，且次序正确。
+    """
+    assert_ordering(student, "steps_of_a_sublayer", "abcde", right=reference.steps_of_a_sublayer)
+
+
+@pytest.mark.points(1)
+def test_one_table_for_both(student, reference):
+    """`one_table_for_both` must hold every letter that applies, out of a, b, c, d, e, and no other.
+
+    zh: `one_table_for_both` 应含字母 a、b、c、d、e 中所有符合的，不多也不少。
+    """
+    assert_several(student, "one_table_for_both", "abcde", right=reference.one_table_for_both)
+
+
+@pytest.mark.points(1)
+def test_loss_of_two_parts(student, reference):
+    """`loss_of_two_parts` must be the right number, to within 0.001.
+
+    zh: `loss_of_two_parts` 应是正确的数，误差不超过 0.001。
+    """
+    assert_number(
+        student, "loss_of_two_parts", right=reference.loss_of_two_parts, absolute=0.001, wrong=(3, 1.25, 100)
+    )
