@@ -67,16 +67,17 @@ def test_totals(student, reference, vocab, num_beams, steps):
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+@pytest.mark.parametrize("seed", [42, 31, 37, 0])
 def test_finished_texts(student, reference, seed):
     """Only a new eos among the best num_beams candidates finishes a text, which then takes no live beam's place.
 
     zh: 只有排进前 num_beams 名的候选、而且是新生成的 eos，才算完成；完成的文本不占活动束的位置。
     """
-    for prompt in ([0, 2, 4], [1]):
-        model = next_token_model(vocab=6, seed=seed, eos=2, eos_bonus=0.5)
-        check_search(student, reference, model, prompt, 2, 3, 5, 0.0)
-        check_search(student, reference, model, prompt, 2, 4, 3, 0.0)
+    # Of these seeds the answer differs where a finished text keeps its place, and where any eos finishes one.
+    model = next_token_model(vocab=6, seed=seed, eos=2)
+    found = check_search(student, reference, model, [0, 2, 4], 2, 4, 6, 0.0)
+    assert len({len(tokens) for tokens, _ in found}) > 1, "all texts have one length"
+    check_search(student, reference, model, [1], 2, 3, 5, 0.0)
 
 
 @pytest.mark.points(1)
@@ -107,8 +108,8 @@ def test_stop(student, reference, num_beams):
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("scale", [1.5, 300.0])
-def test_beam_that_holds_everything(student, scale):
+@pytest.mark.parametrize(("scale", "num_beams"), [(1.5, 19), (300.0, 15)])
+def test_beam_that_holds_everything(student, scale, num_beams):
     """Where the beam holds every text, all come back, the best first, with scores that are finite and right.
 
     zh: 束大到装得下所有文本时，它们全部返回，最好的在前，得分有限而且正确。
@@ -128,7 +129,7 @@ def test_beam_that_holds_everything(student, scale):
     scored.sort(key=lambda text: -text[1])
     assert len(scored) == 15
     assert all(first[1] - second[1] > 1e-3 for first, second in pairwise(scored))
-    found = texts(student.beam_search(model, [2, 0], eos, 15, 3))
+    found = texts(student.beam_search(model, [2, 0], eos, num_beams, 3))
     assert_close(found, scored, rtol=1e-4, atol=1e-4)
 
 
