@@ -127,8 +127,8 @@ def beam_search(
 # %% [markdown]
 # ## 3. One step of diverse beam search
 #
-# The beams of one search often differ in a word or two. Diverse beam search divides them into `G` groups that
-# choose in turn. Each choice of a token by an **earlier group** in this step makes that token `penalty` dearer;
+# The beams of one search often differ in a word or two. Diverse beam search forms `G` groups that choose in
+# turn. Each choice of a token by an **earlier group** in this step makes that token `penalty` dearer;
 # two beams that chose it cost twice. A group's own choices don't count. The totals returned are without the
 # penalty. `eos` is a token like any other here.
 
