@@ -51,9 +51,13 @@ def test_finished_text_takes_no_place(student):
     zh: [3] 最先完成（0.5），但仍有 [1] 和 [2] 两个活动束；随后 [2, 3]（0.18）第二个完成，搜索结束。
     """
     model = model_of(
-        after_0=[0.05, 0.25, 0.2, 0.5], after_0_1=[0.4, 0.3, 0.2, 0.1], after_0_2=[0.04, 0.03, 0.03, 0.9]
+        after_0=[0.05, 0.25, 0.2, 0.5],
+        after_0_1=[0.4, 0.3, 0.2, 0.1],
+        after_0_2=[0.04, 0.03, 0.03, 0.9],
+        after_0_1_0=[0.85, 0.1, 0.03, 0.02],
+        after_0_1_1=[0.27, 0.26, 0.24, 0.23],
     )
-    found = student.beam_search(model, [0], 3, 2, 5, length_penalty=2.0)
+    found = student.beam_search(model, [0], 3, 2, 3, length_penalty=2.0)
     assert_close(found, [([2, 3], math.log(0.18) / 4), ([3], math.log(0.5))])
 
 
