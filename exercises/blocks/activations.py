@@ -31,7 +31,7 @@ from autograder import check
 # **Conventions of this file**
 #
 # * Both functions work on each element for itself and return two tensors: the value, and its derivative in $x$.
-# * From $x = -10000$ to $10000$ both are finite, and so is the gradient that autograd sends back through the value.
+# * In float32 and float64, from $x = -10000$ to $10000$, both are finite, and so is the gradient that autograd sends back through the value.
 #
 # Not allowed: `torch.sigmoid`, `F.gelu`, `F.silu`, other forms of these, and autograd.
 
@@ -41,7 +41,7 @@ from autograder import check
 # **本文件的约定**
 #
 # * 两个函数都逐元素计算，都返回两个张量：函数值，以及它对 $x$ 的导数。
-# * $x$ 从 $-10000$ 到 $10000$，两者都是有限值；autograd 穿过函数值传回来的梯度也是有限值。
+# * 在 float32 和 float64 下，$x$ 从 $-10000$ 到 $10000$，两者都是有限值；autograd 穿过函数值传回来的梯度也是有限值。
 #
 # 不许调用 `torch.sigmoid`、`F.gelu`、`F.silu` 和它们的其他写法，也不许用 autograd。
 

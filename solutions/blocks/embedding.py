@@ -14,12 +14,12 @@ from torch import Tensor
 # ## 1. Look up
 #
 # With one-hot rows $x$, the Transformer's embedding is the product $\sqrt{C}\, x W$. Row `ids[b, t]` of $W$,
-# times $\sqrt{C}$, is the same. PyTorch's layer has no such factor.
+# times $\sqrt{C}$, is the same: return that. PyTorch's layer has no such factor.
 
 # %% [markdown] lang="zh"
 # ## 1. 查表
 #
-# 把编号写成 one-hot 行向量 $x$，Transformer 的嵌入就是乘积 $\sqrt{C}\, x W$；取出 $W$ 的第 `ids[b, t]` 行再乘 $\sqrt{C}$，结果一样。PyTorch 的嵌入层没有这个系数。
+# 把编号写成 one-hot 行向量 $x$，Transformer 的嵌入就是乘积 $\sqrt{C}\, x W$；取出 $W$ 的第 `ids[b, t]` 行再乘 $\sqrt{C}$，结果一样，请返回它。PyTorch 的嵌入层没有这个系数。
 
 
 # %%
