@@ -94,9 +94,9 @@ def test_recurrence(student, reference, size):
 
 @pytest.mark.points(1)
 def test_recurrence_gradients(student, reference, gradients):
-    """Gradients of all rows reach p_0, the weight and the bias, through every step.
+    """The rows are right, and their gradients reach p_0, the weight and the bias through every step.
 
-    zh: 所有行的梯度都穿过每一步传到 p_0、权重和偏置。
+    zh: 各行数值正确，并且梯度穿过每一步传到 p_0、权重和偏置。
     """
     args = (*recurrence(4), 6)
     compare_gradients(
