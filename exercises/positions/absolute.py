@@ -25,12 +25,12 @@
 from autograder import check
 
 # %% [markdown]
-# Attention has no sense of order: shuffle the words, and each gets the same result as before. An *absolute* position
+# Attention without a mask has no sense of order: shuffle the words, and each gets the same result as before. An *absolute* position
 # encoding is a table with one row for each position; the row is added to the token's embedding. You write three ways
 # to fill the table. Not allowed: `torch.nn.RNN` and `torch.nn.RNNCell`.
 
 # %% [markdown] lang="zh"
-# 注意力不知道顺序：把词打乱，每个词得到的结果和原来一样。**绝对**位置编码是一张表，每个位置一行，加到词元的嵌入上。你要写的是填这张表的三种办法。不许调用 `torch.nn.RNN` 和 `torch.nn.RNNCell`。
+# 不带掩码的注意力不知道顺序：把词打乱，每个词得到的结果和原来一样。**绝对**位置编码是一张表，每个位置一行，加到词元的嵌入上。你要写的是填这张表的三种办法。不许调用 `torch.nn.RNN` 和 `torch.nn.RNNCell`。
 
 # %%
 import torch
@@ -129,7 +129,7 @@ def extend_table(table: Tensor, alpha: float = 0.4) -> Tensor:
 
     Args:
         table: float tensor [n, C], row p is the trained encoding of position p.
-        alpha: the share of the higher digit, between 0 and 1.
+        alpha: the share of the higher digit i, strictly between 0 and 1.
 
     Returns:
         Tensor [n * n, C].
@@ -147,7 +147,7 @@ check("positions/absolute")
 # %% [markdown]
 # ## 4. Recurrent positions
 #
-# Each row follows from the row before: $p_t = \tanh(W p_{t-1} + b)$. Row 0 is the given $p_0$. All three are trained, so
+# Each row follows from the row before: $p_t = \tanh(W p_{t-1} + b)$. Row 0 is the given $p_0$. $W$, $b$ and $p_0$ are trained, so
 # gradients must reach them through all steps.
 
 # %% [markdown] lang="zh"

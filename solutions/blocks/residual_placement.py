@@ -143,22 +143,22 @@ def deepnorm_constants(num_layers: int) -> tuple[float, dict[str, float]]:
 # ## 3. How far the stream grows
 #
 # Suppose that the stream starts with variance 1, and that every term added to it (by a branch, or by the sandwich's second
-# norm) has variance 1 and is independent of the stream. How large is the stream behind `n` branches, before any norm at the
-# very end? Norms give variance 1.
+# norm) has variance 1 and is independent of the stream. How large is the stream behind `n` branches, before the norm of the
+# table's column "at the end"? Every other norm gives variance 1.
 
 # %% [markdown] lang="zh"
 # ## 3. 残差流会长到多大
 #
-# 设残差流的初始方差为 1；每次加进来的那一项（来自分支，或 sandwich 的第二个归一化）方差为 1，且与残差流独立。经过 `n` 个分支之后、最末尾的归一化之前，残差流有多大？归一化的结果方差为 1。
+# 设残差流的初始方差为 1；每次加进来的那一项（来自分支，或 sandwich 的第二个归一化）方差为 1，且与残差流独立。经过 `n` 个分支之后，表中“最后”一列的归一化之前，残差流有多大？其余每个归一化的结果方差都是 1。
 
 
 # %%
 def residual_std(placement: str, num_branches: int) -> float:
-    """Standard deviation of the stream behind the last branch, without the norm at the very end.
+    """Standard deviation of the stream behind the last branch, without the norm at the end.
 
     Args:
         placement: "post", "pre", "sandwich" or "deepnorm".
-        num_branches: n, two for each layer; 0 or more.
+        num_branches: n, 0 or more.
 
     Raises:
         ValueError: if the placement is unknown.

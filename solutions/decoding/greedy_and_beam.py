@@ -127,15 +127,15 @@ def beam_search(
 # %% [markdown]
 # ## 3. One step of diverse beam search
 #
-# The beams of one search often differ in a word or two. Diverse beam search forms `G` groups that choose in
-# turn. Each choice of a token by an **earlier group** in this step makes that token `penalty` dearer;
+# The beams of one search often differ in a word or two. Diverse beam search forms `G` groups of `k` beams
+# that choose in turn: the best `k` of a group's `k * V` candidates, as in question 2. Each choice of a token by an **earlier group** in this step makes that token `penalty` dearer;
 # two beams that chose it cost twice. A group's own choices don't count. The totals returned are without the
 # penalty. `eos` is a token like any other here.
 
 # %% [markdown] lang="zh"
 # ## 3. 多样束搜索的一步
 #
-# 同一次搜索得到的几条束，往往只差一两个词。多样束搜索（diverse beam search）把束分成 `G` 组，从第一组开始依次选择。在这一步里，**前面的组**每选中某个词元一次，后面的组再选它就多付一份 `penalty`；有两条束选了它，就付两份。本组自己的选择不算。返回的总分不含惩罚。这里 `eos` 与其他词元没有区别。
+# 同一次搜索得到的几条束，往往只差一两个词。多样束搜索（diverse beam search）把束分成 `G` 组，每组 `k` 条，从第一组开始依次选择：从本组的 `k * V` 个候选里取最好的 `k` 个，与第 2 问相同。在这一步里，**前面的组**每选中某个词元一次，后面的组再选它就多付一份 `penalty`；有两条束选了它，就付两份。本组自己的选择不算。返回的总分不含惩罚。这里 `eos` 与其他词元没有区别。
 
 
 # %%

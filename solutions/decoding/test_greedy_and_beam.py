@@ -37,7 +37,7 @@ def follow(model, prompt, eos, steps):
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize("prompt", [[1, 3, 0], [3, 4], [2, 0, 4, 1]])
-def test_greedy(student, prompt):
+def test_greedy(student, unchanged, prompt):
     """The best token after the whole prefix is taken, up to the first new eos and that included; one in the prompt ends nothing.
 
     zh: 每一步取整个前缀之后最好的词元，到新生成的第一个 eos 为止（含它）；提示词里的 eos 不结束任何东西。
@@ -50,6 +50,7 @@ def test_greedy(student, prompt):
         assert_close(student.greedy(model, prompt, 3, 6), expected)
         assert_close(student.greedy(model, prompt, 3, 1), expected[:1])
     assert len(lengths) > 2
+    assert unchanged(student.greedy, model, list(prompt), 3, 6), "the prompt is as it was"
 
 
 @pytest.mark.points(1)
@@ -96,15 +97,18 @@ def test_length_penalty(student, reference, penalty):
 @pytest.mark.points(1)
 @pytest.mark.parametrize("num_beams", [4, 2, 1])
 def test_stop(student, reference, num_beams):
-    """The search is over once num_beams texts have finished, not at the first; so one beam is greedy decoding.
+    """The search is over once num_beams texts have finished; in the last step the best candidates all finish and compete.
 
-    zh: 完成的文本达到 num_beams 条搜索才结束，不是有一条就停；因此只有一个束时就是贪心解码。
+    zh: 完成的文本达到 num_beams 条搜索才结束；到最后一步，最好的候选全部算完成，并与先前完成的文本比较得分。
     """
     for seed in range(6):
         model = next_token_model(vocab=6, seed=seed, eos=0, eos_bonus=1.0)
         found = check_search(student, reference, model, [3, 1], 0, num_beams, 7, 1.0)
         if num_beams == 1:
             assert found[0][0] == follow(model, [3, 1], 0, 7)
+    for seed in (1, 22, 23):  # with more than one beam, the last step drives out a text that finished before
+        model = next_token_model(vocab=6, seed=seed, eos=0, eos_bonus=0.3 if num_beams == 2 else 1.0)
+        check_search(student, reference, model, [3, 1], 0, num_beams, 3, 1.0)
 
 
 @pytest.mark.points(1)
