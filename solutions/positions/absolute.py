@@ -1,7 +1,7 @@
 # %% [markdown]
-# Attention without a mask has no sense of order: shuffle the words, and each gets the same result as before. An *absolute* position
-# encoding is a table with one row for each position; the row is added to the token's embedding. You write three ways
-# to fill the table. Not allowed: `torch.nn.RNN` and `torch.nn.RNNCell`.
+# Attention without a mask has no sense of order: shuffle the words, and each gets the same result as before. An
+# *absolute* position encoding is a table with one row for each position; the row is added to the token's embedding.
+# You write three ways to fill the table. Not allowed: `torch.nn.RNN` and `torch.nn.RNNCell`.
 
 # %% [markdown] lang="zh"
 # 不带掩码的注意力不知道顺序：把词打乱，每个词得到的结果和原来一样。**绝对**位置编码是一张表，每个位置一行，加到词元的嵌入上。你要写的是填这张表的三种办法。不许调用 `torch.nn.RNN` 和 `torch.nn.RNNCell`。
