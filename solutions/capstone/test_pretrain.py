@@ -1,5 +1,6 @@
 """Hidden tests of capstone/pretrain."""
 
+import functools
 import math
 
 import pytest
@@ -27,6 +28,12 @@ def make_recipe(student, sizes=None, **changes):
     names = {"context_length": "block_size", "num_layers": "num_layers"}
     names |= {"num_heads": "num_heads", "d_model": "d_model"}
     return student.Recipe(**{name: sizes[size] for name, size in names.items()} | changes)
+
+
+def assert_rates(rates):
+    """They rise for four steps and fall from then on: what stands beside the model isn't made up."""
+    assert rates[:4] == sorted(rates[:4]) and rates[4:] == sorted(rates[4:], reverse=True)
+    assert rates[0] < rates[3] and rates[4] > rates[-1]
 
 
 def gpt(parts, **sizes):
@@ -64,14 +71,14 @@ def rows_of(tokens, T):
 
 @pytest.mark.points(1)
 def test_model(student, parts):
-    """The model has the sizes of the recipe, and reads `context_length` tokens and no more.
+    """The model has the sizes of the recipe and reads `context_length` tokens, no more; the rates rise, then fall.
 
-    zh: 模型的尺寸与配方一致，最多读 `context_length` 个词元。
+    zh: 模型的尺寸与配方一致，最多读 `context_length` 个词元；学习率先升后降。
     """
     sizes = tiny_gpt_config()
-    model, _, _ = student.set_up(
-        parts, sizes["vocab_size"], make_recipe(student, num_steps=3, warmup_steps=1)
-    )
+    recipe = make_recipe(student, num_steps=9, warmup_steps=4)
+    model, _, rates = student.set_up(parts, sizes["vocab_size"], recipe)
+    assert_rates(rates)
     T = sizes["block_size"]
     ids = torch.randint(sizes["vocab_size"], (2, T), generator=torch.Generator().manual_seed(0))
     check_refusal(model, (ids,), (torch.zeros(1, T + 1, dtype=torch.int64),), ValueError)
@@ -82,14 +89,15 @@ def test_model(student, parts):
 
 @pytest.mark.points(1)
 def test_optimizer(student, parts):
-    """Parameters of two or more axes decay by rate times `weight_decay`, the others not at all; each of them is trained.
+    """Parameters of two or more axes decay, the others don't, all are trained; the rates rise, then fall.
 
-    zh: 有两个或更多轴的参数按“学习率乘 `weight_decay`”衰减，其余不衰减；每个参数都在训练。
+    zh: 有两个或更多轴的参数衰减，其余不衰减，所有参数都在训练；学习率先升后降。
     """
     sizes = tiny_gpt_config()
     V, T = sizes["vocab_size"], sizes["block_size"]
-    recipe = make_recipe(student, weight_decay=0.3, num_steps=3, warmup_steps=1)
-    model, optimizer, _ = student.set_up(parts, V, recipe)
+    recipe = make_recipe(student, weight_decay=0.3, num_steps=9, warmup_steps=4)
+    model, optimizer, rates = student.set_up(parts, V, recipe)
+    assert_rates(rates)
     before = fill(model)
     ids = torch.randint(V, (3, T + 1), generator=torch.Generator().manual_seed(1))
     batch = ids[:, :-1], ids[:, 1:]
@@ -227,9 +235,9 @@ def test_record(student, parts, build, steps, eval_every, at):
 
 @pytest.mark.points(1)
 def test_alike(student, parts):
-    """Two runs of 20 steps with the same arguments end alike, and other held-out tokens change no weight.
+    """Two runs of 20 steps learn, and end alike; other held-out tokens change no weight.
 
-    zh: 参数相同的两次运行各走 20 步，结果相同；换一批留出词元，权重丝毫不变。
+    zh: 参数相同的两次运行各走 20 步，都学到了东西，结果相同；换一批留出词元，权重丝毫不变。
     """
     stream = SOURCE.sample(600, seed=3)
     T, train = 8, stream[:400]
@@ -245,6 +253,7 @@ def test_alike(student, parts):
         losses, record = student.pretrain(parts, *arguments)
         ends.append((losses, weights_of(model), record))
     assert all((ends[0][1][name] - weight).abs().max() > 1e-3 for name, weight in before.items())
+    assert min(ends[0][0]) < ends[0][0][0] and ends[0][2][20] < ends[0][2][0]
     assert_close(ends[1][:2], ends[0][:2])
     assert_close(ends[2], ends[0])
 
@@ -261,15 +270,20 @@ def tell_a_sample(parts, model, prompt, T):
     tell_reached(f"it writes {text}", f"它写出 {text}")
 
 
+@functools.cache
+def long_stream():
+    """The tokens of the long run."""
+    return SOURCE.sample(40_000 + NUM_HELD_OUT, seed=1)
+
+
 @pytest.mark.points(3)
 def test_reaches_the_entropy_rate(student, parts):
-    """From about ln V, 200 steps bring the held-out loss within 0.25 nat of the entropy rate, and that is what is told.
+    """From about ln V, 200 steps bring the held-out loss within 0.25 nat of the entropy rate, and the record says so.
 
-    zh: 留出损失从约 ln V 出发，200 步之后与熵率相差不到 0.25 nat，返回的记录也如实这样说。
+    zh: 留出损失从约 ln V 出发，200 步之后与熵率相差不到 0.25 nat，记录也如实这样写。
     """
-    recipe = student.Recipe()
-    T, steps = 16, 200
-    stream = SOURCE.sample(40_000 + NUM_HELD_OUT, seed=1)
+    T, steps, first = 16, 200, 20
+    stream = long_stream()
     train, held_out = stream[:-NUM_HELD_OUT], rows_of(stream[-NUM_HELD_OUT:], T)
     starts = torch.randint(len(train) - T, (steps, 32), generator=torch.Generator().manual_seed(2))
     model = gpt(parts, vocab_size=V, block_size=T, num_layers=2, num_heads=2, d_model=32)
@@ -277,14 +291,25 @@ def test_reaches_the_entropy_rate(student, parts):
     optimizer = parts.optimizer_and_schedule.AdamW(groups, lr=2e-2)
     schedule = parts.optimizer_and_schedule.Schedule(20, steps, 0.1)
     rates = [2e-2 * schedule.cosine(step) for step in range(steps)]
-    _, record = student.pretrain(parts, model, optimizer, rates, train, held_out, starts, recipe)
-    reached, rate, first_order = loss_of(model, held_out), SOURCE.entropy_rate, SOURCE.entropy(1)
+
+    def go_on(begin, end):
+        """Some of the steps: the record, and the loss that the model has then."""
+        recipe = student.Recipe(num_steps=end - begin, eval_every=steps)
+        arguments = rates[begin:end], train, held_out, starts[begin:end], recipe
+        _, record = student.pretrain(parts, model, optimizer, *arguments)
+        reached = loss_of(model, held_out)
+        assert_close(record[end - begin], reached, rtol=1e-3)
+        return record, reached
+
+    # A mistake that shows at the beginning ends the test there.
+    record, _ = go_on(0, first)
+    assert_close(record[0], math.log(V), rtol=0.0, atol=0.1)
+    _, reached = go_on(first, steps)
+    rate, first_order = SOURCE.entropy_rate, SOURCE.entropy(1)
     tell_reached(
         f"held-out loss {reached:.2f} nat (entropy rate {rate:.2f}, first-order {first_order:.2f})",
         f"留出损失 {reached:.2f} nat（熵率 {rate:.2f}，一阶条件熵 {first_order:.2f}）",
     )
-    assert_close(record[0], math.log(V), rtol=0.0, atol=0.1)
-    assert_close(record[steps], reached, rtol=1e-3)
     assert rate < reached < rate + WITHIN < first_order - 0.4
     tell_a_sample(parts, model, stream[-8:], T)
 

@@ -55,7 +55,9 @@ def pretrain(parts, model, optimizer, rates, train, held_out, starts, recipe):
             record[done] = parts.training_loop.evaluate(model, held_out)
         if done < total:
             batch = parts.training_loop.get_batch(train, starts[done], recipe.context_length)
-            losses += parts.training_loop.train_step(model, optimizer, (batch,), rates[done], recipe.max_norm)[:1]
+            losses += parts.training_loop.train_step(
+                model, optimizer, (batch,), rates[done], recipe.max_norm
+            )[:1]
     return losses, record
 
 
