@@ -46,7 +46,7 @@ def test_blocks_by_hand(student):
     assert_close(targets, torch.tensor([[6, 7, 8], [0, -100, -100], [0, -100, -100], [3, 0, -100]]))
 
 
-@pytest.mark.points(1.5)
+@pytest.mark.points(2)
 def test_step_by_hand(student, build):
     """Micro-batches of three tokens and of one: each of the four tokens weighs a quarter, whichever batch holds it.
 
@@ -65,7 +65,7 @@ def test_step_by_hand(student, build):
     assert_close(weights(model), before - 2.0 * gradient, message="the weights after a step of rate 2")
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(1.5)
 def test_clip_by_hand(student, build):
     """Four gradient entries of 1/4 in two micro-batches: their norm, 1/2, is returned, and the step has norm 0.1.
 
@@ -81,7 +81,7 @@ def test_clip_by_hand(student, build):
     assert_close(after, expected, rtol=1e-4)
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(1.5)
 def test_evaluation_by_hand(student, build):
     """Three tokens of probability 1/2, then one of 1/8: the loss is (3 ln 2 + ln 8) / 4, and the mode is put back.
 

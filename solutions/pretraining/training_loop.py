@@ -48,8 +48,8 @@ def get_batch(tokens: Tensor, starts: Tensor, context_length: int) -> Batch:
     """Inputs and shifted targets at these starts.
 
     Args:
-        tokens: [N] int64, the corpus.
-        starts: [B] int64, where each row begins.
+        tokens: [N] int64.
+        starts: [B] int64.
         context_length: T, less than N.
 
     Returns:
@@ -74,13 +74,12 @@ def get_batch(tokens: Tensor, starts: Tensor, context_length: int) -> Batch:
 # ## 2. Blocks that keep document boundaries
 #
 # A window of question 1 may straddle two documents; then the end of one text has to predict the beginning of an
-# unrelated one. Each document ends with the token `eos_id`; only the last may lack it. A
-# document of `n` tokens, its `eos` included, has `n - 1` predictions: every token but the first, from the one before.
-# Cut these into rows of `T`, in order; **none is lost and none comes twice**, also where one row ends and the next
-# begins.
+# unrelated one. Each document ends with the token `eos_id`; only the last may lack it. A document of `n` tokens, its
+# `eos` included, has `n - 1` predictions: every token but the first, from the one before. Cut these into rows of `T`,
+# in order; **none is lost and none comes twice**, also where one row ends and the next begins.
 #
-# Fill a short last row up on the right, inputs with `eos_id`, targets with `-100`. A document
-# of a single token has no row.
+# Fill a short last row up on the right, inputs with `eos_id`, targets with `-100`. A document of a single token has
+# no row.
 
 # %% [markdown] lang="zh"
 # ## 2. 不跨文档的数据块
