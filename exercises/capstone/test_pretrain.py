@@ -28,7 +28,7 @@ def test_set_up_by_hand(student, parts):
     assert_close(rates, [0.0, 0.2, 0.4, 0.3 + 0.1 * half, 0.3, 0.3 - 0.1 * half])
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_split_by_hand(student):
     """Six of ten tokens are held out: four are for training, five are predicted, each once, in rows of two.
 
@@ -44,7 +44,7 @@ def test_split_by_hand(student):
     assert rows == [([14, 15], [15, 16]), ([16, 17], [17, 18]), ([18], [19])]
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_training_by_hand(student, parts, build):
     """A table of logits learns in one step that 0 and 1 take turns; the record tells losses before and after.
 

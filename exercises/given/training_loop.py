@@ -14,8 +14,8 @@ def get_batch(tokens: Tensor, starts: Tensor, context_length: int) -> Batch:
     """Inputs and shifted targets at these starts.
 
     Args:
-        tokens: [N] int64, the corpus.
-        starts: [B] int64, where each row begins.
+        tokens: [N] int64.
+        starts: [B] int64.
         context_length: T, less than N.
 
     Returns:

@@ -96,7 +96,7 @@ def set_up(parts: Any, vocab_size: int, recipe: Recipe) -> tuple[nn.Module, Any,
 # ## 2. Hold out
 #
 # The end of the stream is held out; what is before it is for training, and not a token more. A loss below the entropy
-# rate almost always means that the two have mixed.
+# rate means that the model has seen the answers, most often because the two have mixed.
 #
 # Of the $n$ held-out tokens, each but the first is predicted **exactly once**, from those before it in its row. Cut
 # these $n - 1$ predictions into rows of `T`, in order. What is left over is a shorter row in a batch of its own.
@@ -104,7 +104,7 @@ def set_up(parts: Any, vocab_size: int, recipe: Recipe) -> tuple[nn.Module, Any,
 # %% [markdown] lang="zh"
 # ## 2. 留出
 #
-# 流的末尾留出来做评估；它前面的用来训练，一个词元也不能多。损失低于熵率，几乎总是因为这两部分混在了一起。
+# 流的末尾留出来做评估；它前面的用来训练，一个词元也不能多。损失低于熵率，说明模型见过答案，多半是因为这两部分混在了一起。
 #
 # 留出的 $n$ 个词元里，除第一个外，每个都由本行中它前面的词元预测，**恰好一次**。把这 $n - 1$ 次预测按顺序切成每行 `T` 次；剩下的不足一行，单独成一个批次。
 
