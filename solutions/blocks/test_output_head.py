@@ -69,7 +69,7 @@ def test_far_apart(student, gradients):
 
 
 @pytest.mark.points(1.5)
-@pytest.mark.parametrize("ignore_index", [IGNORE, 0, 3, -1])
+@pytest.mark.parametrize("ignore_index", [IGNORE, 0, 3, -1, 9])
 @own_or_reference("log_softmax")
 def test_mean_over_what_counts(student, reference, gradients, ignore_index):
     """The loss is the mean over all targets that aren't ignore_index, whichever integer that is; so is its gradient.
@@ -144,8 +144,9 @@ def tied_pair(student, reference, build, V, C):
     weights = {name: torch.randn(shape) for name, shape in shapes.items()}
     own = student.TiedLanguageModel(V, C, build("torch.nn.Linear", C, C))
     right = reference.TiedLanguageModel(V, C, torch.nn.Linear(C, C))
+    assert_close(sorted(name for name, _ in own.named_parameters()), sorted(weights))
     for model in (own, right):
-        model.load_state_dict(weights)
+        model.load_state_dict(weights, strict=False)  # the one matrix may have a second name
     return own, right
 
 
@@ -167,10 +168,10 @@ def test_one_matrix(student, reference, gradients, build, V, C):
 @pytest.mark.points(1.5)
 @pytest.mark.parametrize(("B", "T"), [(3, 5), (1, 2), (4, 7)])
 @own_or_reference("log_softmax", "cross_entropy")
-def test_shift_once(student, reference, build, B, T):
-    """The logits of position t are compared with the label of position t + 1, and a label of -100 doesn't count.
+def test_shift_once(student, reference, build, unchanged, B, T):
+    """The logits of position t are compared with the label of position t + 1, where -100 doesn't count; labels aren't changed.
 
-    zh: 位置 t 的 logits 与位置 t + 1 的标签比较，-100 的标签不计入。
+    zh: 位置 t 的 logits 与位置 t + 1 的标签比较，-100 的标签不计入；标签本身不被改动。
     """
     V = 11
     own, _ = tied_pair(student, reference, build, V, 6)
@@ -181,20 +182,26 @@ def test_shift_once(student, reference, build, B, T):
     logits, loss = own(ids, labels)
     assert_close(loss, reference.cross_entropy(logits[:, :-1], labels[:, 1:]))
     assert_close(own(ids, ids)[1], reference.cross_entropy(logits[:, :-1], ids[:, 1:]))
+    assert unchanged(own, ids, labels), "the labels have been changed"
 
 
 @pytest.mark.points(0.5)
 @own_or_reference("log_softmax", "cross_entropy")
 def test_matrix_before_training(student, reference, build):
-    """A new matrix has mean 0 and standard deviation 0.02, so that an untrained model's loss is close to log V.
+    """A new matrix is normal with mean 0 and standard deviation 0.02, for a first loss near log V; the body isn't changed.
 
-    zh: 新矩阵的均值为 0、标准差为 0.02，所以没训练过的模型损失接近 log V。
+    zh: 新矩阵服从均值 0、标准差 0.02 的正态分布，所以没训练过的模型损失接近 log V；body 保持原样。
     """
     V, C = 101, 64
     model = student.TiedLanguageModel(V, C, build("torch.nn.Identity"))
     weight = model.state_dict()["embedding.weight"]
     assert weight.shape == (V, C)
     assert abs(weight.mean()) < 0.002 and 0.018 < weight.std() < 0.022
+    assert weight.abs().max() > 0.05, "a normal distribution has longer tails"
+    body = build("torch.nn.Linear", 5, 5)
+    before = {name: value.clone() for name, value in body.state_dict().items()}
+    student.TiedLanguageModel(7, 5, body)
+    assert_close(dict(body.state_dict()), before, message="the body keeps its weights")
     loss = model(torch.randint(V, (3, 8)), torch.randint(V, (3, 8)))[1]
     assert_close(loss, torch.tensor(math.log(V)), rtol=0.02)
 
@@ -218,7 +225,8 @@ def test_any_chunk_size(student, reference, gradients, chunk_size):
             return reference.cross_entropy(hidden @ weight.T, targets, ignore_index)
 
         arguments = (hidden, weight, targets, chunk_size, ignore_index)
-        compare_gradients(gradients, student.chunked_cross_entropy, at_once, *arguments)
+        upstream = torch.tensor(-1.7)  # the loss may be part of a larger one
+        compare_gradients(gradients, student.chunked_cross_entropy, at_once, *arguments, upstream=upstream)
         single = torch.full((N,), ignore_index)
         single[6] = 4
         alone = (hidden, weight, single, chunk_size, ignore_index)

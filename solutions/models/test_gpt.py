@@ -199,12 +199,13 @@ def test_tied_gradient(student, reference, gradients):
 
 @pytest.mark.points(2)
 @pytest.mark.parametrize("which", ["residual", "others", "constants"])
-def test_initial_weights(student, which):
+@pytest.mark.parametrize("layers", [3, 1])
+def test_initial_weights(student, which, layers):
     """Two projections of each block start at 0.02 / sqrt(2 L), other weights at 0.02, biases at 0, norms at 1.
 
     zh: 每层有两个投影的初始标准差是 0.02 / sqrt(2 L)，其余权重是 0.02，偏置为 0，norm 的权重为 1。
     """
-    sizes = {"vocab_size": 97, "block_size": 89, "num_layers": 3, "num_heads": 2, "d_model": 48}
+    sizes = {"vocab_size": 97, "block_size": 89, "num_layers": layers, "num_heads": 2, "d_model": 48}
     model = student.GPT(student.GPTConfig(**sizes))
     assert_new(model, sizes)
     weights = model.state_dict()
@@ -216,7 +217,7 @@ def test_initial_weights(student, which):
         if kind == "constants":
             assert_close(weight, torch.full_like(weight, float(name.endswith("weight"))))
         else:
-            scaled = weight / (0.02 / math.sqrt(2 * 3) if residual else 0.02)
+            scaled = weight / (0.02 / math.sqrt(2 * layers) if residual else 0.02)
             # Six standard errors of 2,304 or more draws, and tails that a uniform distribution lacks.
             assert_close(float(scaled.std()), 1.0, atol=0.09)
             assert_close(float(scaled.mean()), 0.0, atol=0.13)
@@ -275,21 +276,23 @@ def test_generate(student, build, length, new, block_size):
 @pytest.mark.points(1)
 @pytest.mark.parametrize("training", [True, False])
 def test_generate_mode(student, build, training):
-    """The model writes in eval mode, and is afterwards in the mode that it was in.
+    """The model writes in eval mode, and is afterwards in the mode that it was in; so is each module inside it.
 
-    zh: 模型在 eval 模式下生成，之后回到原来的模式。
+    zh: 模型在 eval 模式下生成，之后回到原来的模式；它里面的各个模块也是如此。
     """
     modes = []
 
     def forward(ids):
-        modes.append(model.training)
+        modes.extend((model.training, inside.training))
         return always_seven(ids)
 
-    model = language_model(student, build, 5, forward)
+    model, inside = language_model(student, build, 5, forward), build("torch.nn.Dropout")
+    model.add_module("dropout", inside)
     model.train(training)
     assert_close(student.generate(model, torch.tensor([[1, 2]]), 2), torch.tensor([[1, 2, 7, 7]]))
     assert modes and not any(modes), "the model was asked in training mode"
     assert model.training is training, "the mode has changed"
+    assert inside.training is training, "the mode of a module inside has changed"
 
 
 @pytest.mark.points(1)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from autograder.testing import PROMISES, assert_close, check_promise, own_or_reference
+from autograder.testing import PROMISES, assert_close, check_promise, own_or_given, own_or_reference
 
 LAYOUTS = ("half", "interleaved")
 
@@ -54,8 +54,9 @@ def test_turn(student, reference, layout):
 
     zh: 布局规定的每一对，都按自己的频率乘以给定的位置，逆时针旋转。
     """
-    for B, H, T, D in [(2, 3, 5, 10), (1, 2, 7, 16), (3, 1, 1, 6), (1, 1, 4, 2)]:
-        x, positions = torch.randn(B, H, T, D), irregular(T)
+    # From 0 on; before 0; one alone; and so far that only a frequency of 1 gives angles that float32 holds exactly.
+    for B, H, T, D, low in [(2, 3, 5, 10, 0), (1, 2, 7, 16, -300), (3, 1, 1, 6, 0), (1, 1, 4, 2, 100_000)]:
+        x, positions = torch.randn(B, H, T, D), irregular(T, low=low, high=low + 300)
         frequencies = reference.rope_frequencies(D, theta=500.0)
         turned = student.apply_rope(x, positions, frequencies, layout)
         expected = reference.apply_rope(x, positions, frequencies, layout)
@@ -106,23 +107,6 @@ def test_bfloat16(student, reference, layout):
     x = torch.randn(2, 3, 5, 8).bfloat16()
     expected = reference.apply_rope(x.float(), positions, frequencies, layout).bfloat16()
     assert_close(student.apply_rope(x, positions, frequencies, layout), expected)
-
-
-@pytest.mark.points(1)
-@pytest.mark.parametrize("promise", PROMISES)
-def test_promises(student, reference, unchanged, promise):
-    """A right turn that keeps the promises of every exercise: arguments, dtypes, memory layouts.
-
-    zh: 旋转正确，并且遵守处处成立的约定：不改动参数，dtype 不变，任何内存布局都行。
-    """
-    frequencies, positions = reference.rope_frequencies(6), torch.tensor([5, 9, 4, 7, 30])
-
-    def make(dtype):
-        return draw(2, 3, 5, 6).to(dtype), positions, frequencies, "interleaved"
-
-    arguments = make(torch.float32)
-    assert_close(student.apply_rope(*arguments), reference.apply_rope(*arguments))
-    check_promise(promise, student.apply_rope, make, unchanged)
 
 
 @pytest.mark.points(1)
@@ -180,6 +164,47 @@ def test_conversion_keeps_scores(student, reference, to):
     assert (scores(projections, to) - expected).abs().max() > 1, "without conversion they differ"
     converted = [student.convert_layout(weight, H, R, to) for weight in projections]
     assert_close(scores(converted, to), expected)
+
+
+def promised(question, reference, dtype):
+    """Arguments of a function, the same at every call."""
+    frequencies = reference.rope_frequencies(6)
+    return {
+        "apply_rope": (
+            draw(2, 3, 5, 6).to(dtype),
+            torch.tensor([5, 9, 4, 7, 30]),
+            frequencies,
+            "interleaved",
+        ),
+        "convert_layout": (draw(14, 5).to(dtype), 2, 6, "half"),
+        "relative_scores": (
+            draw(2, 3, 7).to(dtype),
+            draw(2, 3, 7, seed=1).to(dtype),
+            torch.tensor([5, -9, 4, 30]),
+            frequencies,
+            "interleaved",
+        ),
+    }[question]
+
+
+@pytest.mark.points(1)
+@pytest.mark.parametrize("promise", PROMISES)
+@pytest.mark.parametrize("question", ["apply_rope", "convert_layout", "relative_scores"])
+def test_promises(student, reference, unchanged, promise, question):
+    """Right results that keep the promises of every exercise: arguments, dtypes, memory layouts.
+
+    zh: 结果正确，并且遵守处处成立的约定：不改动参数，dtype 不变，任何内存布局都行。
+    """
+
+    def check():
+        target, arguments = getattr(student, question), promised(question, reference, torch.float32)
+        assert_close(target(*arguments), getattr(reference, question)(*arguments))
+        check_promise(promise, target, lambda dtype: promised(question, reference, dtype), unchanged)
+
+    if question == "relative_scores":
+        own_or_given(check, student, apply_rope=reference.apply_rope)
+    else:
+        check()
 
 
 @pytest.mark.points(3)
