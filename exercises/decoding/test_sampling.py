@@ -51,7 +51,17 @@ def test_filters_by_hand(student, filters, expected):
 
 @pytest.mark.points(0.5)
 @pytest.mark.parametrize(
-    "bad", [{"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}, {"top_p": 90.0}, {"min_p": -0.1}, {"min_p": 1.5}]
+    "bad",
+    [
+        {"top_k": 0},
+        {"top_k": -1},
+        {"top_p": 0.0},
+        {"top_p": -0.5},
+        {"top_p": 1.5},
+        {"top_p": 90.0},
+        {"min_p": -0.1},
+        {"min_p": 1.5},
+    ],
 )
 def test_filters_out_of_range(student, bad):
     """A filter outside its range is a ValueError, such as a top-p of 90 that was meant as 90 %.

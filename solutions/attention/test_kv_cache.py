@@ -30,10 +30,10 @@ def full_attention(q, k, v):
     return F.scaled_dot_product_attention(q, k, v, is_causal=True)
 
 
-def stale_cache(student, B, H, capacity, D):
+def stale_cache(student, B, H, capacity, D, dtype=torch.float32):
     """The student's cache, empty again after it was full of NaN, and the sizes of what is appended from now on."""
-    cache, sizes = student.KVCache(B, H, capacity, D), []
-    nan = torch.full((B, H, capacity, D), math.nan)
+    cache, sizes = student.KVCache(B, H, capacity, D, dtype), []
+    nan = torch.full((B, H, capacity, D), math.nan, dtype=dtype)
     cache.append(nan, nan)
     cache.length = 0
     append = cache.append
@@ -46,9 +46,9 @@ def stale_cache(student, B, H, capacity, D):
     return cache, sizes
 
 
-def lent_cache(build, reference, B, H, capacity, D):
+def lent_cache(build, reference, B, H, capacity, D, dtype=torch.float32):
     """The same with the reference's cache behind it."""
-    inner, sizes = reference.KVCache(B, H, capacity, D), []
+    inner, sizes = reference.KVCache(B, H, capacity, D, dtype), []
     inner.keys.fill_(math.nan)
     inner.values.fill_(math.nan)
     cache = build("torch.nn.Module")
@@ -91,12 +91,15 @@ def test_append(student, B, H, D, cuts):
     total = sum(cuts)
     k, v = tokens(B, H, total, D, count=2)
     cache, end = student.KVCache(B, H, total + 2, D), 0
+    other = student.KVCache(B, H, total + 2, D)  # that of another layer
     for size in cuts:
         start, end = end, end + size
         keys, values = cache.append(k[:, :, start:end], v[:, :, start:end])
         assert_close(keys, k[:, :, :end])
         assert_close(values, v[:, :, :end])
+        assert isinstance(cache.length, int)
         assert cache.length == end
+        other.append(v[:, :, start:end], k[:, :, start:end])
     assert cache.keys.shape == cache.values.shape == (B, H, total + 2, D)
     assert_close(cache.keys[:, :, :total], k)
     assert_close(cache.values[:, :, :total], v)
@@ -177,14 +180,14 @@ def test_dtype(student, unchanged, dtype):
 
 @pytest.mark.points(2)
 @pytest.mark.parametrize("past", [0, 4])
-@pytest.mark.parametrize("B, H, D", [(2, 3, 5), (1, 2, 1)])
-def test_decode_equals_full(student, reference, build, past, B, H, D):
+@pytest.mark.parametrize("B, H, D, dtype", [(2, 3, 5, torch.float32), (1, 2, 1, torch.float64)])
+def test_decode_equals_full(student, reference, build, past, B, H, D, dtype):
     """Step by step, each token gets what computing everything anew would give it.
 
     zh: 逐个词元解码，每个词元的结果都与全部重算时相同。
     """
     T = 7
-    q, k, v = tokens(B, H, T, D)
+    q, k, v = tokens(B, H, T, D, dtype=dtype)
     expected = full_attention(q, k, v)
 
     def check(cache, sizes):
@@ -196,7 +199,7 @@ def test_decode_equals_full(student, reference, build, past, B, H, D):
             assert_close(output, expected[:, :, new])
             assert cache.length == t + 1
 
-    with_cache(check, student, reference, build, B, H, T + 3, D)
+    with_cache(check, student, reference, build, B, H, T + 3, D, dtype)
 
 
 @pytest.mark.points(1)
@@ -221,19 +224,25 @@ def test_decode_takes_one_token(student, reference, build):
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("chunk_size", [3, 1, 7, 20])
-def test_prefill_any_chunk_size(student, reference, build, chunk_size):
+@pytest.mark.parametrize(
+    "dtype, chunk_size", [(torch.float32, 3), (torch.float64, 1), (torch.float32, 7), (torch.float64, 20)]
+)
+def test_prefill_any_chunk_size(student, reference, build, unchanged, dtype, chunk_size):
     """Whatever the size of the chunks, each token gets what computing everything at once gives it.
 
     zh: 不管块有多大，每个词元的结果都与一次算完时相同。
     """
-    q, k, v = tokens(2, 3, 7, 5)
+    q, k, v = tokens(2, 3, 7, 5, dtype=dtype)
 
     def check(cache, sizes):
         assert_close(student.prefill(q, k, v, cache, chunk_size), full_attention(q, k, v))
         assert cache.length == 7
+        cache.length = 0
+        assert unchanged(student.prefill, q, k, v, cache, chunk_size), (
+            "an argument other than the cache is changed"
+        )
 
-    with_cache(check, student, reference, build, 2, 3, 11, 5)
+    with_cache(check, student, reference, build, 2, 3, 11, 5, dtype)
 
 
 @pytest.mark.points(2)
@@ -287,6 +296,7 @@ def test_bytes(student):
         (torch.bfloat16, 2),
         (torch.float8_e4m3fn, 1),
         (torch.float32, 4),
+        (torch.float16, 2),
         (torch.float64, 8),
     ]:
         for L, H, D, capacity, B in [(3, 5, 7, 11, 13), (1, 2, 1, 3, 1), (28, 4, 128, 32768, 6)]:

@@ -62,6 +62,9 @@ def test_penalty_of_either_sign(student, reference, batch, vocab, length, penalt
     assert all(row.unique().numel() == length for row in ids)
     expected = reference.apply_repetition_penalty(logits, ids, penalty)
     assert_close(student.apply_repetition_penalty(logits.clone(), ids.clone(), penalty), expected)
+    logits[:, 0] = -INF  # dropped before, and it stays so
+    expected = reference.apply_repetition_penalty(logits, ids, penalty)
+    assert_close(student.apply_repetition_penalty(logits.clone(), ids.clone(), penalty), expected)
 
 
 @pytest.mark.points(0.75)
@@ -88,6 +91,9 @@ def test_top_k(student, reference):
     tied = torch.tensor([[2.0, -1.0, 3.0, 2.0, -5.0, 2.0, 0.0], [-3.0, 1.0, -3.0, -4.0, 0.5, -3.0, -7.0]])
     assert [(row > -INF).sum() for row in reference.filter_logits(tied, top_k=3)] == [4, 5]
     assert_close(student.filter_logits(tied.clone(), top_k=3), reference.filter_logits(tied, top_k=3))
+    dropped = torch.tensor([[2.0, -INF, 3.0, -INF, 1.0]])  # some are gone already
+    for k, expected in [(4, dropped), (2, torch.tensor([[2.0, -INF, 3.0, -INF, -INF]]))]:
+        assert_close(student.filter_logits(dropped.clone(), top_k=k), expected)
     for batch, vocab in [(3, 13), (1, 5)]:
         logits = logits_of(batch, vocab)
         for k in (1, 2, 4, vocab, vocab + 3):
@@ -117,6 +123,8 @@ def test_top_p(student, reference, batch, vocab):
         assert (kept.sum(-1) >= p).all()
         assert (kept.sum(-1) - kept.masked_fill(~stays, 2.0).amin(-1) < p).all()
         assert_close(student.filter_logits(logits.clone(), top_p=p), expected)
+        # Adding a number to all logits of a row changes no probability.
+        assert_close(student.filter_logits(logits + 200, top_p=p), torch.where(stays, logits + 200, -INF))
     # A quarter each: two quarters reach one half, whichever they are.
     halves = student.filter_logits(torch.zeros(2, 4, dtype=torch.float64), top_p=0.5)
     assert (halves == 0).sum(-1).tolist() == [2, 2]
@@ -137,7 +145,8 @@ def test_min_p(student, reference):
     assert (expected > -INF).sum(-1).tolist() == [2, 5, 4]
     assert_close(student.filter_logits(logits.clone(), min_p=0.1), expected)
     # Adding a number to all logits of a row changes no probability.
-    assert_close(student.filter_logits(logits - 9, min_p=0.1), expected - 9)
+    for shift in (-9, 200):
+        assert_close(student.filter_logits(logits + shift, min_p=0.1), expected + shift)
     tied = torch.tensor([[1.0, -2.0, 1.0], [-3.0, -1.0, -2.0]])
     expected = torch.tensor([[1.0, -INF, 1.0], [-INF, -1.0, -INF]])
     assert_close(student.filter_logits(tied.clone(), min_p=1.0), expected)
@@ -211,7 +220,7 @@ CHAINS = [
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("options", "wrong_orders", "seed"), CHAINS)
 @own_or_reference("apply_repetition_penalty", "filter_logits")
-def test_order_of_the_chain(student, reference, options, wrong_orders, seed, dtype):
+def test_order_of_the_chain(student, reference, unchanged, options, wrong_orders, seed, dtype):
     """Penalty, temperature, top-k, top-p, min-p, in this order, then a softmax; what is left out changes nothing.
 
     zh: 依次是惩罚、温度、top-k、top-p、min-p，最后做 softmax；没有启用的步骤不起作用。
@@ -227,6 +236,17 @@ def test_order_of_the_chain(student, reference, options, wrong_orders, seed, dty
     for name, value in options.items():
         expected = reference.next_token_probabilities(logits, ids, **{name: value})
         assert_close(student.next_token_probabilities(logits.clone(), ids.clone(), **{name: value}), expected)
+    # Cold, and with logits whose exponentials are too large for a float32.
+    cold = logits / 4 + 8
+    expected = reference.next_token_probabilities(cold, ids, 0.05)
+    assert ((expected > 0.01) & (expected < 0.9)).any()
+    assert_close(student.next_token_probabilities(cold.clone(), ids.clone(), 0.05), expected)
+    half = student.next_token_probabilities(logits.bfloat16(), ids.clone())
+    assert half.dtype == torch.bfloat16, "the result has the dtype of the logits"
+    unpenalised = {**options, "repetition_penalty": 1.0}
+    assert unchanged(student.next_token_probabilities, logits.clone(), ids.clone(), **unpenalised), (
+        "an argument is changed"
+    )
 
 
 @pytest.mark.points(1)
@@ -248,6 +268,9 @@ def test_temperature_zero(student, reference):
             logits.clone(), ids.clone(), 0, repetition_penalty=2.0, **filters
         )
         assert_close(actual, penalised)
+    for dtype in (torch.float64, torch.bfloat16):
+        actual = student.next_token_probabilities(logits.to(dtype), ids.clone(), 0.0)
+        assert_close(actual, greedy.to(dtype), message="the result has the dtype of the logits")
 
 
 @pytest.mark.points(1)

@@ -32,6 +32,7 @@ def test_decay_by_axes(student, build):
     model = build("torch.nn.ModuleList", [embedding, norm, build("torch.nn.ParameterDict", values)])
     embedding.load_state_dict({"weight": torch.full((7, 5), 20.0)})
     norm.load_state_dict({"weight": torch.full((5,), 21.0), "bias": torch.full((5,), 22.0)})
+    norm.requires_grad_(False)  # frozen, and perhaps thawed later
     groups = student.decay_groups(model, 0.3)
     assert len(groups) == 2
     assert contents(groups[0]) == [(2.0, (3, 1)), (3.0, (2, 5)), (5.0, (4, 3, 2)), (20.0, (7, 5))]
@@ -65,8 +66,9 @@ def train(optimiser, make, gradients, steps, *, weight_decay=(0.0, 0.0), join=No
     """Two linear layers in float64: [{layer: [weight, bias]} before the first step and after each].
 
     join: makes one group of both layers; each has its own otherwise.
-    steps: for each the number of the gradients, the layers that have one, and the factor. The gradients of a linear
-    layer don't depend on its weights, so that two runs see the same ones.
+    steps: for each the number of the gradients, the layers that have one, and the factor; the gradients stay as they
+    were if there is no number. The gradients of a linear layer don't depend on its weights, so that two runs see the
+    same ones.
     """
     layers = {}
     for name, (width, out) in SIZES.items():
@@ -82,6 +84,8 @@ def train(optimiser, make, gradients, steps, *, weight_decay=(0.0, 0.0), join=No
     history = [values(optimizer)]
     for number, names, factor in steps:
         for name, layer in layers.items():
+            if number is None:
+                continue
             layer.zero_grad()
             if name in names:
                 x = scale * draw(6, SIZES[name][0], seed=10 + number) / (1 + 2 * number)
@@ -107,7 +111,7 @@ def test_moments(student, reference, build, gradients, betas, eps):
 
     zh: 两个矩都是过去梯度的滑动平均，并先校正从零开始的偏差，再加 epsilon；系数为 0 的一步什么也不移动，但矩照常更新。
     """
-    steps = [(0, NAMES, 1.0), (1, NAMES, 1.0), (2, NAMES, 0.0), (3, NAMES, 0.5), (4, NAMES, 2.0)]
+    steps = [(0, NAMES, 1.0), (1, NAMES, 1.0), (2, NAMES, 0.0), (3, NAMES, 0.5), (None, NAMES, 2.0)]
     actual, expected = (
         train(side, make, gradients, steps, betas=betas, eps=eps)
         for side, make in sides(student, reference, build)
@@ -167,6 +171,10 @@ def test_without_gradient(student, build, gradients):
         for i in range(3):
             for before, after in zip(history[i][name], history[i + 1][name], strict=True):
                 assert torch.equal(before, after) != moved[name][i]
+    # A step that the first layer sits out leaves its moments and its own count as they were.
+    again = run([(0, ("first",), 1.0), (1, NAMES, 1.0), (2, ("second",), 1.0), (3, NAMES, 1.0)])
+    straight = run([(0, ("first",), 1.0), (1, NAMES, 1.0), (3, NAMES, 1.0)])
+    assert_close(again[-1]["first"], straight[-1]["first"])
     # The second layer's history is the same when nothing happened before.
     late = run([(1, ("second",), 1.0), (2, ("second",), 1.0)])
     assert_close([entry["second"] for entry in history[1:]], [entry["second"] for entry in late])
@@ -193,6 +201,8 @@ def test_warm_up(student, curve):
         for step in range(warmup):
             assert_close(float(factor(step, *more)), step / warmup)
         assert_close(float(factor(warmup, *more)), 1.0)
+    if curve == "warm_up":
+        assert_close(float(student.Schedule(3, 40, 0.2).warm_up(31)), 1.0)
 
 
 @pytest.mark.points(1)
@@ -203,7 +213,7 @@ def test_cosine(student, reference, sizes):
     zh: 余弦从预热结束时的 1 降到 `total_steps` 处最后的系数，此后不再变化。
     """
     warmup, total = sizes[:2]
-    steps = [total - 1, *range(warmup, total + 3), 2 * total, 2 * total - warmup]
+    steps = [(warmup + total) // 2, total - 1, *range(warmup, total + 3), 2 * total, 2 * total - warmup]
     check_curve(student, reference, "cosine", sizes, steps)
 
 
@@ -238,7 +248,7 @@ def test_multi_step(student, reference, sizes):
 @pytest.mark.points(1.5)
 @pytest.mark.parametrize(
     ("start", "increment", "full", "ramp_samples"),
-    [(3, 5, 28, 101), (4, 2, 10, 60), (1, 1, 7, 30), (8, 8, 16, 100), (2, 3, 20, 1)],
+    [(3, 5, 28, 101), (3, 1, 10, 29), (4, 2, 10, 60), (1, 1, 7, 30), (8, 8, 16, 100), (2, 3, 20, 1)],
 )
 def test_ramp(student, reference, start, increment, full, ramp_samples):
     """The batch grows with the samples consumed by the steps before, in equal parts of the ramp, and never past the full size.

@@ -47,6 +47,11 @@ def uneven_batches(seed=0):
     return batches
 
 
+def nothing_counts():
+    """A batch in which no token counts."""
+    return torch.tensor([[3, 8], [1, 0]]), torch.full((2, 2), -100)
+
+
 def whole_loss(twin, batches):
     """The mean over all tokens that count, as if they had come in one batch."""
     logits = torch.cat([twin(inputs).flatten(0, 1) for inputs, _ in batches])
@@ -142,8 +147,9 @@ def test_document_ends(student):
     counted = targets[targets != -100].tolist()
     assert counted == [token for document in documents for token in document[1:]]
     assert counted.count(20) == 3
-    for cut in (1, 2, 3):
+    for cut in (1, 2, 3, 5):  # 5: of the last document its first token is left
         _, targets = student.document_blocks(tokens[:-cut], 20, 4)
+        assert (targets != -100).any(dim=-1).all(), "a row without a prediction"
         assert targets[targets != -100].tolist() == counted[:-cut]
 
 
@@ -161,6 +167,7 @@ def test_tokens_weigh_alike(student, build, order):
     if len(order) > 1:
         means = [whole_loss(twin, [batch]).item() for batch in batches]
         assert abs(sum(means) / len(means) - expected[0]) > 0.01
+        batches.insert(1, nothing_counts())
     loss, _ = student.train_step(model, optimizer, batches, 0.5, math.inf)
     assert_close(loss, expected[0])
     assert_close(state(model), twin.state_dict())
@@ -226,7 +233,9 @@ def test_steps_in_a_row(student, build):
     """
     runs = []
     for _ in range(2):
-        model, twin, _ = language_model(build)
+        model, twin, _ = language_model(build, dropout=0.5)
+        model.eval()  # and so it stays
+        twin.eval()
         optimizer = build("torch.optim.AdamW", model.parameters(), lr=1.0, weight_decay=0.1, foreach=False)
         plain = torch.optim.AdamW(twin.parameters(), lr=1.0, weight_decay=0.1, foreach=False)
         losses = []
@@ -269,7 +278,9 @@ def test_evaluation_weighs_tokens(student, build, order):
     """
     model, twin, _ = language_model(build, scale=1.0)
     batches = [uneven_batches(7)[i] for i in order]
-    assert_close(student.evaluate(model, batches), whole_loss(twin, batches).item())
+    expected = whole_loss(twin, batches).item()
+    assert_close(student.evaluate(model, batches), expected)
+    assert_close(student.evaluate(model, [*batches, nothing_counts()]), expected)
 
 
 @pytest.mark.points(2)
@@ -281,10 +292,13 @@ def test_evaluation_mode(student, build, training):
     """
     model, twin, parts = language_model(build, dropout=0.5, scale=1.5)
     model.train(training)
+    parts[2].requires_grad_(False)
     batches, before, graphs = uneven_batches(9), state(model), []
     parts[2].register_forward_hook(lambda module, inputs, output: graphs.append(output.requires_grad))
     assert_close(student.evaluate(model, batches), whole_loss(twin.eval(), batches).item())
     assert [module.training for module in (model, *parts)] == [training] * 4
     assert graphs == [False] * len(batches), "no graph is built"
     assert_close(state(model), before)
-    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert [parameter.requires_grad for parameter in model.parameters()] == [True, False, False]
+    model(batches[0][0])
+    assert graphs[-1] is True, "graphs are built again afterwards"
