@@ -69,7 +69,7 @@ def train_step(
     """One update of the model's weights from several micro-batches.
 
     Args:
-        model: ids [B, T] -> logits [B, T, V].
+        model: ids [B, T] -> logits [B, T, V]; its mode stays as it is.
         optimizer: of all its parameters; only `param_groups`, `step()` and `zero_grad()` are used.
         micro_batches: inputs and targets, each [B, T] int64; B and T may differ.
         learning_rate: of this step.

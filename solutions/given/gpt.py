@@ -127,7 +127,7 @@ class GPT(nn.Module):
             labels: int64 tensor [B, T], each at its own token's place; -100 does not count. None stands for `ids`.
 
         Returns:
-            Float tensor [], the mean over the labels that count. No logits predict the first one.
+            Float tensor [], the mean over the labels that count (at least one does). No logits predict the first label.
         """
         targets = (ids if labels is None else labels)[:, 1:]
         return F.cross_entropy(self(ids)[:, :-1].flatten(0, 1), targets.flatten())

@@ -10,10 +10,10 @@ from torch import nn
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Sort a model's parameters into what decays and what doesn't.
+    """Sort all parameters of a model into what decays and what doesn't.
 
     Args:
-        model: any module.
+        model: any module; frozen parameters are sorted, too.
         weight_decay: of the first group.
 
     Returns:
