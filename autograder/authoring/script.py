@@ -18,7 +18,8 @@ BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
 ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*) = ")
 HEADER = re.compile(r'# %%( \[markdown\](?P<zh> lang="zh")?)?$')
 MIN_TELLING = 12  # non-space characters: shorter lines (`return x`, `else:`) give nothing away
-BARE_CALL = re.compile(r"[\w.]+\(\)")  # nor does a call without arguments: every training loop has `optimizer.step()`
+# Nor does a call without arguments: every training loop has `optimizer.step()`.
+BARE_CALL = re.compile(r"[\w.]+\(\)")
 
 
 class ScriptError(UserError):
