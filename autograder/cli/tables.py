@@ -121,9 +121,8 @@ class Tally:
         self.new = self.cached = self.ungraded = 0
         self.unreadable: list[ExerciseResult] = []
         self.diagnosed: dict[tuple[str, str], list[str]] = {}  # (exercise, misconception) -> students
-        self.reached: list[
-            tuple[str, str, Text]
-        ] = []  # student, capstone, what the student's own parts reached
+        # Student, capstone, what the student's own parts reached.
+        self.reached: list[tuple[str, str, Text]] = []
         self.faults: dict[tuple[str, str], list[str]] = {}  # (exercise, why it stayed ungraded) -> students
 
     def add(self, result: ExerciseResult, cached: bool) -> None:

@@ -132,9 +132,8 @@ class _Collector:
         if report.failed:
             told = str(report.longrepr)
             # Of pytest's report these lines say where in the file, and what is wrong; the rest is pytest's way there.
-            named = re.compile(
-                rf"\S*{re.escape(self.path.name)}"
-            )  # pytest may tell it from the working folder
+            # It may tell the file from the working folder.
+            named = re.compile(rf"\S*{re.escape(self.path.name)}")
             kept = [
                 named.sub(lambda _: str(self.path), line.removeprefix("E").strip())
                 for line in told.splitlines()
