@@ -70,11 +70,13 @@ class Diagnostician:
 
     caught: misconception -> the test function that catches it, in the order in which they are listed.
     observe: runs a variant through all tests.
+    first: where in a list of variants to begin observing, from 0 to 1.
     """
 
     caught: Mapping[str, str]
     observe: Callable[[str], Behaviour]
     known: dict[str, Behaviour] = field(default_factory=dict)
+    first: float = 0.0
 
     def behaviour(self, name: str) -> Behaviour:
         """How the reference, or a misconception, goes through all tests."""
@@ -99,6 +101,9 @@ class Diagnostician:
         }
         # Whoever passes the test that catches a mistake has not made it: that variant need not be run.
         candidates = [name for name, test in self.caught.items() if test in functions]
+        begin = int(self.first * len(candidates))
+        for name in candidates[begin:] + candidates[:begin]:
+            self.behaviour(name)
         # Test -> misconception -> how well it does; smaller is better.
         ranks: dict[str, dict[str, tuple[int, int]]] = {}
         for name in candidates:

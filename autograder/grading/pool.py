@@ -2,7 +2,7 @@
 
 They are forked from this process once an exercise's tests are collected and the sandbox is ready, and end with the
 exercise: one exercise is ready at a time, and its tests are collected once. They share the sandbox's zygote, which has
-never seen a hidden file.
+never seen a hidden file, and what they have seen of the exercise's misconceptions.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 from autograder.errors import UserError
+from autograder.grading.board import Board
 from autograder.grading.bundle import Bundle
 from autograder.grading.forked import Forked
 from autograder.grading.submissions import Submission
@@ -42,6 +43,7 @@ class Pool:
         self._record = record
         self._processors = sorted(os.sched_getaffinity(0))
         self._bundle: Bundle | None = None
+        self._board: Board | None = None
         self._members: list[_Member] = []
 
     def run(self, work: Iterable[Work]) -> Iterator[Settled]:
@@ -55,7 +57,7 @@ class Pool:
                 if bundle is not self._bundle:
                     yield from self._finish()
                     self._worker.take_up(bundle)
-                    self._bundle = bundle
+                    self._bundle, self._board = bundle, Board()
                 member, result = self._free()
                 member.begin(bundle, submission)  # it need not wait until its last result is recorded
                 if result is not None:
@@ -68,8 +70,8 @@ class Pool:
     def _free(self) -> tuple[_Member, ExerciseResult | None]:
         """A worker that is at nothing: a new one, or the first that is done, with its result."""
         if len(self._members) < self._count:
-            processor = self._processors[len(self._members) % len(self._processors)]
-            self._members.append(_Member(self._forked(processor), processor))
+            number = len(self._members)
+            self._members.append(_Member(self._forked(number), number))
             return self._members[-1], None
         return self._first_done()
 
@@ -92,7 +94,7 @@ class Pool:
                 answer = member.process.connection.recv()
             except (EOFError, OSError):
                 said = member.process.end()
-                member.process = self._forked(member.processor)
+                member.process = self._forked(member.number)
                 if member.tries < TRIES:
                     member.begin(bundle, submission)
                     continue
@@ -103,8 +105,9 @@ class Pool:
             member.work, member.tries = None, 0
             return member, answer
 
-    def _forked(self, processor: int) -> Forked:
-        return Forked(_serve, self._worker, self._bundle, processor)
+    def _forked(self, number: int) -> Forked:
+        processor = self._processors[number % len(self._processors)]
+        return Forked(_serve, self._worker, self._bundle, self._board, processor, number / self._count)
 
     def _settled(self, result: ExerciseResult) -> Settled:
         self._record(result)
@@ -116,7 +119,7 @@ class _Member:
     """A worker, and what it is at."""
 
     process: Forked
-    processor: int
+    number: int
     work: tuple[Bundle, Submission] | None = None
     tries: int = 0
 
@@ -128,10 +131,13 @@ class _Member:
             self.process.connection.send(submission)
 
 
-def _serve(connection: Connection, worker: Worker, bundle: Bundle, processor: int) -> None:
+def _serve(
+    connection: Connection, worker: Worker, bundle: Bundle, board: Board, processor: int, first: float
+) -> None:
     """A worker: one submission after another, until it is ended."""
     with suppress(OSError):
         os.sched_setaffinity(0, {processor})
+    worker.share(board, first)
     while True:
         submission = connection.recv()
         answer: ExerciseResult | Exception

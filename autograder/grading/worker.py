@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +28,7 @@ from autograder.sandbox.errors import SandboxUnavailable
 from autograder.sandbox.sandbox import Level
 
 if TYPE_CHECKING:
+    from autograder.grading.board import Board
     from autograder.grading.grader import ExerciseGrader
     from autograder.runner.backend import Backend
 
@@ -49,6 +50,7 @@ class Worker:
         self.mode = mode
         self._sandbox: ModuleSandbox | None = None
         self._graders: dict[str, ExerciseGrader] = {}
+        self._share: Callable[[ExerciseGrader], None] = lambda grader: None
 
     @property
     def sandbox(self) -> ModuleSandbox:
@@ -96,7 +98,23 @@ class Worker:
         if known is None or known.bundle != bundle:
             isolation = self.isolation  # first: while the sandbox starts, this process imports
             self._graders[bundle.exercise] = _exercise_grader()(bundle, self._open, isolation)
+            self._share(self._graders[bundle.exercise])
         return self._graders[bundle.exercise]
+
+    def share(self, board: Board, first: float) -> None:
+        """Share what graders see of misconceptions with the other processes that have this board.
+
+        first: where in a list of misconceptions to begin, from 0 to 1; each process at a place of its own, so that
+        two of them seldom run the same one.
+        """
+
+        def share(grader: ExerciseGrader) -> None:
+            diagnostician = grader.diagnostician
+            diagnostician.observe, diagnostician.first = board.shared(diagnostician.observe), first
+
+        self._share = share
+        for grader in self._graders.values():
+            share(grader)
 
     def keep_only(self, exercise: str) -> None:
         """Drop the graders of all other exercises, with their traces and tensors."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from msgspec import Struct
 
@@ -53,6 +54,10 @@ class StudentError(Exception):
 
     def __repr__(self) -> str:
         return f"StudentError({self.name!r}, {self.message!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Its class is made as it is needed, so no module holds it under its name.
+        return student_error, (self.name, self.mro, self.message, self.frames)
 
 
 class UnsendableArgument(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
 
 from autograder.sandbox.linux import libc
 
@@ -26,24 +27,24 @@ def fill_holes() -> int:
     return filled
 
 
-def collapse_pages(maps: int) -> int:
-    """Gather this process's anonymous memory into huge pages: forking then copies fewer page-table entries.
+def collapse_pages(maps: int) -> Iterator[int]:
+    """Gather this process's anonymous memory into huge pages, one at a time: forking then copies fewer page-table entries.
 
-    Measured with torch and torch._dynamo imported: a fork takes 5.5 ms instead of 18. Regions the kernel won't collapse stay as they are.
+    Measured with torch and torch._dynamo imported: a fork takes 5.5 ms instead of 18, and all the pages together 0.5 s.
+    What the kernel won't collapse stays as it is.
 
     Args:
         maps: a descriptor of this process's /proc/self/maps.
-    Returns: how many bytes were collapsed.
+    Yields: how many bytes were collapsed.
     """
     huge = 1 << 21
-    collapsed = 0
     with open(os.dup(maps), encoding="utf-8") as lines:
-        for line in lines.readlines():
-            span, permissions, _, _, inode, *_ = line.split()
-            low, high = (int(bound, 16) for bound in span.split("-"))
-            low, high = -(-low // huge) * huge, high // huge * huge
-            if permissions != "rw-p" or inode != "0" or high <= low:
-                continue
-            if libc.madvise(ctypes.c_void_p(low), ctypes.c_size_t(high - low), MADV_COLLAPSE) == 0:
-                collapsed += high - low
-    return collapsed
+        regions = lines.readlines()
+    for line in regions:
+        span, permissions, _, _, inode, *_ = line.split()
+        low, high = (int(bound, 16) for bound in span.split("-"))
+        if permissions != "rw-p" or inode != "0":
+            continue
+        for page in range(-(-low // huge) * huge, high - huge + 1, huge):
+            failed = libc.madvise(ctypes.c_void_p(page), ctypes.c_size_t(huge), MADV_COLLAPSE)
+            yield 0 if failed else huge

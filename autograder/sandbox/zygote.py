@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from types import ModuleType
@@ -60,8 +60,8 @@ class Self:
     def threads(self) -> int:
         return len(os.listdir(self._tasks))
 
-    def collapse(self) -> None:
-        warmup.collapse_pages(self._maps)
+    def collapse(self) -> Iterator[int]:
+        return warmup.collapse_pages(self._maps)
 
 
 class Zygote:
@@ -82,9 +82,14 @@ class Zygote:
 
     def serve(self) -> NoReturn:
         self.selector.register(self.control, selectors.EVENT_READ, self._fork)
+        pages = self.itself.collapse()
+        waiting = False  # while there is nothing else to do
         while True:
-            for key, _ in self.selector.select():
+            requests = self.selector.select(None if waiting else 0)
+            for key, _ in requests:
                 key.data()
+            if not requests:
+                waiting = next(pages, None) is None
 
     def _fork(self) -> None:
         try:
@@ -225,11 +230,9 @@ def _prepare(control: socket.socket, settings: Settings) -> NoReturn:
     program.warm_up()
     if settings.namespaces:
         namespaces.close_temporary()
-    gc.collect()
     gc.freeze()
     gc.enable()
     warmup.fill_holes()
-    itself.collapse()
     control.send(msgspec.msgpack.encode(Ready(itself.threads())))
     Zygote(control, plan, itself, program).serve()
 
