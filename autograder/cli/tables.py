@@ -86,7 +86,7 @@ BUILT = Text(
     "用学生自己写的部件搭起来，结果如何（不计分）",
 )
 REACHED = Text("reached with their own", "用自己的部件达到")
-FOUND_SHOWN = 50  # misconceptions after a run: all that a class of ordinary size makes
+FOUND_SHOWN = 80  # misconceptions after a run: all that a class of ordinary size makes
 SHOWN = 10  # of the lists after a run; `gradebook show` has them all
 BUNDLE_SHOWN = 8  # characters of a version's fingerprint
 SHARE = Text(" ({n} of {all})", "（{all} 个中 {n} 个）")

@@ -93,3 +93,21 @@ def test_form_of_translators_queries(student):
     zh: `translators_queries` 应是字母 a、b、c、d 之一。
     """
     assert_choice(student, "translators_queries", "abcd")
+
+
+@pytest.mark.points(0)
+def test_form_of_cache_size(student):
+    """`cache_size` must be a number, in MiB.
+
+    zh: `cache_size` 应是一个数，单位：MiB。
+    """
+    assert_number(student, "cache_size")
+
+
+@pytest.mark.points(0)
+def test_form_of_first_query_of_a_chunk(student):
+    """`first_query_of_a_chunk` must be one of the letters a, b, c, d.
+
+    zh: `first_query_of_a_chunk` 应是字母 a、b、c、d 之一。
+    """
+    assert_choice(student, "first_query_of_a_chunk", "abcd")

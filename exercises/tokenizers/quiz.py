@@ -14,12 +14,12 @@
 # %% [markdown]
 # # Quiz: tokenizers
 #
-# `tokenizers/quiz` · 20 minutes · difficulty 2/5 · [overview](../../course/tokenizers/overview.md)
+# `tokenizers/quiz` · 25 minutes · difficulty 2/5 · [overview](../../course/tokenizers/overview.md)
 
 # %% [markdown] lang="zh"
 # # 小测验：分词器
 #
-# `tokenizers/quiz` · 20 分钟 · 难度 2/5 · [单元概览](../../course/tokenizers/overview.zh.md)
+# `tokenizers/quiz` · 25 分钟 · 难度 2/5 · [单元概览](../../course/tokenizers/overview.zh.md)
 
 # %%
 from autograder import check
@@ -264,6 +264,50 @@ check("tokenizers/quiz")
 
 # %%
 larger_vocabulary = ...  # one of the letters a, b, c, d
+
+# %%
+check("tokenizers/quiz")
+
+# %% [markdown]
+# ## 11. `padding_side` · one letter
+#
+# Prompts of different lengths are padded on the right, with a correct mask, and given to a language model. The next token of
+# each row is taken from the last column. What goes wrong?
+#
+# * **a**: Nothing: the mask takes care of the padding.
+# * **b**: The longest prompt is spoilt: it attends to the padding of the other rows.
+# * **c**: In shorter rows the prediction is read off a place of padding.
+# * **d**: The rows' tokens get the wrong embeddings, because their places have moved.
+
+# %% [markdown] lang="zh"
+# ## 11. `padding_side` · 单选，一个字母
+#
+# 几个长短不一的提示词在右侧填充，掩码也正确，一起送进语言模型；每一行的下一个词元都从最后一列取。会出什么问题？
+#
+# * **a**: 没有问题：掩码会处理填充。
+# * **b**: 最长的提示词被带坏了：它会看到其他行的填充。
+# * **c**: 较短的行，预测是从填充的位置读出来的。
+# * **d**: 词元的位置移动了，查到的嵌入就不对。
+
+# %%
+padding_side = ...  # one of the letters a, b, c, d
+
+# %%
+check("tokenizers/quiz")
+
+# %% [markdown]
+# ## 12. `bucketed_places` · a number
+#
+# Six texts have 4, 12, 5, 11, 3 and 10 tokens. They are sorted by length, cut into batches of three, and each batch is padded to
+# its own longest text. How many places do the two batches have in all, padding included?
+
+# %% [markdown] lang="zh"
+# ## 12. `bucketed_places` · 填一个数
+#
+# 六段文本分别有 4、12、5、11、3、10 个词元。先按长度排序，再切成每批三段，每个批次只填充到自己最长的那段。两个批次连填充在内一共有多少个位置？
+
+# %%
+bucketed_places = ...  # a number
 
 # %%
 check("tokenizers/quiz")

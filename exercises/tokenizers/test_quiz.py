@@ -93,3 +93,21 @@ def test_form_of_larger_vocabulary(student):
     zh: `larger_vocabulary` 应是字母 a、b、c、d 之一。
     """
     assert_choice(student, "larger_vocabulary", "abcd")
+
+
+@pytest.mark.points(0)
+def test_form_of_padding_side(student):
+    """`padding_side` must be one of the letters a, b, c, d.
+
+    zh: `padding_side` 应是字母 a、b、c、d 之一。
+    """
+    assert_choice(student, "padding_side", "abcd")
+
+
+@pytest.mark.points(0)
+def test_form_of_bucketed_places(student):
+    """`bucketed_places` must be a number.
+
+    zh: `bucketed_places` 应是一个数。
+    """
+    assert_number(student, "bucketed_places")

@@ -236,3 +236,44 @@ layer_steps = "cebda"  # the letters a, b, c, d, e, each once, in order, as one 
 # BEGIN SOLUTION
 translators_queries = "c"  # one of the letters a, b, c, d
 # END SOLUTION
+
+# %% [markdown]
+# ## 11. `cache_size` · a number, in MiB, to within 0.1 %
+#
+# A model has 32 layers, with 32 query heads and 8 key-value heads of width 128 in each. It keeps its cache at two bytes a number.
+# How large is the cache of one sequence of 8,192 tokens? (1 MiB is 1,048,576 bytes.)
+
+# %% [markdown] lang="zh"
+# ## 11. `cache_size` · 填一个数，单位：MiB，误差不超过 0.1 %
+#
+# 一个模型有 32 层，每层有 32 个查询头、8 个键值头，宽度都是 128。缓存每个数占两字节。一条 8192 个词元的序列，缓存有多大？（1 MiB 是 1048576 字节。）
+
+# %%
+# BEGIN SOLUTION
+cache_size = 1024  # a number, in MiB, to within 0.1 %
+# END SOLUTION
+
+# %% [markdown]
+# ## 12. `first_query_of_a_chunk` · one letter
+#
+# A cache holds 5 tokens. A chunk of 3 new tokens is computed at once. How many keys may the first of the three see?
+#
+# * **a**: One, as the first row of a causal mask says.
+# * **b**: Six.
+# * **c**: Eight, since all of them are computed at once.
+# * **d**: Five: those in the cache.
+
+# %% [markdown] lang="zh"
+# ## 12. `first_query_of_a_chunk` · 单选，一个字母
+#
+# 缓存里有 5 个词元，现在一次计算 3 个新词元。三个当中的第一个可以看到几个键？
+#
+# * **a**: 一个，因果掩码的第一行就是这样。
+# * **b**: 六个。
+# * **c**: 八个，因为三个是一起算的。
+# * **d**: 五个：缓存里的那些。
+
+# %%
+# BEGIN SOLUTION
+first_query_of_a_chunk = "b"  # one of the letters a, b, c, d
+# END SOLUTION

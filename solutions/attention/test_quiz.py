@@ -105,3 +105,21 @@ def test_translators_queries(student, reference):
     zh: `translators_queries` 应是字母 a、b、c、d 中正确的那一个。
     """
     assert_choice(student, "translators_queries", "abcd", right=reference.translators_queries)
+
+
+@pytest.mark.points(1)
+def test_cache_size(student, reference):
+    """`cache_size` must be the right number, in MiB, to within 0.1 %.
+
+    zh: `cache_size` 应是正确的数，单位：MiB，误差不超过 0.1 %。
+    """
+    assert_number(student, "cache_size", right=reference.cache_size, relative=0.001, wrong=(4096, 512, 32))
+
+
+@pytest.mark.points(1)
+def test_first_query_of_a_chunk(student, reference):
+    """`first_query_of_a_chunk` must be the right one of the letters a, b, c, d.
+
+    zh: `first_query_of_a_chunk` 应是字母 a、b、c、d 中正确的那一个。
+    """
+    assert_choice(student, "first_query_of_a_chunk", "abcd", right=reference.first_query_of_a_chunk)

@@ -99,3 +99,21 @@ def test_larger_vocabulary(student, reference):
     zh: `larger_vocabulary` 应是字母 a、b、c、d 中正确的那一个。
     """
     assert_choice(student, "larger_vocabulary", "abcd", right=reference.larger_vocabulary)
+
+
+@pytest.mark.points(1)
+def test_padding_side(student, reference):
+    """`padding_side` must be the right one of the letters a, b, c, d.
+
+    zh: `padding_side` 应是字母 a、b、c、d 中正确的那一个。
+    """
+    assert_choice(student, "padding_side", "abcd", right=reference.padding_side)
+
+
+@pytest.mark.points(1)
+def test_bucketed_places(student, reference):
+    """`bucketed_places` must be the right number.
+
+    zh: `bucketed_places` 应是正确的数。
+    """
+    assert_number(student, "bucketed_places", right=reference.bucketed_places, wrong=(69, 72, 45))

@@ -1,0 +1,228 @@
+# %% [markdown]
+# Your parts become one machine: a tiny GPT is trained on a stream of tokens until it knows almost all that there is
+# to know. How much there is to know is exact here: the source has an **entropy rate**, and no model's mean loss gets
+# below it.
+#
+# `parts` holds the earlier exercises as modules: `parts.gpt`, `parts.optimizer_and_schedule`, `parts.training_loop`
+# and `parts.sampling`, each with the names that its statement gives. The files in `exercises/given/` show them. Your points are
+# earned with those; if you hand in your own solutions of these exercises as well, you are also told what *they* reached.
+#
+# * `B` rows, `T` tokens of context, `V` tokens of vocabulary. A `Batch` is a pair: inputs and targets, int64, of one shape.
+# * Everything random comes in as an argument, except a new model's weights.
+
+# %% [markdown] lang="zh"
+# 把你写过的部件装成一台机器：在一串词元上训练一个小 GPT，直到能学的差不多都学到。能学多少，在这里有精确的答案：信源有一个**熵率**，任何模型的平均损失都低不过它。
+#
+# `parts` 里是前面的练习，每个是一个模块：`parts.gpt`、`parts.optimizer_and_schedule`、`parts.training_loop`、`parts.sampling`，里面的名字与各题的题面相同，代码在 `exercises/given/` 里。计分用的是这一套；如果你把自己写的这几题也一起提交，还会告诉你**自己那一套**达到了什么水平。
+#
+# * `B` 是行数，`T` 是上下文的词元数，`V` 是词表大小。`Batch` 是一对 int64 张量：输入和目标，形状相同。
+# * 除了新模型的权重，一切随机的东西都作为参数传入。
+
+# %%
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Batch = tuple[Tensor, Tensor]  # inputs and targets
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Given: what decides a run, apart from its data."""
+
+    context_length: int = 16
+    num_layers: int = 2
+    num_heads: int = 2
+    d_model: int = 32
+    num_steps: int = 200
+    peak_rate: float = 2e-2
+    warmup_steps: int = 20
+    min_factor: float = 0.1
+    weight_decay: float = 0.1
+    max_norm: float = 1.0
+    eval_every: int = 20
+
+
+# %% [markdown]
+# ## 1. Set up
+#
+# A new GPT that reads `context_length` tokens; an `AdamW` over its two decay groups; and the learning rate of every
+# step, 0 to `num_steps - 1`, on the cosine schedule. `train_step` sets the *rate itself*, not a factor.
+#
+# A new model knows nothing: its loss is about $\ln V$. If it isn't, stop before you train.
+
+# %% [markdown] lang="zh"
+# ## 1. 准备
+#
+# 新建一个读 `context_length` 个词元的 GPT；给它的两个衰减分组配一个 `AdamW`；再按余弦调度列出第 0 到 `num_steps - 1` 步的学习率。`train_step` 要的是**学习率本身**，不是系数。
+#
+# 新模型什么都不知道，损失约为 $\ln V$。如果不是，先别训练。
+
+
+# %%
+def set_up(parts: Any, vocab_size: int, recipe: Recipe) -> tuple[nn.Module, Any, list[float]]:
+    """What a run starts with.
+
+    Args:
+        parts: the earlier exercises.
+        vocab_size: V.
+        recipe: the run's numbers.
+
+    Returns:
+        The model; its optimiser; the rate of each step.
+    """
+    # BEGIN SOLUTION
+    sizes = parts.gpt.GPTConfig(
+        vocab_size=vocab_size,
+        block_size=recipe.context_length,
+        num_layers=recipe.num_layers,
+        num_heads=recipe.num_heads,
+        d_model=recipe.d_model,
+    )
+    model = parts.gpt.GPT(sizes)
+    optimization = parts.optimizer_and_schedule
+    groups = optimization.decay_groups(model, recipe.weight_decay)
+    optimizer = optimization.AdamW(groups, lr=recipe.peak_rate)
+    schedule = optimization.Schedule(recipe.warmup_steps, recipe.num_steps, recipe.min_factor)
+    rates = [recipe.peak_rate * schedule.cosine(step) for step in range(recipe.num_steps)]
+    return model, optimizer, rates
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2. Hold out
+#
+# The end of the stream is held out; what is before it is for training, and not a token more. A loss below the entropy
+# rate means that the model has seen the answers, most often because the two have mixed.
+#
+# Of the $n$ held-out tokens, each but the first is predicted **exactly once**, from those before it in its row. Cut
+# these $n - 1$ predictions into rows of `T`, in order. What is left over is a shorter row in a batch of its own.
+
+# %% [markdown] lang="zh"
+# ## 2. 留出
+#
+# 流的末尾留出来做评估；它前面的用来训练，一个词元也不能多。损失低于熵率，说明模型见过答案，多半是因为这两部分混在了一起。
+#
+# 留出的 $n$ 个词元里，除第一个外，每个都由本行中它前面的词元预测，**恰好一次**。把这 $n - 1$ 次预测按顺序切成每行 `T` 次；剩下的不足一行，单独成一个批次。
+
+
+# %%
+def split(stream: Tensor, num_held_out: int, context_length: int) -> tuple[Tensor, list[Batch]]:
+    """Training tokens, and batches to evaluate on.
+
+    Args:
+        stream: [N] int64.
+        num_held_out: n, at least 2 and less than N: the last n tokens.
+        context_length: T.
+
+    Returns:
+        The training tokens [N - n]; batches [B, T], in order, the last one perhaps [1, fewer]. B is up to you.
+
+    Example: stream 0 1 2 3 4 5 6 7, n = 6, T = 2: training 0 1; inputs (2 3), (4 5), (6), targets (3 4), (5 6), (7).
+    """
+    # BEGIN SOLUTION
+    train, held_out = stream[:-num_held_out], stream[-num_held_out:]
+    sides = held_out[:-1], held_out[1:]
+    whole = (num_held_out - 1) // context_length * context_length
+    rows = tuple(side[:whole].view(-1, context_length) for side in sides)
+    rest = tuple(side[whole:].unsqueeze(0) for side in sides)
+    return train, [batch for batch in (rows, rest) if batch[0].numel()]
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 3. Train
+#
+# Step $i$ is one `train_step` on one micro-batch: the rows that begin at `starts[i]`, at the rate `rates[i]`. The held-out
+# loss is measured with `evaluate`: before the first update, after every `eval_every` updates, and after the last one.
+
+# %% [markdown] lang="zh"
+# ## 3. 训练
+#
+# 第 $i$ 步是一次 `train_step`，只有一个微批次：从 `starts[i]` 开始的那些行，学习率为 `rates[i]`。留出损失用 `evaluate` 测：第一次更新之前，每 `eval_every` 次更新之后，以及最后一次更新之后。
+
+
+# %%
+def pretrain(
+    parts: Any,
+    model: nn.Module,
+    optimizer: Any,
+    rates: Sequence[float],
+    train: Tensor,
+    held_out: Sequence[Batch],
+    starts: Tensor,
+    recipe: Recipe,
+) -> tuple[list[float], dict[int, float]]:
+    """Train the model, in place.
+
+    Args:
+        parts: the earlier exercises.
+        model: ids [B, T] -> logits [B, T, V].
+        optimizer: of its parameters.
+        rates: of each step.
+        train: [N] int64, training tokens.
+        held_out: batches that are evaluated on, and never trained on.
+        starts: [steps, B] int64, where the rows of each step begin in `train`.
+        recipe: `context_length`, `max_norm` and `eval_every` are used.
+
+    Returns:
+        The training loss of each step, before its update; number of updates done -> held-out loss.
+    """
+    # BEGIN SOLUTION
+    loop = parts.training_loop
+    train_losses, held_out_losses = [], {0: loop.evaluate(model, held_out)}
+    for step, rate in enumerate(rates):
+        batch = loop.get_batch(train, starts[step], recipe.context_length)
+        loss, _ = loop.train_step(model, optimizer, [batch], rate, recipe.max_norm)
+        train_losses.append(loss)
+        updates = step + 1
+        if updates % recipe.eval_every == 0 or updates == len(rates):
+            held_out_losses[updates] = loop.evaluate(model, held_out)
+    return train_losses, held_out_losses
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 4. Let it write
+#
+# New token $j$ of a row is drawn with `draws[:, j]` from the model's probabilities after the last `context_length`
+# tokens (all, while there are fewer). The model writes in evaluation mode and is left in the mode it was in.
+
+# %% [markdown] lang="zh"
+# ## 4. 让它写
+#
+# 每行的第 $j$ 个新词元，用 `draws[:, j]` 从模型的概率里抽取；模型读的是最后 `context_length` 个词元（不足时读全部）。写的时候模型处于评估模式，写完回到原来的模式。
+
+
+# %%
+def write(
+    parts: Any, model: nn.Module, prompt: Tensor, draws: Tensor, context_length: int, temperature: float = 1.0
+) -> Tensor:
+    """Continue each row by sampling.
+
+    Args:
+        parts: the earlier exercises.
+        model: ids [B, T] -> logits [B, T, V].
+        prompt: [B, P] int64, P at least 1.
+        draws: [B, number of new tokens], uniform in [0, 1), of the dtype of the logits.
+        context_length: the most tokens that the model reads.
+        temperature: 0 or above.
+
+    Returns:
+        [B, P + number of new tokens] int64: the prompt, then what follows.
+    """
+    # BEGIN SOLUTION
+    was_training = model.training
+    model.eval()
+    ids = prompt
+    with torch.no_grad():
+        for draw in draws.unbind(1):
+            logits = model(ids[:, -context_length:])[:, -1]
+            probabilities = parts.sampling.next_token_probabilities(logits, ids, temperature)
+            ids = torch.cat([ids, parts.sampling.sample(probabilities, draw)[:, None]], dim=1)
+    model.train(was_training)
+    return ids
+    # END SOLUTION

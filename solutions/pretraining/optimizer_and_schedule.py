@@ -1,0 +1,271 @@
+# %% [markdown]
+# Three things decide how a training step moves a language model: the **optimiser** turns gradients into steps, the
+# **schedule** says how large the steps are, and the **batch size** how exact the gradients are. You write all three,
+# as real pre-training runs use them.
+#
+# Not allowed: the optimisers of `torch.optim`.
+
+# %% [markdown] lang="zh"
+# 训练中的一步怎样移动语言模型，由三样东西决定：**优化器**把梯度变成步子，**学习率调度**决定步子多大，**批大小**决定梯度有多准。三样都由你来写，写法与真实的预训练一致。
+#
+# 不许使用 `torch.optim` 里的优化器。
+
+# %%
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+# %% [markdown]
+# ## 1. What decays
+#
+# Weight decay is for tensors that multiply vectors: parameters of **two or more axes** decay, embeddings included;
+# biases and norms' weights, with one axis or none, don't. A name says nothing. A tensor that two modules share (a
+# tied output head) is one parameter: it stands in one group, once.
+
+# %% [markdown] lang="zh"
+# ## 1. 哪些参数衰减
+#
+# 权重衰减针对的是与向量相乘的张量：**有两个轴或更多轴**的参数衰减，嵌入也算在内；偏置和归一化的权重只有一个轴或没有轴，不衰减。参数叫什么名字不说明问题。两个模块共用的张量（例如与嵌入共享权重的输出头）是同一个参数：只在一个组里出现一次。
+
+
+# %%
+def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Sort all parameters of a model into what decays and what doesn't.
+
+    Args:
+        model: any module; frozen parameters are sorted, too.
+        weight_decay: of the first group.
+
+    Returns:
+        Two groups, as `AdamW` takes them: first the parameters that decay, then the others. Each is
+        {"params": list of parameters, "weight_decay": `weight_decay` or 0.0}.
+
+    Source: nanoGPT, `configure_optimizers`.
+    """
+    # BEGIN SOLUTION
+    decayed, others = [], []
+    for parameter in model.parameters():  # gives a shared parameter once
+        (decayed if parameter.dim() >= 2 else others).append(parameter)
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2. AdamW
+#
+# For each parameter $p$ with gradient $g$, in its $t$-th step ($t = 1, 2, \dots$), with $\eta$ the group's rate times
+# `factor` and $\lambda$ the group's weight decay:
+#
+# $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
+#
+# $$\hat m = \frac{m}{1 - \beta_1^t}, \qquad \hat v = \frac{v}{1 - \beta_2^t}$$
+#
+# $$p \leftarrow p - \eta \lambda\, p, \qquad \text{then} \qquad p \leftarrow p - \eta\, \frac{\hat m}{\sqrt{\hat v} + \epsilon}$$
+#
+# $m$ and $v$ begin at zero. The decay stays out of $g$, $m$ and $v$. A parameter whose `grad` is `None` sits the step
+# out: it neither moves nor decays, and its $t$ stays.
+#
+# `step` changes the parameters in place.
+
+# %% [markdown] lang="zh"
+# ## 2. AdamW
+#
+# 参数 $p$ 的梯度为 $g$，现在是它自己的第 $t$ 步（$t = 1, 2, \dots$）；$\eta$ 是所在组的学习率乘以 `factor`，$\lambda$ 是所在组的权重衰减系数：
+#
+# $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
+#
+# $$\hat m = \frac{m}{1 - \beta_1^t}, \qquad \hat v = \frac{v}{1 - \beta_2^t}$$
+#
+# $$p \leftarrow p - \eta \lambda\, p, \qquad \text{然后} \qquad p \leftarrow p - \eta\, \frac{\hat m}{\sqrt{\hat v} + \epsilon}$$
+#
+# $m$ 和 $v$ 从零开始。衰减不进入 $g$、$m$、$v$。`grad` 为 `None` 的参数跳过这一步：不移动，不衰减，它的 $t$ 也不往前数。
+#
+# `step` 就地修改参数。
+
+
+# %%
+class AdamW:
+    """Adam with decoupled weight decay.
+
+    Args:
+        groups: as `decay_groups` gives them; a group may have an "lr" of its own.
+        lr: the rate of the groups that have none.
+        betas: beta_1 and beta_2.
+        eps: epsilon.
+
+    Source: Loshchilov and Hutter 2019 (arXiv:1711.05101), algorithm 2; the decay is scaled by the rate, as in PyTorch.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[dict[str, Any]],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.95),
+        eps: float = 1e-8,
+    ) -> None:
+        """Given. `state` is yours: parameter -> what you keep between steps."""
+        self.param_groups = [{"lr": lr, **group, "params": list(group["params"])} for group in groups]
+        self.betas, self.eps = betas, eps
+        self.state: dict[nn.Parameter, dict[str, Any]] = {}
+
+    @torch.no_grad()
+    def step(self, factor: float = 1.0) -> None:
+        """Move every parameter that has a gradient.
+
+        Args:
+            factor: of every group's rate in this step, from a schedule.
+        """
+        # BEGIN SOLUTION
+        beta1, beta2 = self.betas
+        for group in self.param_groups:
+            rate = group["lr"] * factor
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state.setdefault(parameter, {"t": 0, "m": 0.0, "v": 0.0})
+                state["t"] += 1
+                state["m"] = beta1 * state["m"] + (1 - beta1) * parameter.grad
+                state["v"] = beta2 * state["v"] + (1 - beta2) * parameter.grad.square()
+                mean = state["m"] / (1 - beta1 ** state["t"])
+                root = (state["v"] / (1 - beta2 ** state["t"])).sqrt()
+                parameter -= rate * group["weight_decay"] * parameter
+                parameter -= rate * mean / (root + self.eps)
+        # END SOLUTION
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Given: all parameters, group by group."""
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
+    def zero_grad(self) -> None:
+        """Given: no parameter has a gradient."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+
+# %% [markdown]
+# ## 3. Schedules
+#
+# The rate of a step is the peak rate times a factor. Steps count from 0 to `total_steps - 1`; from step
+# `total_steps` on, the factor stays what it is there. All three schedules begin with the same warm-up.
+#
+# * **Warm-up**: `step / warmup_steps`, so that step 0 has factor 0 and step `warmup_steps` has 1. With
+#   `warmup_steps = 0` there is none.
+# * **Cosine**: from 1 at the end of the warm-up, half a period of a cosine, scaled so that it reaches `min_factor` at
+#   `total_steps`.
+# * **WSD** (warm-up, stable, decay): 1, until the last `decay_steps` fall on a straight line to `min_factor` at
+#   `total_steps`. There are from 1 to `total_steps - warmup_steps` of them.
+# * **Multi-step**: 1; $10^{-1/2}$ from 80 % of `total_steps` on; $10^{-1}$ from 90 % on. It ignores `min_factor`.
+
+# %% [markdown] lang="zh"
+# ## 3. 学习率调度
+#
+# 一步的学习率等于峰值学习率乘以一个系数。步数从 0 数到 `total_steps - 1`；从第 `total_steps` 步起，系数停在那一步的值上。三种调度的开头是同样的预热。
+#
+# * **预热**：`step / warmup_steps`，所以第 0 步的系数是 0，第 `warmup_steps` 步是 1。`warmup_steps = 0` 表示没有预热。
+# * **余弦**：预热结束时为 1，之后走余弦的半个周期，经过缩放，到 `total_steps` 时恰好是 `min_factor`。
+# * **WSD**（预热、稳定、衰减）：保持 1；最后 `decay_steps` 步沿直线下降，到 `total_steps` 时为 `min_factor`。`decay_steps` 从 1 到 `total_steps - warmup_steps`。
+# * **多阶段**：保持 1；从 `total_steps` 的 80 % 起为 $10^{-1/2}$，从 90 % 起为 $10^{-1}$。与 `min_factor` 无关。
+
+
+# %%
+@dataclass(frozen=True)
+class Schedule:
+    """Factors of the peak learning rate.
+
+    Args:
+        warmup_steps: steps of the warm-up.
+        total_steps: steps of the training, the warm-up included; more than `warmup_steps`.
+        min_factor: the last factor of `cosine` and `wsd`.
+    """
+
+    warmup_steps: int
+    total_steps: int
+    min_factor: float = 0.0
+
+    def warm_up(self, step: int) -> float:
+        """The factor of the warm-up alone: 1 from its end on."""
+        # BEGIN SOLUTION
+        return min(1.0, step / self.warmup_steps) if self.warmup_steps else 1.0
+        # END SOLUTION
+
+    def cosine(self, step: int) -> float:
+        """Warm-up, then cosine. Source: Loshchilov and Hutter 2017 (arXiv:1608.03983), equation 5."""
+        # BEGIN SOLUTION
+        progress = (step - self.warmup_steps) / (self.total_steps - self.warmup_steps)
+        wave = (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0))) / 2
+        return self.warm_up(step) * (self.min_factor + (1 - self.min_factor) * wave)
+        # END SOLUTION
+
+    def wsd(self, step: int, decay_steps: int) -> float:
+        """Warm-up, 1, linear decay over the last `decay_steps`. Source: Hu et al. 2024 (arXiv:2404.06395), section 4."""
+        # BEGIN SOLUTION
+        left = min(max((self.total_steps - step) / decay_steps, 0.0), 1.0)
+        return self.warm_up(step) * (self.min_factor + (1 - self.min_factor) * left)
+        # END SOLUTION
+
+    def multi_step(self, step: int) -> float:
+        """Warm-up, then three levels. Source: DeepSeek-AI 2024 (arXiv:2401.02954), section 2.3."""
+        # BEGIN SOLUTION
+        progress = step / self.total_steps
+        level = 0.1 if progress >= 0.9 else math.sqrt(0.1) if progress >= 0.8 else 1.0
+        return self.warm_up(step) * level
+        # END SOLUTION
+
+
+# %% [markdown]
+# ## 4. Batch-size ramp
+#
+# Early gradients point the same way for almost any data; a large batch is wasted on them. The batch begins with
+# `start` samples and grows by `increment` at a time to `full`. The ramp is measured in **samples**: with $c$ the
+# samples that the steps before have consumed, $R$ the length of the ramp and $n$ the number of increments,
+#
+# $$B = \text{start} + \text{increment} \cdot \Bigl\lfloor \frac{c}{R / n} \Bigr\rfloor, \qquad n = \frac{\text{full} - \text{start}}{\text{increment}}$$
+#
+# and `full` once $c \ge R$. Compute in integers: $R / n$ need not be one.
+
+# %% [markdown] lang="zh"
+# ## 4. 批大小的渐增
+#
+# 训练初期，几乎不管用什么数据，梯度都指向同一个方向，大批次用在这里是浪费。批次从 `start` 个样本起，每次增加 `increment` 个，直到 `full`。渐增的进度按**样本**计：$c$ 是前面各步一共用掉的样本数，$R$ 是渐增阶段的样本数，$n$ 是要增加的次数，
+#
+# $$B = \text{start} + \text{increment} \cdot \Bigl\lfloor \frac{c}{R / n} \Bigr\rfloor, \qquad n = \frac{\text{full} - \text{start}}{\text{increment}}$$
+#
+# 一旦 $c \ge R$，就是 `full`。请用整数计算：$R / n$ 不必是整数。
+
+
+# %%
+def batch_size_ramp(num_steps: int, start: int, increment: int, full: int, ramp_samples: int) -> list[int]:
+    """The batch size of each of the first steps of a training.
+
+    Args:
+        num_steps: steps.
+        start: samples in the first batch.
+        increment: what one increase adds.
+        full: samples in a batch after the ramp.
+        ramp_samples: R.
+
+    Returns:
+        `num_steps` batch sizes.
+
+    Raises:
+        ValueError: `full - start` is not a positive multiple of `increment`.
+
+    Example: 6 steps, start 2, increment 2, full 6, ramp of 8 samples: 2, 2, 4, 6, 6, 6.
+
+    Source: Megatron-LM, `--rampup-batch-size`.
+    """
+    # BEGIN SOLUTION
+    if full <= start or (full - start) % increment:
+        raise ValueError(f"from {start} to {full} is not a whole number of increments of {increment}")
+    increases = (full - start) // increment
+    sizes: list[int] = []
+    consumed = 0
+    for _ in range(num_steps):
+        sizes.append(min(full, start + increment * (consumed * increases // ramp_samples)))
+        consumed += sizes[-1]
+    return sizes
+    # END SOLUTION
