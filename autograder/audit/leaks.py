@@ -11,10 +11,7 @@ from autograder.authoring.script import solution_lines
 
 @dataclass(frozen=True)
 class StudentFiles:
-    """Every text file that students receive, read once: its path below the course's root -> its stripped lines.
-
-    The parts that are given to capstones are references, and no leak.
-    """
+    """Every text file that students receive, read once: its path below the course's root -> its stripped lines."""
 
     lines: Mapping[str, frozenset[str]]
 
@@ -26,7 +23,6 @@ class StudentFiles:
                 for tree in ("exercises", "course")
                 for path in sorted((root / tree).rglob("*"))
                 if path.suffix in (".py", ".toml", ".md", ".ipynb") and "__pycache__" not in path.parts
-                if path.parent != root / "exercises" / "given"
             }
         )
 

@@ -182,8 +182,7 @@ def skeleton_of(exercise: Exercise) -> str:
 def generate(exercise: Exercise) -> dict[Path, str]:
     """The exercise's generated files as text.
 
-    They are what `exercises/` holds but for the public tests; of a capstone also its given parts, of a quiz both test
-    files and the solution, and any solution whose given code has changed. Only a quiz has no file of known mistakes: its
+    They are what `exercises/` holds but for the public tests; of a quiz both test files and the solution, and any solution whose given code has changed. Only a quiz has no file of known mistakes: its
     public tests look at the form of an answer alone.
     """
     solution = solution_of(exercise)
@@ -193,9 +192,6 @@ def generate(exercise: Exercise) -> dict[Path, str]:
         files[exercise.hidden_tests] = hidden_tests_of(exercise.quiz)
     if exercise.kind == "quiz" or solution != read_text(exercise.solution):
         files[exercise.solution] = solution
-    for topic in (name.rpartition("/")[2] for name in exercise.spec.parts):
-        given = exercise.root / "exercises" / "given" / f"{topic}.py"
-        files[given] = read_text(exercise.root / "solutions" / "given" / given.name)
     skeleton = skeleton_text(exercise, solution, exercise.spec)
     public = public_toml(public_spec(exercise, solution, skeleton))
     files |= {exercise.skeleton: skeleton, exercise.public_spec_file: public}

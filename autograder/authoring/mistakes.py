@@ -10,6 +10,7 @@ from autograder.grading.known_mistakes import behaviour_of, written
 from autograder.results import Visibility
 from autograder.runner.collect import TestCase, collect
 from autograder.runner.in_process import unsafe_backend
+from autograder.testing.reference import reference_parts
 
 
 def mistakes_text(exercise: Exercise, solution: str) -> str:
@@ -31,6 +32,6 @@ def mistakes_text(exercise: Exercise, solution: str) -> str:
 
 def _behaviour(exercise: Exercise, source: str, cases: list[TestCase]) -> Behaviour:
     main = exercise.skeleton.name
-    parts = {f"{name}.py": path.read_bytes() for name, path in exercise.given_parts("solutions").items()}
-    backend = unsafe_backend({main: source.encode(), **parts}, main, exercise.spec.forbidden_calls)
+    files = {main: source.encode(), **reference_parts(exercise)}
+    backend = unsafe_backend(files, main, exercise.spec.forbidden_calls)
     return behaviour_of(backend, cases, exercise.spec.limits)

@@ -11,7 +11,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from autograder.authoring.script import BEGIN, END, split_cells
 from autograder.authoring.translation import translates_line
 from autograder.course import Course, CourseError, Exercise, sizes
 from autograder.course.catalogue import COURSE_FILE, unit_file
@@ -51,6 +50,8 @@ def new_exercise(
             "write --kind capstone --part UNIT/TOPIC",
             "只有 capstone 需要列出作为部件的练习，而且必须列出；请写 --kind capstone --part UNIT/TOPIC",
         )
+    for part in parts:
+        course.exercise(part)
     exercise = Exercise(course.root, *match.groups(), languages=course.languages)
     files = quiz_files(exercise, tier) if kind == "quiz" else exercise_files(exercise, tier, kind, parts)
     existing = [path for path in files if path.exists()]
@@ -60,7 +61,7 @@ def new_exercise(
             f"{there} exists already; choose another name or edit it",
             f"{there} 已存在；请另取名字，或直接编辑它",
         )
-    shared = overviews(exercise) if kind == "quiz" else _given(course, parts)
+    shared = overviews(exercise) if kind == "quiz" else {}
     files |= {path: text for path, text in shared.items() if not path.exists()}
     return write(files | _with_exercise(course, exercise))
 
@@ -159,18 +160,6 @@ def _pages(exercise: Exercise, name: str, template: str, values: dict[str, Any])
         line = translates_line(english)
         pages[folder / f"{name}.zh.md"] = render(template, lang="zh", translates=line, **values)
     return pages
-
-
-def _given(course: Course, parts: Sequence[str]) -> dict[Path, str]:
-    """The parts' references as given code: what they define, without statements and markers."""
-    files = {}
-    for exercise in map(course.exercise, parts):
-        cells = split_cells(read_text(exercise.solution), str(exercise.solution))
-        code = "\n\n\n".join(cell.body.strip("\n") for cell in cells if not cell.is_markdown)
-        lines = [line for line in code.splitlines() if line.strip() not in (BEGIN, END)]
-        path = course.root / "solutions" / "given" / f"{exercise.topic}.py"
-        files[path] = render("given.py", id=exercise.id, code="\n".join(lines))
-    return files
 
 
 def _with_exercise(course: Course, exercise: Exercise) -> dict[Path, str]:

@@ -131,10 +131,10 @@ class Exercise:
     def oracle_tests(self) -> Path:
         return self.root / "tests" / "oracles" / self.unit / f"test_{self.topic}.py"
 
-    def given_parts(self, tree: str) -> dict[str, Path]:
-        """For a capstone: module name -> the given code that stands for a part, in `solutions` or `exercises`."""
-        topics = [name.rpartition("/")[2] for name in self.basics.parts]
-        return {part_name(topic): self.root / tree / "given" / f"{topic}.py" for topic in topics}
+    @property
+    def parts(self) -> list[Exercise]:
+        """For a capstone: the exercises whose answers it takes as an argument."""
+        return [Exercise(self.root, *name.split("/"), languages=self.languages) for name in self.basics.parts]
 
     @property
     def accepted(self) -> list[Path]:

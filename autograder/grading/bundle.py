@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from autograder import __version__
 from autograder.course import CourseError, Exercise, ExerciseSpec
+from autograder.course.catalogue import part_name
 from autograder.results import Isolation
 
 ENGINE = f"{__version__}/2"  # raise the number when grading the same files may give another result
@@ -30,7 +31,7 @@ class Bundle(Struct, frozen=True, dict=True):  # dict: for what is computed once
     public_tests: bytes
     max_score: float
     questions: tuple[str, ...]  # in the skeleton's order
-    parts: dict[str, bytes]  # of a capstone: file name -> the given code that stands for a part
+    parts: dict[str, bytes]  # of a capstone: file name -> the reference solution of a part
 
     @cached_property
     def fingerprint(self) -> str:
@@ -40,9 +41,15 @@ class Bundle(Struct, frozen=True, dict=True):  # dict: for what is computed once
 
 def bundle_of(exercise: Exercise) -> Bundle:
     """Read an exercise's files. CourseError where one can't be read."""
-    given = exercise.given_parts("solutions")
+    parts = exercise.parts
     contents = []
-    for path in (exercise.solution, exercise.hidden_tests, exercise.public_tests, *given.values()):
+    files = (
+        exercise.solution,
+        exercise.hidden_tests,
+        exercise.public_tests,
+        *(part.solution for part in parts),
+    )
+    for path in files:
         try:
             contents.append(path.read_bytes())
         except OSError as error:
@@ -51,11 +58,11 @@ def bundle_of(exercise: Exercise) -> Bundle:
                 f"{path} 无法读取（{error.strerror}）；评分需要答案：请使用教师的目录树",
             ) from None
     solution, hidden, public, *sources = contents
-    parts = {f"{name}.py": source for name, source in zip(given, sources, strict=True)}
+    named = {f"{part_name(part.topic)}.py": source for part, source in zip(parts, sources, strict=True)}
     # Which mutants are equivalent changes no result, so it must not make anybody's result out of date.
     spec = replace(exercise.spec, equivalent=())
     said = exercise.public
-    return Bundle(exercise.id, spec, solution, hidden, public, said.max_score, said.questions, parts)
+    return Bundle(exercise.id, spec, solution, hidden, public, said.max_score, said.questions, named)
 
 
 def result_key(bundle: Bundle, main: str, files: Mapping[str, bytes], isolation: Isolation) -> str:

@@ -118,7 +118,7 @@ class ExerciseGrader:
         own_stack, told = self._own_stack(submission, endings)
         status, message = _status(endings), joined(left_out(backend.skipped), told)
         if backend.load_error is not None and status is Status.GRADED:
-            # Nothing hidden was ever passed to a file that did not load, so its error is told in full.
+            # Nothing hidden was ever passed to a file that did not load, so its error is told in full, but for a capstone's.
             status, message = Status.INVALID, tests[0].message
         return ExerciseResult(
             student=submission.student,
@@ -254,16 +254,18 @@ class ExerciseGrader:
         lines: int,
     ) -> TestResult:
         limits = case.limits(self.bundle.spec.limits)
+        # A capstone runs beside the references of its parts, and could put them into an error's text.
+        public = case.visibility is Visibility.PUBLIC and not self.bundle.parts
         message = explain(
             ending,
-            case,
+            case if public else replace(case, visibility=Visibility.HIDDEN),
             lambda name: name == filename,
             limits.seconds,
             limits.memory_mb,
             lines,
             self._given,
         )
-        if case.visibility is Visibility.PUBLIC and not ending.passed:
+        if public and not ending.passed:
             told = results_expected(case, trace)
             message = joined(case.sentence, told) if told is not None else message
         if diagnosis is not None and ending.outcome is not Outcome.UNGRADED:

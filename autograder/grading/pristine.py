@@ -20,20 +20,13 @@ def is_pristine(exercise: Exercise, name: str, content: bytes) -> bool:
         return True
     given = exercise.public.pristine
     if PurePath(name).suffix == ".py":
-        digest = code_digest(content.decode("utf-8-sig", "replace"))
-        return digest == given.script or digest == _given_digest(exercise)
+        return code_digest(content.decode("utf-8-sig", "replace")) == given.script
     try:
         cells = shown_cells(content)
     except NotebookError:
         return False
     sources = (cell.source for cell in cells if cell.kind == "code")
     return all(code_digest(source) in given.cells for source in sources if not _answers_nothing(source))
-
-
-def _given_digest(exercise: Exercise) -> str | None:
-    """Of the code that students of a capstone are given in place of this exercise's; None where there is none."""
-    path = exercise.root / "exercises" / "given" / f"{exercise.topic}.py"
-    return code_digest(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def _answers_nothing(source: str) -> bool:

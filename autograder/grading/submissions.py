@@ -153,8 +153,7 @@ def _submission(student: str, exercise: Exercise, candidates: list[File], collec
 def _own_parts(exercise: Exercise, hand_in: HandIn) -> dict[str, bytes]:
     """For a capstone: the student's own answers to the exercises that are its parts, where there is one of each."""
     parts = {}
-    for name in exercise.public.parts:
-        part = Exercise(exercise.root, *name.split("/"))
+    for part in exercise.parts:
         found = hand_in.candidates(part)
         answer = _submission("", part, found, hand_in.collector) if found else None
         if (

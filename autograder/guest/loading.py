@@ -14,7 +14,8 @@ import os
 import re
 import sys
 import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -135,12 +136,10 @@ def is_loading() -> bool:
 
 
 def install(files: Mapping[str, bytes], directory: str = "") -> None:
-    """Make these files importable from now on, as if they lay beside a submission, and no others."""
-    _install(_Siblings(files, directory))
+    """Make these files importable from now on, as if they lay beside a submission, and no others.
 
-
-def _install(siblings: _Siblings) -> None:
-    """Make these siblings importable from now on (a function may import one when it is called), and no others."""
+    A function may import one when it is called; parts of a capstone are imported now.
+    """
     global _installed
     if _installed is not None:
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _installed]
@@ -149,8 +148,28 @@ def _install(siblings: _Siblings) -> None:
             spec = getattr(sys.modules.get(name), "__spec__", None)
             if spec is not None and spec.loader is _installed:
                 del sys.modules[name]
-    sys.meta_path.insert(0, siblings)
-    _installed = siblings
+    _installed = _Siblings(files, directory)
+    sys.meta_path.insert(0, _installed)
+    with _as_submission():
+        for part in part_names():
+            importlib.import_module(part)
+
+
+@contextmanager
+def _as_submission() -> Iterator[None]:
+    """While a submission's files are executed, `import autograder` gives a stub."""
+    global _loading
+    real = sys.modules.get(STUB)
+    sys.modules[STUB] = _stub_autograder()
+    _loading = True
+    try:
+        yield
+    finally:
+        _loading = False
+        if real is None:
+            del sys.modules[STUB]
+        else:
+            sys.modules[STUB] = real
 
 
 def load_module(
@@ -166,28 +185,16 @@ def load_module(
 
     Raises whatever the submission raises, SyntaxError included. While it runs, `import autograder` gives a stub.
     """
-    global _loading
     filename, is_notebook = filename_of(main, directory), main.endswith(".ipynb")
     cells = code_cells(files[main]) if is_notebook else [decode_source(files[main])]
     install({name: raw for name, raw in files.items() if name != main}, directory)
     module = ModuleType(MODULE)
-    real = sys.modules.get(STUB)
-    sys.modules[STUB] = _stub_autograder()
     sys.modules[MODULE] = module  # dataclasses and typing look a class's module up here
-    _loading = True
-    try:
-        for part in part_names():  # now, while `autograder` is the stub
-            importlib.import_module(part)
+    with _as_submission():
         if is_notebook:
             left_out = _execute_cells(module, cells, filename)
             if skipped is not None:
                 skipped += left_out
         else:
             _execute(module, cells[0], filename)
-    finally:
-        _loading = False
-        if real is None:
-            del sys.modules[STUB]
-        else:
-            sys.modules[STUB] = real
     return module

@@ -141,9 +141,10 @@ def check_namespace(
 ) -> Report:
     """The report on definitions in a notebook's or script's namespace; with `only`, on that test function alone."""
     from autograder.guest.loading import install
+    from autograder.learn.own_parts import parts_or_advice
     from autograder.runner.in_process import InProcessBackend
 
-    install({f"{name}.py": path.read_bytes() for name, path in exercise.given_parts("exercises").items()})
+    install(parts_or_advice(exercise, lang))
     module = ModuleType("submission")
     module.__dict__.update({name: value for name, value in namespace.items() if not name.startswith("__")})
     file = namespace.get("__file__")
@@ -173,6 +174,7 @@ def _note(exercise: Exercise, attempt: str, report: Report, *, in_notebook: bool
 def check_file(exercise: Exercise, lang: str, path: Path | None = None) -> Report:
     """The report on a file, the exercise's own by default."""
     from autograder.guest.loading import filename_of
+    from autograder.learn.own_parts import parts_or_advice
     from autograder.runner.in_process import local_backend
 
     path = path or exercise.skeleton
@@ -182,7 +184,7 @@ def check_file(exercise: Exercise, lang: str, path: Path | None = None) -> Repor
         return name == filename
 
     try:
-        backend = local_backend(path, exercise)
+        backend = local_backend(path, exercise, parts_or_advice(exercise, lang))
     except CourseError:
         raise
     except KeyboardInterrupt as stop:

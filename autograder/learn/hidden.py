@@ -8,15 +8,15 @@ from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
 
 from autograder.course import CourseError, Exercise
-from autograder.course.catalogue import part_name, require_file
+from autograder.course.catalogue import require_file
 from autograder.feedback.report import Report
 from autograder.grading.bundle import Bundle, bundle_of, result_key
-from autograder.grading.pristine import is_pristine
 from autograder.grading.submissions import Submission
 from autograder.grading.worker import Mode, Worker
 from autograder.guest.loading import PART, module_name
 from autograder.learn.attempts import attempt_in, failing_questions, note_hidden
 from autograder.learn.journal import HiddenPoints, read_journal
+from autograder.learn.own_parts import own_parts
 from autograder.results import Isolation, Status
 from autograder.sandbox.errors import SandboxUnavailable
 from autograder.text import Text, joined
@@ -96,12 +96,7 @@ def own_submission(exercise: Exercise) -> Submission:
         for p in path.parent.glob("*.py")
         if p != path and not p.name.startswith("test_")
     }
-    for name in exercise.public.parts:
-        part = Exercise(exercise.root, *name.split("/"))
-        content = part.skeleton.read_bytes() if part.skeleton.is_file() else b""
-        if not is_pristine(part, part.skeleton.name, content):
-            files[f"{part_name(part.topic)}.py"] = content
-    return Submission("", exercise.id, path.name, path.name, files)
+    return Submission("", exercise.id, path.name, path.name, files | own_parts(exercise))
 
 
 def _key(bundle: Bundle, submission: Submission) -> str:

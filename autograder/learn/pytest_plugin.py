@@ -72,14 +72,17 @@ def _loaded() -> dict[Path, Any]:
 @pytest.fixture
 def _backend(request: pytest.FixtureRequest, _loaded: dict[Path, Any]) -> Any:
     from autograder.guest.seed import seed_of
+    from autograder.learn.own_parts import parts_or_advice
     from autograder.runner.in_process import local_backend
+    from autograder.testing.reference import reference_parts
 
     exercise = _needed(request)
     in_exercises = request.path.parent.parent.name == "exercises"
     path = exercise.skeleton if in_exercises else exercise.solution
     if path not in _loaded:
         try:
-            _loaded[path] = local_backend(path, exercise)
+            parts = parts_or_advice(exercise, language()) if in_exercises else reference_parts(exercise)
+            _loaded[path] = local_backend(path, exercise, parts)
         except Exception as error:  # kept, so that every test of the file fails for the one reason
             _loaded[path] = error
     if isinstance(_loaded[path], Exception):
@@ -136,7 +139,7 @@ def build(_backend: Any) -> Any:
 
 @pytest.fixture
 def parts(_backend: Any) -> Any:
-    """The parts that a capstone takes as an argument, as given: `parts.TOPIC` is a module."""
+    """The parts that a capstone takes as an argument, `parts.TOPIC` a module: the learner's own, or the references."""
     return _backend.helpers["parts"]()
 
 

@@ -172,15 +172,14 @@ def unsafe_backend(files: Mapping[str, bytes], main: str, forbidden_calls: Seque
     )
 
 
-def local_backend(path: Path, exercise: Exercise) -> InProcessBackend:
-    """The backend of one file of this exercise, loaded. Aliases of forbidden calls are refused, too.
+def local_backend(path: Path, exercise: Exercise, parts: Mapping[str, bytes]) -> InProcessBackend:
+    """The backend of one file of this exercise, loaded, with the parts of a capstone. Aliases of forbidden calls are refused, too.
 
     Raises what the file raises; TimedOut if it does not end; CourseError if it is not there.
     """
     require_file(path, exercise)
     spec = exercise.basics
     filename = filename_of(path.name, str(path.parent.resolve()))
-    parts = exercise.given_parts("solutions" if path == exercise.solution else "exercises")
     backend = InProcessBackend(lambda skipped: load_local(path, parts), spec.forbidden_calls, filename.__eq__)
     with ended_in_time(), time_limit(PATIENCE * spec.limits.seconds, filename.__eq__):
         _ = backend.student

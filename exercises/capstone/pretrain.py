@@ -30,8 +30,8 @@ from autograder import check
 # below it.
 #
 # `parts` holds the earlier exercises as modules: `parts.gpt`, `parts.optimizer_and_schedule`, `parts.training_loop`
-# and `parts.sampling`, each with the names that its statement gives. The files in `exercises/given/` show them. Your points are
-# earned with those; if you hand in your own solutions of these exercises as well, you are also told what *they* reached.
+# and `parts.sampling`, each with the names that its statement gives. Here they are your own files. Your points are earned with
+# the course's; if you hand in yours as well, you are also told what *they* reached.
 #
 # * `B` rows, `T` tokens of context, `V` tokens of vocabulary. A `Batch` is a pair: inputs and targets, int64, of one shape.
 # * Everything random comes in as an argument, except a new model's weights.
@@ -39,7 +39,7 @@ from autograder import check
 # %% [markdown] lang="zh"
 # 把你写过的部件装成一台机器：在一串词元上训练一个小 GPT，直到能学的差不多都学到。能学多少，在这里有精确的答案：信源有一个**熵率**，任何模型的平均损失都低不过它。
 #
-# `parts` 里是前面的练习，每个是一个模块：`parts.gpt`、`parts.optimizer_and_schedule`、`parts.training_loop`、`parts.sampling`，里面的名字与各题的题面相同，代码在 `exercises/given/` 里。计分用的是这一套；如果你把自己写的这几题也一起提交，还会告诉你**自己那一套**达到了什么水平。
+# `parts` 里是前面的练习，每个是一个模块：`parts.gpt`、`parts.optimizer_and_schedule`、`parts.training_loop`、`parts.sampling`，里面的名字与各题的题面相同。在你这里，它们就是你自己的文件；计分用的是课程的那一套。如果把自己写的这几题也一起提交，还会告诉你**自己那一套**达到了什么水平。
 #
 # * `B` 是行数，`T` 是上下文的词元数，`V` 是词表大小。`Batch` 是一对 int64 张量：输入和目标，形状相同。
 # * 除了新模型的权重，一切随机的东西都作为参数传入。

@@ -1,4 +1,7 @@
-"""A capstone takes its parts as arguments: points with the given ones, and word of what one's own would have reached."""
+"""A capstone takes its parts as arguments: points with the course's own, and word of what one's own would have reached.
+
+The course's own are references of graded exercises: no student's file and no message holds a line of them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ import pytest
 
 from autograder.authoring.build import build
 from autograder.course import Course, CourseError
+from autograder.learn.check import check_file, check_namespace
+from autograder.platforms.publish import release
+from autograder.platforms.selection import select
 
 SOLUTION = '''# %% [markdown]
 # Scale, then normalise.
@@ -79,7 +85,6 @@ def test_centred(student, parts):
     tell_reached(f"the largest is {largest:g}", f"最大值是 {largest:g}")
     assert_close(student.pipeline(parts, x), torch.tensor([[-4.0, -2.0, 6.0]]))
 '''
-GIVEN = "def affine(x, scale, shift):\n    return x * scale + shift\n"
 ANSWER = SOLUTION.replace("# BEGIN SOLUTION", "").replace("# END SOLUTION", "")
 OWN_WRONG = "def affine(x, scale, shift):\n    return x * shift + scale\n"
 
@@ -92,7 +97,6 @@ def course(toy: Path) -> Path:
         "solutions/final/pipeline.py": SOLUTION,
         "solutions/final/pipeline.toml": SPEC,
         "solutions/final/test_pipeline.py": HIDDEN,
-        "solutions/given/affine.py": GIVEN,
         "exercises/final/test_pipeline.py": PUBLIC,
     }
     for name, text in files.items():
@@ -123,7 +127,7 @@ def grade(course: Path, cli: Callable[..., Any], tmp_path: Path, shared_sandbox:
     return run
 
 
-def test_full_points_with_the_given_parts(grade: Callable[..., Any]) -> None:
+def test_full_points_with_the_references(grade: Callable[..., Any]) -> None:
     result = grade({"pipeline.py": ANSWER})
     assert (result["score"], result["max_score"]) == (4.0, 4.0)
     assert result["message"]["en"] == ""
@@ -157,12 +161,13 @@ def test_a_stack_of_one_s_own(grade: Callable[..., Any], course: Path) -> None:
     )
 
 
+def written_in_a_notebook(source: str) -> str:
+    cells = [{"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None}]
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
 def test_a_part_in_a_notebook(grade: Callable[..., Any]) -> None:
-    cells = [
-        {"cell_type": "code", "source": OWN_WRONG, "metadata": {}, "outputs": [], "execution_count": None}
-    ]
-    notebook = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-    result = grade({"pipeline.py": ANSWER, "affine.ipynb": notebook})
+    result = grade({"pipeline.py": ANSWER, "affine.ipynb": written_in_a_notebook(OWN_WRONG)})
     assert result["score"] == 4.0
     assert "With your own affine: 1 of 4 points" in result["message"]["en"]
 
@@ -174,8 +179,8 @@ def test_parts_that_are_still_the_skeleton_s_are_not_one_s_own(
     assert grade({"pipeline.py": ANSWER, "affine.py": skeleton})["message"]["en"] == ""
 
 
-def test_nobody_hands_in_a_given_part(grade: Callable[..., Any]) -> None:
-    """A file of that name beside the submission does not take the given part's place."""
+def test_nobody_hands_in_a_reference(grade: Callable[..., Any]) -> None:
+    """A file of that name beside the submission does not take the reference's place."""
     wrong = ANSWER.replace("- mapped.mean(-1, keepdim=True)", "")
     cheat = "import torch\ndef affine(x, scale, shift): return torch.tensor([[-4.0, -2.0, 6.0]])\n"
     assert grade({"pipeline.py": wrong, "part_affine.py": cheat})["score"] == 1.0
@@ -187,20 +192,62 @@ def test_a_wrong_capstone_is_diagnosed(grade: Callable[..., Any]) -> None:
     assert [test["diagnosis"] for test in result["tests"]] == [None, "not_centred"]
 
 
+OPTIONS = ("-q", "-p", "autograder.learn.pytest_plugin", "--import-mode=importlib", "-p", "no:cacheprovider")
+
+
 def test_pytest_gives_the_parts_in_process(course: Path, python: Callable[..., Any]) -> None:
-    options = (
-        "-q",
-        "-p",
-        "autograder.learn.pytest_plugin",
-        "--import-mode=importlib",
-        "-p",
-        "no:cacheprovider",
-    )
-    done = python("-m", "pytest", *options, "solutions/final", cwd=course)
+    """The references to the reference, and to the learner's answer their own."""
+    done = python("-m", "pytest", *OPTIONS, "solutions/final", cwd=course)
     assert "1 passed" in done.stdout, done.stdout
     (course / "exercises/final/pipeline.py").write_text(ANSWER)
-    done = python("-m", "pytest", *options, "exercises/final", cwd=course)
+    done = python("-m", "pytest", *OPTIONS, "exercises/final", cwd=course)
+    assert "basics/affine is a part of this capstone, and you have not answered it yet" in done.stdout
+    assert "1 failed" in done.stdout, done.stdout
+    (course / "exercises/basics/affine.py").write_text(OWN_WRONG)
+    done = python("-m", "pytest", *OPTIONS, "exercises/final", cwd=course)
     assert "1 passed" in done.stdout, done.stdout
+
+
+def test_check_takes_the_learner_s_own_parts(course: Path) -> None:
+    """A part in a notebook, too; one that can't be used says so where it is needed."""
+    exercise = Course.load(course).exercise("final/pipeline")
+    exercise.skeleton.write_text(ANSWER)
+    absent = "basics/affine is a part of this capstone, and you have not answered it yet: exercises/basics/affine.py"
+    assert absent in str(check_file(exercise, "en"))
+    assert "basics/affine 是本题的部件，你还没有完成它" in str(check_file(exercise, "zh"))
+    namespace: dict[str, Any] = {}
+    exec(ANSWER, namespace)
+    assert absent in str(check_namespace(exercise, namespace, "en"))
+    notebook = course / "notebooks/basics/affine.ipynb"
+    notebook.parent.mkdir(parents=True)
+    notebook.write_text(
+        written_in_a_notebook("from autograder import check\n" + OWN_WRONG + "check('basics/affine')")
+    )
+    assert check_file(exercise, "en").complete
+    assert check_namespace(exercise, namespace, "en").complete
+    (course / "exercises/basics/affine.py").write_text("def affine(x:\n")
+    assert "exercises/basics/affine.py can't be read: '(' was never closed (affine.py, line 1)" in str(
+        check_file(exercise, "en")
+    )
+
+
+@pytest.mark.parametrize(
+    "cheat",
+    [
+        "import inspect, sys\ndef pipeline(parts, x): raise ValueError(inspect.getsource(parts.affine))\n",
+        "import inspect, sys\ndef pipeline(parts, x): return inspect.getsource(parts.affine)\n",
+        "import inspect, part_affine\nraise ValueError(inspect.getsource(part_affine))\n",
+        "import inspect, part_affine\nclass E(Exception): pass\nE.__name__ = inspect.getsource(part_affine)[:80]\nraise E\n",
+    ],
+    ids=["error", "answer", "load", "name"],
+)
+def test_a_reference_is_not_carried_out(grade: Callable[..., Any], cheat: str) -> None:
+    """A capstone's code runs beside the references: nothing that it says reaches its author."""
+    result = grade({"pipeline.py": cheat})
+    assert result["score"] == 0.0
+    told = [result["message"], *(test["message"] for test in result["tests"])]
+    assert "affine" not in json.dumps(told)
+    assert "scale" not in json.dumps(told).replace("spread", "")
 
 
 def test_check_tells_what_one_s_own_stack_reached(
@@ -216,12 +263,11 @@ def test_check_tells_what_one_s_own_stack_reached(
     assert "With your own affine: 1 of 4 points" in said.out
 
 
-def test_released_with_its_given_parts(course: Path, tmp_path: Path) -> None:
-    from autograder.platforms.publish import release
-    from autograder.platforms.selection import select
-
+def test_a_release_holds_no_reference(course: Path, tmp_path: Path) -> None:
     release(select(Course.load(course), "final", "en"), "plain", tmp_path / "out")
-    assert (tmp_path / "out/exercises/given/affine.py").read_text() == GIVEN
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert tmp_path / "out/exercises/final/pipeline.py" in written
+    assert not any(b"x * scale + shift" in path.read_bytes() for path in written)
 
 
 @pytest.mark.parametrize(
