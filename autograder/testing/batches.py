@@ -43,6 +43,6 @@ def ragged_batch(
     for row, length in enumerate(lengths):
         place = slice(width - length, width) if side == "left" else slice(0, length)
         ids[row, place] = torch.randint(vocab_size, (length,), generator=generator)
-        mask[row, place] = 1
+        mask[row, place].fill_(1)
         positions[row, place] = torch.arange(length)
     return RaggedBatch(ids, mask, positions)

@@ -2,7 +2,7 @@
 
 A hidden test of question 3, whose answers build on the student's `margins` of question 2:
 
-    def test_loss(student, reference):
+    def test_mean(student, reference):
         loss = student.loss(x)
         check_any(
             lambda right: assert_close(loss, right.loss(x)),

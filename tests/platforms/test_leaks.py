@@ -29,6 +29,7 @@ from autograder.platforms.selection import Selection, select
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = Course.load(ROOT)
+PATTERN = ROOT / "autograder/authoring/templates/hidden.py.j2"
 TEST = re.compile(r"^def (test_\w+)", re.MULTILINE)
 # What only an instructor gets of a target, and why that is right.
 NOT_FOR_STUDENTS = {
@@ -42,7 +43,9 @@ NOT_FOR_STUDENTS = {
 def secrets() -> dict[str, str]:
     """Text that no student may see -> where it is from."""
     found: dict[str, str] = {}
-    public = "\n".join(exercise.public_tests.read_text(encoding="utf-8") for exercise in COURSE)
+    # What a public test, or the package's own pattern of a hidden one, is called says nothing of another test of that name.
+    known = [PATTERN, *(exercise.public_tests for exercise in COURSE)]
+    public = "\n".join(path.read_text(encoding="utf-8") for path in known)
     for exercise in COURSE:
         solution = exercise.solution.read_text(encoding="utf-8")
         found |= dict.fromkeys(solution_lines(solution, str(exercise.solution)), f"solution of {exercise.id}")
