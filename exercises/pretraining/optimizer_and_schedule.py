@@ -27,12 +27,12 @@ from autograder import check
 # %% [markdown]
 # Three things decide how a training step moves a language model: the **optimiser** turns gradients into steps, the
 # **schedule** says how large the steps are, and the **batch size** how exact the gradients are. You write all three,
-# as real pre-training runs use them.
+# as real runs use them.
 #
 # Not allowed: the optimisers of `torch.optim`.
 
 # %% [markdown] lang="zh"
-# 训练中的一步怎样移动语言模型，由三样东西决定：**优化器**把梯度变成步子，**学习率调度**决定步子多大，**批大小**决定梯度有多准。三样都由你来写，写法与真实的预训练一致。
+# 训练一步，语言模型怎样变化，由三样东西决定：**优化器**决定根据梯度怎么走，**学习率调度**决定步子多大，**批大小**决定梯度有多准。三样都由你来写，写法与真实的预训练一致。
 #
 # 不许使用 `torch.optim` 里的优化器。
 
@@ -50,12 +50,12 @@ from torch import nn
 #
 # Weight decay is for tensors that multiply vectors: parameters of **two or more axes** decay, embeddings included;
 # biases and norms' weights, with one axis or none, don't. A name says nothing. A tensor that two modules share (a
-# tied output head) is one parameter: it stands in one group, once.
+# tied output head) is one parameter, in one group, once.
 
 # %% [markdown] lang="zh"
 # ## 1. 哪些参数衰减
 #
-# 权重衰减针对的是与向量相乘的张量：**有两个轴或更多轴**的参数衰减，嵌入也算在内；偏置和归一化的权重只有一个轴或没有轴，不衰减。参数叫什么名字不说明问题。两个模块共用的张量（例如与嵌入共享权重的输出头）是同一个参数：只在一个组里出现一次。
+# 权重衰减针对的是与向量相乘的张量：**有两个轴或更多轴**的参数衰减，嵌入也算在内；偏置和归一化的权重只有一个轴或没有轴，不衰减。与参数的名字无关。两个模块共用的张量（例如与嵌入共享权重的输出头）是同一个参数：只在一个组里出现一次。
 
 # %%
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ check("pretraining/optimizer_and_schedule")
 # ## 2. AdamW
 #
 # For each parameter $p$ with gradient $g$, in its $t$-th step ($t = 1, 2, \dots$), with $\eta$ the group's rate times
-# `factor` and $\lambda$ the group's weight decay:
+# `factor` and $\lambda$ its weight decay:
 #
 # $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
 #
@@ -104,7 +104,7 @@ check("pretraining/optimizer_and_schedule")
 #
 # $$p \leftarrow p - \eta \lambda\, p, \qquad \text{然后} \qquad p \leftarrow p - \eta\, \frac{\hat m}{\sqrt{\hat v} + \epsilon}$$
 #
-# $m$ 和 $v$ 从零开始。衰减不进入 $g$、$m$、$v$。`grad` 为 `None` 的参数跳过这一步：不移动，不衰减，它的 $t$ 也不往前数。
+# $m$ 和 $v$ 从零开始。衰减不进入 $g$、$m$、$v$。`grad` 为 `None` 的参数跳过这一步：不更新，不衰减，它的 $t$ 也不往前数。
 #
 # `step` 就地修改参数。
 
@@ -158,9 +158,9 @@ check("pretraining/optimizer_and_schedule")
 # ## 3. Schedules
 #
 # The rate of a step is the peak rate times a factor. Steps count from 0 to `total_steps - 1`; from step
-# `total_steps` on, the factor stays what it is there. All three schedules begin with the same warm-up.
+# `total_steps` on, the factor stays what it is there. All three begin with the same warm-up.
 #
-# * **Warm-up**: `step / warmup_steps`, so that step 0 has factor 0 and step `warmup_steps` has 1. With
+# * **Warm-up**: `step / warmup_steps`, so step 0 has factor 0 and step `warmup_steps` has 1. With
 #   `warmup_steps = 0` there is none.
 # * **Cosine**: from 1 at the end of the warm-up, half a period of a cosine, scaled so that it reaches `min_factor` at
 #   `total_steps`.
@@ -217,7 +217,7 @@ check("pretraining/optimizer_and_schedule")
 #
 # Early gradients point the same way for almost any data; a large batch is wasted on them. The batch begins with
 # `start` samples and grows by `increment` at a time to `full`. The ramp is measured in **samples**: with $c$ the
-# samples that the steps before have consumed, $R$ the length of the ramp and $n$ the number of increments,
+# samples consumed before this step, $R$ the length of the ramp and $n$ the number of increments,
 #
 # $$B = \text{start} + \text{increment} \cdot \Bigl\lfloor \frac{c}{R / n} \Bigr\rfloor, \qquad n = \frac{\text{full} - \text{start}}{\text{increment}}$$
 #
@@ -230,7 +230,7 @@ check("pretraining/optimizer_and_schedule")
 #
 # $$B = \text{start} + \text{increment} \cdot \Bigl\lfloor \frac{c}{R / n} \Bigr\rfloor, \qquad n = \frac{\text{full} - \text{start}}{\text{increment}}$$
 #
-# 一旦 $c \ge R$，就是 `full`。请用整数计算：$R / n$ 不必是整数。
+# $c \ge R$ 之后都是 `full`。请用整数计算：$R / n$ 不必是整数。
 
 # %%
 def batch_size_ramp(num_steps: int, start: int, increment: int, full: int, ramp_samples: int) -> list[int]:

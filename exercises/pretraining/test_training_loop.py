@@ -36,7 +36,7 @@ def test_batch_by_hand(student):
 
 @pytest.mark.points(1)
 def test_blocks_by_hand(student):
-    """Documents of five, two and three tokens, eos 0, T = 3: five ends in a short row, and no row holds two documents.
+    """Documents of five, two and three tokens, eos 0, T = 3: the first ends in a short row, and no row holds two.
 
     zh: 三篇文档分别有五个、两个、三个词元，eos 为 0，T = 3：第一篇的末行不满，没有一行横跨两篇。
     """

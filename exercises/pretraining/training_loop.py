@@ -37,11 +37,11 @@ from autograder import check
 # Not allowed: `torch.nn.utils.clip_grad_norm_` and its relatives. `F.cross_entropy` is.
 
 # %% [markdown] lang="zh"
-# 预训练就是一个小小的循环：取一批数据，动一下权重，隔一阵子测一次损失。本题写它的四个零件。这种循环里的错误大多不会报错：损失照样下降，只是降到了不该去的地方。
+# 预训练就是一个小小的循环：取一批数据，动一下权重，隔一阵子测一次损失。你要写的是它的四个部分。这种循环里的错误大多不会报错：损失照样下降，只是降到了不该去的地方。
 #
 # * 模型把编号 `[B, T]` 变成 logits `[B, T, V]`；某个位置的 logits 是对**下一个**词元的打分。输入与目标的错位在取批时就做好，别处不再移位。
 # * 目标为 `-100` 的位置不计入：既不进总和，也不进分母。
-# * 许多词元的损失，是它们的交叉熵之**和**，除以**计入的词元数**，与它们怎样分到各批次里无关。至少有一个词元计入。
+# * 损失是所有计入的词元的交叉熵之**和**，除以**它们的个数**，与它们怎样分在各批次里无关。至少有一个词元计入。
 #
 # 不许调用 `torch.nn.utils.clip_grad_norm_` 及其同类函数；`F.cross_entropy` 可以用。
 
@@ -107,7 +107,7 @@ check("pretraining/training_loop")
 #
 # 第 1 问的窗口可能横跨两篇文档，于是一篇的结尾要去预测另一篇毫不相干的开头。每篇文档以词元 `eos_id` 结尾；最后一篇可能被截断，没有它。一篇共 `n` 个词元（含 `eos`）的文档里有 `n - 1` 次预测：除第一个外，每个词元都由它前一个来预测。把这些预测按顺序切成每行 `T` 次；**一次不丢，一次不重**，在上一行结束、下一行开始的地方也是如此。
 #
-# 文档的最后一行可能不满，从右边填满：输入填 `eos_id`，目标填 `-100`。只有一个词元的文档没有行。
+# 文档的最后一行若不满，就在右边填满：输入填 `eos_id`，目标填 `-100`。只有一个词元的文档不占行。
 
 # %%
 def document_blocks(tokens: Tensor, eos_id: int, context_length: int) -> Batch:
@@ -141,7 +141,7 @@ check("pretraining/training_loop")
 # $$\min\left(1, \; \frac{\text{max\_norm}}{\lVert g \rVert + 10^{-6}}\right)$$
 #
 # 3. *Set the learning rate* of this step in every group: `group["lr"]` for each `group` of `optimizer.param_groups`.
-# 4. *Step*, then *zero* the gradients, so that the next step starts from nothing.
+# 4. *Step*, then *zero* the gradients.
 #
 # A parameter whose `grad` is `None` takes no part. When you are called, all gradients are zero or `None`.
 
@@ -150,15 +150,15 @@ check("pretraining/training_loop")
 #
 # 一个批次放不进显存时，就拆成几个大小不一的**微批次**（micro-batch）。它们合起来只更新**一次**，结果与整批一次算完完全相同：
 #
-# 1. **累积**：损失是**所有**微批次的词元一起算的，把它的梯度一份份加起来。每个微批次先反向传播完，下一个再前向，这样内存里只有一张计算图。
+# 1. **累积**：损失是**所有**微批次的词元一起算的，把它的梯度一份份加起来。一个微批次反向传播完，下一个才前向，这样内存里只有一张计算图。
 # 2. **裁剪，只裁一次**：记 $\lVert g \rVert$ 为全部参数的梯度合在一起的范数，每个梯度都乘以
 #
 # $$\min\left(1, \; \frac{\text{max\_norm}}{\lVert g \rVert + 10^{-6}}\right)$$
 #
-# 3. **设学习率**：对 `optimizer.param_groups` 里的每个 `group`，把 `group["lr"]` 设成这一步的学习率。
-# 4. **更新**，然后把梯度**清零**，让下一步从零开始。
+# 3. **设置学习率**：对 `optimizer.param_groups` 里的每个 `group`，把 `group["lr"]` 设成这一步的学习率。
+# 4. **更新**，然后把梯度**清零**。
 #
-# `grad` 为 `None` 的参数不参与。调用时所有梯度都是 0 或 `None`。
+# `grad` 为 `None` 的参数不参与。调用这个函数时，所有梯度都是零或 `None`。
 
 # %%
 def train_step(

@@ -107,9 +107,9 @@ def sides(student, reference, build):
 @pytest.mark.points(1.5)
 @pytest.mark.parametrize(("betas", "eps"), [((0.9, 0.95), 1e-8), ((0.6, 0.99), 0.1)])
 def test_moments(student, reference, build, gradients, betas, eps):
-    """Both moments are means of past gradients, corrected before epsilon is added; factor 0 moves nothing, but they go on.
+    """Both moments are running means, corrected before epsilon is added; factor 0 moves nothing, but they go on.
 
-    zh: 两个矩都是过去梯度的滑动平均，并先校正从零开始的偏差，再加 epsilon；系数为 0 的一步什么也不移动，但矩照常更新。
+    zh: 两个矩都是滑动平均，先校正从零开始的偏差，再加 epsilon；系数为 0 的一步什么也不移动，但矩照常更新。
     """
     steps = [(0, NAMES, 1.0), (1, NAMES, 1.0), (2, NAMES, 0.0), (3, NAMES, 0.5), (None, NAMES, 2.0)]
     actual, expected = (
@@ -157,9 +157,9 @@ def test_epsilon(student, reference, build, gradients):
 
 @pytest.mark.points(1)
 def test_without_gradient(student, build, gradients):
-    """A parameter without a gradient neither moves nor decays, and its first gradient is its step 1, however late.
+    """Without a gradient a parameter neither moves nor decays; its first, however late, is its step 1, and zeros count as one.
 
-    zh: 没有梯度的参数既不移动也不衰减；第一次得到梯度，无论多晚，都算它自己的第 1 步。
+    zh: 没有梯度的参数既不移动也不衰减；第一次得到梯度，无论多晚，都算它自己的第 1 步；全零的梯度也是梯度。
     """
     join = partial(build, "torch.nn.ModuleList")  # both layers in one group
     run = partial(
@@ -178,6 +178,10 @@ def test_without_gradient(student, build, gradients):
     # The second layer's history is the same when nothing happened before.
     late = run([(1, ("second",), 1.0), (2, ("second",), 1.0)])
     assert_close([entry["second"] for entry in history[1:]], [entry["second"] for entry in late])
+    # A gradient of zeros, as a weight has whose inputs are all zero, is one: the weight decays.
+    before, after = run([(0, NAMES, 1.0)], scale=0.0)
+    for name in NAMES:
+        assert_close(after[name][0], before[name][0] * (1 - 0.03 * 0.4))
 
 
 def check_curve(student, reference, curve, sizes, steps, *more):
@@ -197,12 +201,12 @@ def test_warm_up(student, curve):
     """
     more = (6,) if curve == "wsd" else ()
     for warmup in (5, 1, 0):
-        factor = getattr(student.Schedule(warmup, 40, 0.2), curve)
+        factor = getattr(student.Schedule(warmup, 40, 0.3), curve)
         for step in range(warmup):
             assert_close(float(factor(step, *more)), step / warmup)
         assert_close(float(factor(warmup, *more)), 1.0)
     if curve == "warm_up":
-        assert_close(float(student.Schedule(3, 40, 0.2).warm_up(31)), 1.0)
+        assert_close(float(student.Schedule(3, 40, 0.3).warm_up(31)), 1.0)
 
 
 @pytest.mark.points(1)
@@ -233,9 +237,9 @@ def test_wsd(student, reference, sizes, decay_steps):
 @pytest.mark.points(1)
 @pytest.mark.parametrize("sizes", [(10, 50, 0.25), (0, 20, 0.0), (7, 70)])
 def test_multi_step(student, reference, sizes):
-    """The rate drops to its root of a tenth at 80 % of all steps and to a tenth at 90 %, whatever the last factor is.
+    """The factor drops to the root of a tenth at 80 % of all steps and to a tenth at 90 %, whatever the last factor is.
 
-    zh: 到总步数的 80 % 时系数降为十分之一的平方根，到 90 % 时降为十分之一，与最后的系数无关。
+    zh: 到总步数的 80% 时系数降为十分之一的平方根，到 90% 时降为十分之一，与最后的系数无关。
     """
     warmup, total = sizes[:2]
     drops = [total * 8 // 10, total * 9 // 10]

@@ -227,9 +227,9 @@ def test_rate(student, build):
 
 @pytest.mark.points(1.5)
 def test_steps_in_a_row(student, build):
-    """Steps in a row are those of a plain loop: no step adds to the gradient before, and two runs agree bit for bit.
+    """Steps in a row are those of a plain loop: gradients don't pile up, the mode stays, and two runs agree bit for bit.
 
-    zh: 连续多步与朴素的循环一致：前一步的梯度不会混进后一步，两次训练逐位相同。
+    zh: 连续多步与朴素的循环一致：前一步的梯度不会混进后一步，也不改模型的模式，两次训练逐位相同。
     """
     runs = []
     for _ in range(2):
@@ -248,6 +248,9 @@ def test_steps_in_a_row(student, build):
         assert_close(state(model), twin.state_dict())
         runs.append((losses, state(model)))
     assert runs[0][0] == runs[1][0]
+    model.train()
+    student.train_step(model, optimizer, uneven_batches(3), 0.1, 0.8)
+    assert model.training is True, "the model was in training mode, and stays so"
     assert all(torch.equal(runs[0][1][name], runs[1][1][name]) for name in SHAPES)
 
 
