@@ -183,14 +183,14 @@ def test_long_lists_are_short() -> None:
         if n < SHOWN + 3:
             unread = result(f"s{n:03}", status=Status.INVALID, message=Text(f"Why {n}.\nMore."))
             tally.add(unread, cached=False)
-        for _ in range(2 if n == 52 else 1):
+        for _ in range(2 if n == FOUND_SHOWN + 2 else 1):
             tally.add(result(f"s{n:03}", tests=(diagnosed(f"mistake_{n}"),)), cached=False)
     lines = unreadable_lines(tally, EN)
     assert lines[0] == "  s000  unit/topic_1: Why 0."
     assert (len(lines), lines[-1]) == (SHOWN + 1, "  and 3 more")
     shown = printed(diagnosis_table(tally, EN), 120)
     assert re.findall(r"mistake_\d+", shown) == [
-        "mistake_52",
+        f"mistake_{FOUND_SHOWN + 2}",
         *(f"mistake_{n}" for n in range(FOUND_SHOWN - 1)),
     ]
     assert "and 3 more: autograder gradebook export FILE --per test" in shown

@@ -211,6 +211,8 @@ def test_nobody_is_told_of_another_mistake(exercise: Exercise, tmp_path: Path) -
     for tree in ("course", "exercises"):
         shutil.copytree(ROOT / tree, tmp_path / tree)
     own = Course.load(tmp_path, authoring=True).exercise(exercise.id)
+    for part in own.parts:
+        shutil.copy(ROOT / "solutions" / f"{part.id}.py", part.skeleton)
     solution = exercise.solution.read_text(encoding="utf-8")
     mistakes = exercise.spec.misconception
     caught, named = 0, 0
