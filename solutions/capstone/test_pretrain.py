@@ -20,7 +20,7 @@ from autograder.testing import (
 
 V, NUM_HELD_OUT = 6, 8_000
 SOURCE = markov_source(2, 50)  # entropy rate 0.76, first-order 1.49, unigram 1.78, ln V 1.79 nat
-WITHIN = 0.25  # nat above the entropy rate; over eleven seeds the reference ends 0.09 to 0.14 above
+WITHIN = 0.25  # nat above the entropy rate; over fourteen seeds the reference ends 0.09 to 0.17 above
 
 
 def make_recipe(student, sizes=None, **changes):
@@ -274,19 +274,19 @@ def long_stream():
 
 @pytest.mark.points(3)
 def test_reaches_the_entropy_rate(student, parts):
-    """From about ln V, 200 steps bring the held-out loss within 0.25 nat of the entropy rate, and the record says so.
+    """From about ln V, 150 steps bring the held-out loss within 0.25 nat of the entropy rate, and the record says so.
 
-    zh: 留出损失从约 ln V 出发，200 步之后与熵率相差不到 0.25 nat，记录也如实这样写。
+    zh: 留出损失从约 ln V 出发，150 步之后与熵率相差不到 0.25 nat，记录也如实这样写。
     """
-    T, steps, first = 16, 200, 4
+    T, steps, first = 16, 150, 4
     stream = long_stream()
     train, held_out = stream[:-NUM_HELD_OUT], rows_of(stream[-NUM_HELD_OUT:], T)
     starts = torch.randint(len(train) - T, (steps, 24), generator=torch.Generator().manual_seed(2))
     model = gpt(parts, vocab_size=V, block_size=T, num_layers=1, num_heads=2, d_model=32)
     groups = [{"params": model.parameters(), "weight_decay": 0.1}]
-    optimizer = parts.optimizer_and_schedule.AdamW(groups, lr=2e-2)
-    schedule = parts.optimizer_and_schedule.Schedule(20, steps, 0.1)
-    rates = [2e-2 * schedule.cosine(step) for step in range(steps)]
+    optimizer = parts.optimizer_and_schedule.AdamW(groups, lr=2.5e-2, betas=(0.8, 0.95))
+    schedule = parts.optimizer_and_schedule.Schedule(15, steps, 0.1)
+    rates = [2.5e-2 * schedule.cosine(step) for step in range(steps)]
 
     def go_on(begin, end, held_out):
         """Some of the steps: the record, and the loss that the model has then."""

@@ -1,4 +1,4 @@
-"""As little of the parts as possible: own schedule, own loss, own gathering of rows, own draw."""
+"""As little of the parts as possible: own schedule, loss, rows and draw; new tokens go into a tensor that is there."""
 
 import math
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ def pretrain(parts, model, optimizer, rates, train, held_out, starts, recipe):
     losses, record = [], {0: measure(model, held_out)}
     for step in range(len(rates)):
         places = starts[step].unsqueeze(1) + offsets
-        micro_batches = [(train[places], train[places + 1])]
+        micro_batches = ((train[places], train[places + 1]),)
         loss, _norm = parts.training_loop.train_step(
             model, optimizer, micro_batches, learning_rate=rates[step], max_norm=recipe.max_norm
         )
@@ -87,14 +87,16 @@ def pretrain(parts, model, optimizer, rates, train, held_out, starts, recipe):
     return losses, record
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def write(parts, model, prompt, draws, context_length, temperature=1.0):
     mode = model.training
     model.eval()
-    text = list(prompt.unbind(1))
-    for j in range(draws.shape[1]):
-        logits = model(torch.stack(text[-context_length:], dim=1))[:, -1, :]
+    rows, known = prompt.shape
+    ids = torch.empty(rows, known + draws.shape[1], dtype=torch.int64)
+    ids[:, :known] = prompt
+    for place in range(known, ids.shape[1]):
+        logits = model(ids[:, max(0, place - context_length) : place])[:, -1, :]
         line = torch.softmax(logits / temperature, dim=-1).cumsum(dim=-1)
-        text.append((line > draws[:, j : j + 1]).int().argmax(dim=-1))
+        ids[:, place] = (line > draws[:, place - known, None]).int().argmax(dim=-1)
     model.train(mode)
-    return torch.stack(text, dim=1)
+    return ids
