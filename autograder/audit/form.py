@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from autograder.audit.defaults import overridable_defaults
 from autograder.authoring.script import END, find_blocks, questions, split_cells
 from autograder.course import Exercise
 from autograder.course.sizes import HINT_CHARACTERS, HINT_WORDS, PUBLIC_SHARE, SIZES, Range
@@ -113,6 +114,9 @@ def form_problems(exercise: Exercise, cases: Sequence[TestCase], languages: Coll
                 f"{case.name} is public and can't use `reference`; write the expected values down"
             )
     problems += _lent_too_early(cases)
+    for path in (exercise.public_tests, exercise.hidden_tests):
+        found = overridable_defaults(path.read_text(encoding="utf-8"))
+        problems += [f"{path.relative_to(exercise.root)}, {problem}" for problem in found]
     full = total(case.points for case in cases)
     public = total(case.points for case in cases if case.visibility is Visibility.PUBLIC)
     if not PUBLIC_SHARE[0] <= public / full <= PUBLIC_SHARE[1]:

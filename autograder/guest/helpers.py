@@ -1,6 +1,9 @@
 """What runs beside the student's objects on behalf of a test: the backward pass, unchanged arguments, torch objects.
 
-Each runs where the objects live; only plain values come back.
+Each runs where the objects live; only plain values come back. In a confined child they share the process with the student's
+code, which may have replaced them: what they say is the child's word, as a function's result is. That wins nothing where a
+test compares values with right ones (`gradients`), or goes on to use the object (`build`). `unchanged` is the one that answers
+yes or no: see there.
 """
 
 from __future__ import annotations
@@ -16,6 +19,11 @@ from torch import Tensor
 
 from autograder.guest.cut_graph import CutGraph
 from autograder.guest.loading import PART, part_names
+
+PLAIN = (
+    type(None), bool, int, float, complex, str, bytes, bytearray, set, frozenset, range, slice, type(...),
+    np.generic, torch.dtype, torch.device,
+)  # fmt: skip
 
 
 class Gradients(NamedTuple):
@@ -96,11 +104,23 @@ def unchanged(target: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
     """Call `target`; True if every tensor, array, list, dict and set in the arguments is afterwards what it was.
 
     Objects of other classes are not looked into.
+
+    Of a confined child the arguments are sent back, and the trusted side compares them with its own. It takes the child's word
+    for what can't be compared there: objects that live in the child and functions of the test's, whether a view or another
+    reference to an argument was kept and changed later, and that what comes back is what the call was given. Code that makes
+    copies beforehand, changes the arguments and has the helper send the copies is not found out.
     """
+    return call_and_look(target, *args, **kwargs)[0]
+
+
+def call_and_look(
+    target: Callable[..., Any], *args: Any, **kwargs: Any
+) -> tuple[bool, list[Any], dict[str, Any]]:
+    """What `unchanged` finds, and the arguments as they are after the call: what a child answers."""
     given = [list(args), kwargs]
     before = _copy(given)
     target(*args, **kwargs)
-    return _same(before, given)
+    return same(before, given), list(args), kwargs
 
 
 def _copy(value: Any) -> Any:
@@ -115,21 +135,38 @@ def _copy(value: Any) -> Any:
     return value
 
 
-def _same(before: Any, now: Any) -> bool:
+def same(before: Any, now: Any, other: Callable[[Any, Any], bool] | None = None) -> bool:
+    """Whether values are what they were. `other` decides on objects of other classes; without it they must be equal."""
     if isinstance(before, Tensor):
-        return (before.dtype, before.shape, before.requires_grad) == (
-            now.dtype,
-            now.shape,
-            now.requires_grad,
-        ) and _same_elements(before.detach(), now.detach())
+        return (
+            isinstance(now, Tensor)
+            and (before.dtype, before.shape, before.requires_grad)
+            == (now.dtype, now.shape, now.requires_grad)
+            and _same_elements(before.detach(), now.detach())
+        )
     if isinstance(before, np.ndarray):
-        return (before.dtype, before.shape) == (now.dtype, now.shape) and _same_elements(before, now)
+        return (
+            isinstance(now, np.ndarray)
+            and (before.dtype, before.shape) == (now.dtype, now.shape)
+            and _same_elements(before, now)
+        )
     if isinstance(before, dict):
         # The order, too: some exercises give it a meaning.
-        return list(before) == list(now) and all(_same(item, now[key]) for key, item in before.items())
-    if isinstance(before, list):
-        return len(before) == len(now) and all(map(_same, before, now))
-    return before is now or bool(before == now)
+        return (
+            isinstance(now, dict)
+            and same(list(before), list(now), other)
+            and same(list(before.values()), list(now.values()), other)
+        )
+    if isinstance(before, list | tuple):
+        return (
+            isinstance(now, list | tuple)
+            and len(before) == len(now)
+            and all(same(*pair, other) for pair in zip(before, now, strict=True))
+        )
+    if isinstance(before, PLAIN):
+        # A NaN is a NaN here, even if it is another object.
+        return isinstance(now, PLAIN) and bool(before == now or (before != before and now != now))
+    return other(before, now) if other else before is now or bool(before == now)
 
 
 def _same_elements(before: Any, now: Any) -> bool:
@@ -165,5 +202,7 @@ HELPERS: dict[str, Callable[..., Any]] = {
     "build": build,
     "parts": parts,
 }
+# Those of a confined child: what comes back is looked at on the other side.
+REMOTE_HELPERS = HELPERS | {"unchanged": call_and_look}
 # Whose answers stay where they are made, whatever they are.
 KEPT = ("build", "parts")

@@ -7,9 +7,11 @@ wrote is ever executed, compared or believed on the trusted side.
 from __future__ import annotations
 
 import math
+import time
 from array import array
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Iterable
+from itertools import groupby, islice
+from operator import eq
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,11 +19,14 @@ import torch
 
 from autograder.remote import wire
 from autograder.remote.values import (
-    COLLISIONS,
+    BATCH,
+    HASHING_SECONDS,
     MAKERS,
     MAX_AXIS,
+    MAX_COLLISIONS,
     MAX_DEPTH,
     MAX_DIMENSIONS,
+    MAX_FROZEN,
     MAX_INT_BITS,
     MAX_NODES,
     MAX_NUMBERS,
@@ -44,6 +49,9 @@ class Decoder:
         self._count = 0
         self._placed = 0
         self._listed = 0
+        self._collisions = 0
+        self._hashing = 0.0  # seconds of CPU
+        self._frozen = 0
 
     def value(self, node: Any) -> Any:
         """The value of one node; WireError for whatever an honest encoder would not have written."""
@@ -56,7 +64,7 @@ class Decoder:
 
     def arguments(self, arguments: wire.Arguments) -> tuple[list[Any], dict[str, Any]]:
         values = [self.value(node) for node in arguments.values]
-        if len(set(arguments.names)) != len(values):
+        if not len(set(arguments.names)) == len(arguments.names) == len(values):
             raise WireError("keyword arguments don't match their names")
         return [self.value(node) for node in arguments.args], dict(zip(arguments.names, values, strict=True))
 
@@ -91,15 +99,53 @@ class Decoder:
 
     def _make(self, kind: str, items: list[Any]) -> Any:
         if kind in ("set", "frozenset"):
-            _refuse_collisions(items)
+            return self._make_set(kind, items)
         return items if kind == "list" else MAKERS[kind](items)
+
+    def _make_set(self, kind: str, items: list[Any]) -> Any:
+        self._count_collisions(items)
+        if len(items) <= BATCH or _randomised(items):
+            return MAKERS[kind](items)
+        made = self._fill(set(), items)
+        if kind == "set":
+            return made
+        self._frozen += len(items)
+        if self._frozen > MAX_FROZEN:
+            raise WireError("frozensets have too many elements")
+        return frozenset(made)
+
+    def _fill(self, made: Any, items: Iterable[Any]) -> Any:
+        """`made`, a set or dict, with these items.
+
+        Chosen numbers of different hashes may look for their places in one another's way, which takes time that is quadratic
+        in their number: 80,000 keys took 3.7 s. What they cost is only known by trying, so this is done bit by bit.
+        """
+        began, rest = time.thread_time() - self._hashing, iter(items)
+        while batch := list(islice(rest, BATCH)):
+            made.update(batch)
+            self._hashing = time.thread_time() - began
+            if self._hashing > HASHING_SECONDS:
+                raise WireError("sets and dicts take too long to make")
+        return made
+
+    def _count_collisions(self, keys: list[Any]) -> None:
+        """Keys of one hash make a set or dict quadratic.
+
+        Counted before the set is made, and over the whole frame: many small sets cost as much as a large one.
+        """
+        if len(keys) > 1 and not _randomised(keys):
+            self._collisions += _collision_work(keys)
+            if self._collisions > MAX_COLLISIONS:
+                raise WireError("too many keys of one hash")
 
     def _mapping(self, node: wire.Mapping, depth: int) -> Any:
         keys, values = self._value(node.keys, depth), self._value(node.values, depth)
         if type(keys) is not list or type(values) is not list:
             raise WireError("a dict needs a list of keys and one of values")
-        _refuse_collisions(keys)
-        return dict(zip(keys, values, strict=True))
+        self._count_collisions(keys)
+        if len(keys) <= BATCH or _randomised(keys):
+            return dict(zip(keys, values, strict=True))
+        return self._fill({}, zip(keys, values, strict=True))
 
     def _big_int(self, node: wire.BigInt, depth: int) -> int:
         if len(node.value) > MAX_INT_BITS // 8 + 1:
@@ -189,9 +235,32 @@ class Decoder:
     }
 
 
-def _refuse_collisions(keys: list[Any]) -> None:
-    """Many keys of one hash make a set or dict quadratic; Python randomises those of str and bytes only."""
-    if len(keys) > 4 * COLLISIONS and not {str, bytes}.issuperset(map(type, keys)):
-        hashes = sorted(map(hash, keys))
-        if any(a == b for a, b in zip(hashes, hashes[COLLISIONS:], strict=False)):
-            raise WireError("too many keys of one hash")
+def _randomised(keys: list[Any]) -> bool:
+    """Whether nobody can choose the keys' hashes."""
+    return {str, bytes}.issuperset(map(type, keys))
+
+
+def _by_hash(keys: Iterable[Any]) -> list[list[Any]]:
+    """Those of the keys whose hash another one has, too."""
+    hashes = sorted(map(hash, keys))
+    if not any(map(eq, hashes, islice(hashes, 1, None))):
+        return []
+    groups = groupby(sorted(keys, key=hash), key=hash)
+    return [group for _, same in groups if len(group := list(same)) > 1]
+
+
+def _weight(key: Any) -> int:
+    """What one comparison of this key costs at most, in comparisons of numbers."""
+    if isinstance(key, str | bytes):
+        return 1 + len(key) // 64
+    if isinstance(key, tuple):
+        return 1 + sum(map(_weight, key))
+    if isinstance(key, frozenset):
+        # Each element is looked up in the other set, among those of its hash there.
+        return 1 + sum(map(_weight, key)) + _collision_work(key)
+    return 1
+
+
+def _collision_work(keys: Iterable[Any]) -> int:
+    """How many comparisons keys of one hash cost in a set or dict: each is compared with each."""
+    return sum((len(group) - 1) * sum(map(_weight, group)) for group in _by_hash(keys))

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from autograder.guest.cell_runner import SkippedCell
 from autograder.guest.forbid import seal
-from autograder.guest.helpers import HELPERS, KEPT
+from autograder.guest.helpers import KEPT, REMOTE_HELPERS
 from autograder.guest.loading import filename_of, load_module
 from autograder.guest.seed import seed_everything
 from autograder.remote import archive, wire
@@ -172,7 +172,7 @@ class Server:
             case "load":
                 return self._load(*args)
             case "help":
-                answer = HELPERS[name](*args, **kwargs)
+                answer = REMOTE_HELPERS[name](*args, **kwargs)
                 return Kept(answer) if name in KEPT else answer
             case "unpack":
                 return archive.unpack(*args)

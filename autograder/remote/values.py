@@ -18,7 +18,12 @@ MAX_DIMENSIONS = 64
 MAX_AXIS = 1 << 40
 SHORT_BYTES = 1024
 FLAT_FROM = 32  # shorter sequences of numbers aren't worth a place in the payload
-COLLISIONS = 64
+MAX_COLLISIONS = 250_000  # comparisons of keys of one hash, in a frame: some 20 ms
+HASHING_SECONDS = 2.0  # of CPU for the large sets and dicts of a frame; a million tuples as keys take 0.3
+BATCH = 64  # keys that go into a large set or dict at once
+MAX_FROZEN = (
+    50_000  # elements that are not text, of the large frozensets of a frame: they can't be made bit by bit
+)
 
 Kind = Literal["list", "tuple", "set", "frozenset"]
 KINDS: dict[type, Kind] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}

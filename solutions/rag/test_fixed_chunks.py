@@ -205,6 +205,17 @@ def token_windows(text, tokenize, size, overlap):
     return cut(text, spans)
 
 
+def counted(tokenize):
+    """The tokeniser, and a list of the texts that it is called with."""
+    calls = []
+
+    def count(source):
+        calls.append(source)
+        return tokenize(source)
+
+    return count, calls
+
+
 @pytest.mark.points(1)
 def test_token_windows(student):
     """Windows count tokens, and the tokeniser is called once, on the whole text.
@@ -214,12 +225,7 @@ def test_token_windows(student):
     rng = random.Random(2)
     for size, overlap in GRID:
         text = "".join(rng.choices(["low", "lowest", " ", ", ", "人工", "。"], k=rng.randint(3, 25)))
-        calls = []
-
-        def tokenize(source, calls=calls):
-            calls.append(source)
-            return words_and_spaces(source)
-
+        tokenize, calls = counted(words_and_spaces)
         chunks = chunks_of(student.token_chunks(text, tokenize, size, overlap))
         assert chunks == token_windows(text, words_and_spaces, size, overlap)
         assert calls == [text]

@@ -660,6 +660,20 @@ def test_what_is_lent_is_not_called_afterwards(affine: Exercise, edited: Edit, p
     ]
 
 
+def test_a_function_that_the_student_could_call_otherwise(
+    affine: Exercise, edited: Edit, point: Point
+) -> None:
+    edited(
+        affine.hidden_tests,
+        "    assert_close(student.normalise(x), reference.normalise(x))",
+        "    student.normalise(lambda y, x=x: x)\n    assert_close(student.normalise(x), reference.normalise(x))",
+    )
+    (found,) = point(8)
+    assert re.fullmatch(
+        r"solutions/.*/test_affine.py, line \d+: the student's code could call .* its own x; .*", found
+    )
+
+
 def test_a_hint_that_is_too_long(affine: Exercise, edited: Edit, point: Point) -> None:
     edited(affine.spec_file, "The hint of unscaled.", "word " * 61)
     edited(affine.spec_file, "columns 的提示。", "字，" * 101)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections import Counter, OrderedDict, defaultdict, namedtuple
 from collections.abc import Callable
 from typing import Any
 
@@ -428,11 +429,61 @@ def test_unchanged(run: Callable[..., RemoteModule]) -> None:
     assert [(call.path, call.result) for call in own.trace[-1:]] == [("unchanged(f)", False)]
 
 
+CHANGES: list[tuple[Any, str]] = [
+    (torch.ones(2, 3), "x.add_(1)"),
+    (torch.ones(2), "x.requires_grad_()"),
+    (np.ones(2), "x.fill(0)"),
+    ([3, 1], "x.sort()"),
+    ([torch.ones(1), 2], "x.reverse()"),
+    ([1, 2], "x[0] = object()"),
+    ([torch.ones(1)], "x[0] = None"),
+    ({"a": 1, "b": [2]}, "x['b'].append(3)"),
+    ({"a": 1, "b": 2}, "x.update(a=x.pop('a'))"),
+    (({1, 2},), "x[0].add(3)"),
+]
+
+
+@pytest.mark.parametrize(("value", "change"), CHANGES, ids=[change for _, change in CHANGES])
+@pytest.mark.parametrize("forged", [False, True], ids=["honest", "forged"])
+def test_changes_are_seen_from_here(
+    run: Callable[..., RemoteModule], value: Any, change: str, forged: bool
+) -> None:
+    """A child whose helper always finds its arguments as they were still has to send them."""
+    forgery = "import sys\nsys.modules['autograder.guest.helpers'].same = lambda *args: True\n"
+    own = run(f"{forgery if forged else ''}def f(x=None):\n    {change}\n")
+    assert own.help("unchanged", own.student.f, value) is False
+    assert own.help("unchanged", own.student.f, x=value) is False
+
+
+def test_what_is_left_alone_is_unchanged(run: Callable[..., RemoteModule]) -> None:
+    """Whatever form a value takes on its way there and back."""
+    own = run(
+        "kept = []\ndef f(*args, **kwargs): kept.append((args, kwargs)); return args\nclass Own: pass\n"
+    )
+    Point = namedtuple("Point", "x y")
+    nan = float("nan")
+    linear = own.help("build", "torch.nn.Linear", 2, 1)
+    parameter = own.help("build", "torch.nn.Parameter", torch.ones(2))
+    for value in (
+        None, 1, True, 2**70, nan, 1j, complex(nan, 1), "\ud800", b"x" * 2000, bytearray(b"x"), ..., slice(1, 2), range(4),
+        torch.ones(2, requires_grad=True) * 2, torch.tensor([nan, 1.0]), torch.ones(3, 2).T, torch.ones(2)[::2],
+        torch.ones(2).bfloat16(), torch.nn.Parameter(torch.ones(2)), torch.tensor(3), torch.zeros(0, 4), torch.float16,
+        torch.device("cpu"), torch.ones(2, 3).shape, np.float32(0.1), np.int64(3), np.array([nan]), np.ones((2, 3)).T,
+        np.float64(nan), Point(1, [nan]), OrderedDict(a=1), Counter("aab"), defaultdict(list, a=[1]), {nan: 1}, {1, (2, "a")},
+        frozenset({1}), [[1.5] * 50], [(1, 2), (3,)], {(1, 2): {"a": [None]}}, linear, parameter, [linear, {"p": parameter}],
+        own.student.Own(), own.student.f, len, lambda x: x, [len, 1],
+    ):  # fmt: skip
+        assert own.help("unchanged", own.student.f, value, [value], x=value) is True, value
+
+
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
         ("unchanged", "'yes'"),
-        ("unchanged", "1"),
+        ("unchanged", "True"),
+        ("unchanged", "(1, [1], {})"),
+        ("unchanged", "(True, (1,), {})"),
+        ("unchanged", "(True, [1], {}, 1)"),
         ("build", "(1, 2)"),
         ("gradients", "True"),
         ("gradients", "()"),
@@ -448,7 +499,7 @@ def test_a_helper_of_another_form_ends_the_child(
     own = run(
         "import sys\n"
         "server = sys.modules['autograder.remote.server']\n"
-        f"server.HELPERS = {{{name!r}: lambda *args: {answer}}}\n"
+        f"server.REMOTE_HELPERS = {{{name!r}: lambda *args: {answer}}}\n"
         "class Plain: __new__ = lambda cls, value: value\n"
         "server.Kept = Plain\n"
         "def f(x): pass\n"
