@@ -137,7 +137,15 @@ def test_mappings_are_private(call) -> None:
 
 def test_commands_of_fcntl_madvise_ioctl_prctl(call) -> None:
     assert call("fcntl", 3, 3) == ALLOW
-    for command in (8, 10, 15, 1024, 1025, 1026, 1031):  # F_SETOWN, F_SETSIG, F_SETOWN_EX, leases, notify, pipe size
+    for command in (
+        8,
+        10,
+        15,
+        1024,
+        1025,
+        1026,
+        1031,
+    ):  # F_SETOWN, F_SETSIG, F_SETOWN_EX, leases, notify, pipe size
         assert call("fcntl", 3, command) == EPERM
     for command in (5, 6, 7, 36, 37, 38):  # locks: of the process, of an open file
         assert call("fcntl", 3, command) == EPERM
