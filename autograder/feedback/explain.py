@@ -1,8 +1,9 @@
 """What a student reads about one test.
 
 About a public test: everything. About a hidden one: the sentence its author wrote for students, the kind of error, what
-to do about that kind, and the line it came from. Nothing else, because an exception's text, like a print, can carry a
-hidden input out.
+to do about that kind, and the function of the skeleton it came from. Nothing else, because an exception's text, like a
+print, or the line that fails, can carry a hidden input out. About a confined file that does not load: the kind of error,
+the line, and of the text what stands in that line; its code may know the hidden inputs of other exercises.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from autograder.course.given import given_functions
+from autograder.feedback.handed_in import HandedIn, repeatable
 from autograder.feedback.remedy import BY_CLAIM, BY_FAMILY, remedy
 from autograder.feedback.words import words
 from autograder.guest.cut_graph import CutGraph
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from autograder.runner.run import Ending
 
 MESSAGE_LIMIT = 600
+# A remedy that would repeat a name; where that stands nowhere, what is said of every such error.
+_UNNAMED = {"ModuleNotFoundError": BY_FAMILY["ModuleNotFoundError"]}
 FAMILIES = {
     name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)
 }
@@ -38,6 +42,7 @@ ABSENT = Text(
 UNANSWERED = Text("{question} is not implemented yet.", "{question} 还没有实现。")
 FAILED = Text("{sentence}\n{detail}", "{sentence}\n{detail}")
 ERROR = Text("{error} in line {line}.", "第 {line} 行出现 {error}。")
+ERROR_IN = Text("{error} in {function}.", "{function} 中出现 {error}。")
 ERROR_SOMEWHERE = Text("{error} in your code.", "你的代码出现 {error}。")
 # What pytest appends to an assertion's own words: the compared values, tensors in full.
 ASSERTED = re.compile(r"(?s)(?<=.)\nassert .*")
@@ -80,16 +85,18 @@ def explain(
     is_student: Callable[[str], bool],
     seconds: float,
     memory_mb: int,
-    lines: int | None = None,
+    handed_in: HandedIn | None = None,
     given: Collection[str] = (),
+    loading: bool = False,
 ) -> Text:
     """The student's message for how a test ended; empty for a pass.
 
     Args:
         is_student: tells the student's file by its name in a traceback.
         seconds, memory_mb: the test's limits.
-        lines: how many lines the student's file has; None where it can be looked up here (in process).
+        handed_in: what is graded; None on a learner's own machine, where nothing is hidden from its owner.
         given: functions of the student's file that were given; in process they are looked up, too.
+        loading: whether the error is the one that kept the file from being loaded.
     """
     if ending.passed:
         return Text()
@@ -101,7 +108,9 @@ def explain(
     if ending.error is not None and _claimed(ending.error) == CutGraph.__name__:
         return FAILED.format(sentence=case.sentence, detail=CUT_GRAPH)
     if ending.outcome is Outcome.ERROR and ending.error is not None:
-        return _error(ending.error, case.visibility, is_student, lines, given)
+        if loading and handed_in is not None and isinstance(ending.error, StudentError):
+            return _not_loaded(ending.error, handed_in)
+        return _error(ending.error, case.visibility, is_student, handed_in, given)
     if case.visibility is Visibility.PUBLIC and ending.error is not None:
         said = words(ending.error) if str(ending.error).strip() else Text(type(ending.error).__name__)
         detail = Text(
@@ -115,29 +124,46 @@ def _error(
     error: BaseException,
     visibility: Visibility,
     is_student: Callable[[str], bool],
-    lines: int | None,
+    handed_in: HandedIn | None,
     given: Collection[str],
 ) -> Text:
     """The student's own exception, with their own lines only."""
     frames = own_frames(frames_of(error, is_student), given)
     if visibility is Visibility.HIDDEN:
         name = _family(error)
-        # A line number is the submission's claim, too: one beyond its file would be a message to its author.
-        known = len(linecache.getlines(frames[-1].filename)) if frames and lines is None else lines or 0
-        located = frames and 0 < frames[-1].line <= known
-        said = (
-            ERROR.format(error=name, line=frames[-1].line) if located else ERROR_SOMEWHERE.format(error=name)
-        )
+        function = handed_in.function_of(frames) if handed_in is not None else None
+        if function is not None:
+            said = ERROR_IN.format(error=name, function=function)
+        elif handed_in is None and frames and linecache.getline(frames[-1].filename, frames[-1].line):
+            said = ERROR.format(error=name, line=frames[-1].line)
+        else:
+            said = ERROR_SOMEWHERE.format(error=name)
         advice = BY_FAMILY.get(name) if isinstance(error, StudentError) else None
         advice = BY_CLAIM.get((name, _claimed(error)), advice)
         return Text(f"{said.en} {advice.en}", f"{said.zh}{advice.zh}") if advice else said
-    name = _claimed(error)
     traced = [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-4:]]
-    said, advice = words(error), remedy(error) or Text()
+    return _told(_claimed(error), words(error), traced, remedy(error))
 
+
+def _not_loaded(error: StudentError, handed_in: HandedIn) -> Text:
+    """Why a confined file did not load, as far as that can be told of the file itself."""
+    place = handed_in.place_of(error.frames)
+    located = [f"  {place}"] if place is not None else []
+    if error.certain:
+        return _told(_claimed(error), words(error), located, None)
+    family = _family(error)
+    name = error.name if (family, error.name) in BY_CLAIM else family
+    said = repeatable(error.name, error.message, place.source) if place is not None else Text()
+    if said == Text() and (advice := BY_CLAIM.get((family, error.name), _UNNAMED.get(family))):
+        return _told(name, said, located, advice)
+    return _told(name, said, located, remedy(error))
+
+
+def _told(name: str, said: Text, traced: Sequence[str], advice: Text | None) -> Text:
     def told(lang: str) -> str:
         message = printable(said.pick(lang), MESSAGE_LIMIT)
-        return "\n".join([f"{name}: {message}" if message else name, *traced, advice.pick(lang)]).rstrip()
+        first, last = f"{name}: {message}" if message else name, advice.pick(lang) if advice else ""
+        return "\n".join([first, *traced, last]).rstrip()
 
     return Text(told("en"), told("zh"))
 

@@ -18,7 +18,7 @@ from autograder.course import CourseError, Exercise, ExerciseSpec
 from autograder.course.catalogue import part_name
 from autograder.results import Isolation
 
-ENGINE = f"{__version__}/2"  # raise the number when grading the same files may give another result
+ENGINE = f"{__version__}/3"  # raise the number when grading the same files may give another result
 
 
 class Bundle(Struct, frozen=True, dict=True):  # dict: for what is computed once

@@ -14,15 +14,16 @@ from pathlib import Path
 from types import ModuleType
 
 from autograder.course import CourseError
-from autograder.course.given import given_functions
+from autograder.course.given import asked_functions, given_functions
 from autograder.feedback.explain import explain
+from autograder.feedback.handed_in import HandedIn
 from autograder.feedback.results_expected import results_expected
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import Bundle, result_key
 from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation, observed
 from autograder.grading.internal_errors import internal_error
 from autograder.grading.submissions import Submission
-from autograder.guest.loading import PART, filename_of, load_module, module_name
+from autograder.guest.loading import PART, load_module, module_name
 from autograder.remote.proxy import Call
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility, total
 from autograder.runner.backend import Backend
@@ -39,7 +40,6 @@ OWN_STACK = Text(
     "With your own {reached}. This run counts nothing.", "用你自己的 {reached}。这次运行不计分。"
 )
 OWN_LOST = Text("There it fails first at: {sentence}", "其中最先未通过的是：{sentence}")
-LONGEST = 4096  # lines of a file that a hidden test's message may point to
 OUTPUT_SHOWN = 4000  # characters of a submission's own prints, for the instructor
 
 
@@ -84,6 +84,7 @@ class ExerciseGrader:
             {self._main: bundle.solution, **bundle.parts}, self._main, directory=str(place)
         )
         self._given = given_functions(bundle.solution.decode())
+        self._asked = asked_functions(bundle.solution.decode())
         self.variants = _variants(bundle)
         caught = {m.name: m.caught for m in bundle.spec.misconception if m.name in self.variants}
         self.diagnostician = Diagnostician(caught, self._observe_variant)
@@ -108,17 +109,17 @@ class ExerciseGrader:
         endings, behaviour, backend = self.run({**submission.files, **self.bundle.parts}, submission.main)
         endings = self._settle(endings)
         diagnoses = self.diagnostician.diagnose(behaviour)
-        filename, lines = filename_of(submission.main), _lines(submission.files[submission.main])
+        own = {name: raw for name, raw in submission.files.items() if not _is_part(name, self.bundle.parts)}
+        handed_in = HandedIn(own, submission.main, self._asked)
         tests = [
             self._test_result(
-                case, ending, behaviour[case.name].trace, diagnoses.get(case.name), filename, lines
+                case, ending, behaviour[case.name].trace, diagnoses.get(case.name), handed_in, backend
             )
             for case, ending in zip(self.cases, endings, strict=True)
         ]
         own_stack, told = self._own_stack(submission, endings)
-        status, message = _status(endings), joined(left_out(backend.skipped), told)
+        status, message = _status(endings), joined(left_out(backend.skipped, handed_in), told)
         if backend.load_error is not None and status is Status.GRADED:
-            # Nothing hidden was ever passed to a file that did not load, so its error is told in full, but for a capstone's.
             status, message = Status.INVALID, tests[0].message
         return ExerciseResult(
             student=submission.student,
@@ -250,8 +251,8 @@ class ExerciseGrader:
         ending: Ending,
         trace: Sequence[Call],
         diagnosis: str | None,
-        filename: str,
-        lines: int,
+        handed_in: HandedIn,
+        backend: Backend,
     ) -> TestResult:
         limits = case.limits(self.bundle.spec.limits)
         # A capstone runs beside the references of its parts, and could put them into an error's text.
@@ -259,11 +260,12 @@ class ExerciseGrader:
         message = explain(
             ending,
             case if public else replace(case, visibility=Visibility.HIDDEN),
-            lambda name: name == filename,
+            handed_in.filename.__eq__,
             limits.seconds,
             limits.memory_mb,
-            lines,
+            handed_in,
             self._given,
+            loading=ending.error is not None and ending.error is backend.load_error,
         )
         if public and not ending.passed:
             told = results_expected(case, trace)
@@ -308,14 +310,6 @@ def observation(ending: Ending, backend: Backend) -> Observation:
     if isinstance(ending.error, WrongAnswer):
         return observed(ending.outcome, [Call("get", ending.error.name, ending.error.meant)])
     return observed(ending.outcome, backend.trace())
-
-
-def _lines(content: bytes) -> int:
-    """How many lines of code a file may have, a notebook's JSON included.
-
-    Which line fails is the submission's word, so a very long file could tell much by it.
-    """
-    return min(content.count(b"\n") + content.count(b"\\n") + 1, LONGEST)
 
 
 def _all_unanswered(endings: Sequence[Ending]) -> bool:

@@ -35,6 +35,9 @@ class SkippedCell(NamedTuple):
     message: str
 
 
+TOO_LONG = f"what defines nothing may take {SCRATCH_SECONDS:g} s of CPU time in all"
+
+
 class OutOfTime(BaseException):
     """A scratch statement used up its CPU time. No Exception, because `except Exception` must not swallow it."""
 
@@ -48,18 +51,8 @@ def run_cells(cells: Sequence[str], filename: str, namespace: dict[str, Any]) ->
     """
     notes: list[SkippedCell] = []
     clock = _Clock(filename)
-    flags = line = 0
-    for source in cells:
-        try:
-            tree = ast.increment_lineno(ast.parse(source, filename), line)
-        except (SyntaxError, ValueError) as error:
-            if DEFINES.search(source):
-                if isinstance(error, SyntaxError) and error.lineno is not None:
-                    error.lineno += line
-                raise
-            _note(notes, source, error)
-            tree = ast.Module([], [])
-        line += source.count("\n") + GAP.count("\n")
+    flags = 0
+    for source, tree in _parsed(cells, filename, notes):
         failed = False
         for statement in tree.body:
             flags |= _future(statement)
@@ -75,6 +68,35 @@ def run_cells(cells: Sequence[str], filename: str, namespace: dict[str, Any]) ->
                     failed = True
                     _note(notes, source, error)
     return notes
+
+
+def check_cells(cells: Sequence[str], filename: str) -> None:
+    """Raise what `run_cells` would of cells that are no Python, and run nothing."""
+    flags = 0
+    for _, tree in _parsed(cells, filename, []):
+        for statement in tree.body:
+            flags |= _future(statement)
+            if isinstance(statement, DEFINITIONS):
+                _compiled(statement, filename, flags)
+
+
+def _parsed(
+    cells: Sequence[str], filename: str, notes: list[SkippedCell]
+) -> Iterator[tuple[str, ast.Module]]:
+    """Each cell and its tree, which is empty where a cell that defines nothing can't be parsed."""
+    line = 0
+    for source in cells:
+        try:
+            tree = ast.increment_lineno(ast.parse(source, filename), line)
+        except (SyntaxError, ValueError) as error:
+            if DEFINES.search(source):
+                if isinstance(error, SyntaxError) and error.lineno is not None:
+                    error.lineno += line
+                raise
+            _note(notes, source, error)
+            tree = ast.Module([], [])
+        line += source.count("\n") + GAP.count("\n")
+        yield source, tree
 
 
 def _compiled(statement: ast.stmt, filename: str, flags: int) -> CodeType:
@@ -126,7 +148,7 @@ class _Clock:
 
     def _out_of_time(self, number: int, frame: FrameType | None) -> None:
         if runs_inside(frame, self.filename.__eq__):
-            raise OutOfTime(f"what defines nothing may take {SCRATCH_SECONDS:g} s of CPU time in all")
+            raise OutOfTime(TOO_LONG)
 
 
 def runs_inside(frame: FrameType | None, inside: Callable[[str], bool]) -> bool:

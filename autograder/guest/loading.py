@@ -20,7 +20,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from autograder.guest.cell_runner import GAP, SkippedCell, run_cells
+from autograder.guest.cell_runner import GAP, SkippedCell, check_cells, run_cells
 from autograder.guest.notebook import code_cells
 
 STUB = "autograder"
@@ -170,6 +170,14 @@ def _as_submission() -> Iterator[None]:
             del sys.modules[STUB]
         else:
             sys.modules[STUB] = real
+
+
+def check_syntax(name: str, raw: bytes) -> None:
+    """Raise what keeps a file from being read and compiled, and run nothing of it."""
+    if name.endswith(".ipynb"):
+        check_cells(code_cells(raw), filename_of(name))
+    else:
+        compile(decode_source(raw), filename_of(name), "exec", dont_inherit=True)
 
 
 def load_module(

@@ -76,11 +76,15 @@ def _plain_python(source: str) -> str:
     return "\n".join(lines)
 
 
-def code_cells(raw: bytes) -> list[str]:
-    """The notebook's code cells as plain Python, in order, without skipped cells. NotebookError if unreadable."""
+def kept_cells(raw: bytes) -> list[str]:
+    """The notebook's code cells as they stand there, in order, without skipped cells. NotebookError if unreadable."""
     sources = [text_of(cell) for cell in notebook_cells(raw) if cell.get("cell_type") == "code"]
-    kept = [s for s in sources if not s.lstrip().startswith(("%%", SKIP))]
-    return [s if _compiles(s) else _plain_python(s) for s in kept]
+    return [s for s in sources if not s.lstrip().startswith(("%%", SKIP))]
+
+
+def code_cells(raw: bytes) -> list[str]:
+    """The same as plain Python, line for line."""
+    return [s if _compiles(s) else _plain_python(s) for s in kept_cells(raw)]
 
 
 def _compiles(source: str) -> bool:

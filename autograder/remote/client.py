@@ -30,7 +30,7 @@ LOAD_SECONDS = 2 * SCRATCH_SECONDS  # to load a file, whatever its tests may tak
 MAX_CALLBACKS = 20_000  # in one operation
 TEST_FACTOR = 10  # CPU seconds of the test's functions, for each second that the child may take itself
 MAX_TRACED = 128 << 20  # bytes of answers in one trace
-OURS = ("load", "unpack")  # operations whose arguments no child had a hand in
+OURS = ("load", "check_syntax", "unpack")  # operations whose arguments no child had a hand in
 MAX_NESTING = 8  # operations made from within functions that an operation called back
 
 T = TypeVar("T")
@@ -84,6 +84,11 @@ class RemoteModule:
         if type(answer) is not list or not all(map(_is_note, answer)):
             self._end(Blocked("loading gave something else than notes"))
         return [SkippedCell(*(printable(text, 400) for text in note)) for note in answer[:MAX_NOTES]]
+
+    def check_syntax(self, file: str) -> None:
+        """Raise what keeps one of its files from being compiled. Where it was not loaded, nothing of it has run: no claim."""
+        self.deadline(LOAD_SECONDS, patient=False)
+        self.operate("check_syntax", "", None, "", (file, self._files[file]))
 
     def seed(self, seed: int) -> None:
         """Seed torch, numpy and random on the student's side, at the beginning of the next operation."""

@@ -37,7 +37,10 @@ class StudentError(Exception):
     mro: the builtin classes it derives from, most derived first.
     message: its text.
     frames: the student's own lines, outermost first.
+    certain: it was raised before any code of the submission ran, so it is no claim.
     """
+
+    certain = False
 
     def __init__(
         self, name: str, mro: Sequence[str] = (), message: str = "", frames: Sequence[Frame] = ()

@@ -21,7 +21,7 @@ from msgspec import Struct
 from autograder.guest.cell_runner import SkippedCell
 from autograder.guest.forbid import seal
 from autograder.guest.helpers import KEPT, REMOTE_HELPERS
-from autograder.guest.loading import filename_of, load_module
+from autograder.guest.loading import check_syntax, filename_of, load_module
 from autograder.guest.seed import seed_everything
 from autograder.remote import archive, wire
 from autograder.remote.decode import Decoder
@@ -171,6 +171,8 @@ class Server:
         match kind:
             case "load":
                 return self._load(*args)
+            case "check_syntax":
+                return self._check_syntax(*args)
             case "help":
                 answer = REMOTE_HELPERS[name](*args, **kwargs)
                 return Kept(answer) if name in KEPT else answer
@@ -189,6 +191,10 @@ class Server:
         seal(module)
         self._handles[MODULE] = module
         return [(_clean(cell.cell), _clean(cell.error), _clean(cell.message)) for cell in skipped]
+
+    def _check_syntax(self, file: str, raw: bytes) -> None:
+        student_files.add(filename_of(file))
+        check_syntax(file, raw)
 
     # --- objects that stay on one side ---
 

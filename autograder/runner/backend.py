@@ -16,7 +16,9 @@ class Backend(Protocol):
     """One submission, or a learner's own file. A context manager: leaving it ends what it started."""
 
     output: bytes  # the end of what it printed, where that is kept
-    load_error: BaseException | None  # why the file could not be loaded, if it could not
+    load_error: (
+        BaseException | None
+    )  # why the file could not be loaded, if it could not: the error that each test then meets
     skipped: list[SkippedCell]  # what was left out of a notebook
 
     def __enter__(self) -> Self: ...

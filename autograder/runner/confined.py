@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from autograder.guest.cell_runner import SkippedCell
 from autograder.guest.helpers import HELPERS, KEPT
+from autograder.guest.loading import filename_of
 from autograder.remote.client import RemoteModule
 from autograder.remote.errors import StudentError
 from autograder.remote.module_sandbox import ModuleSandbox
@@ -133,9 +134,25 @@ class ConfinedBackend:
             except Killed:
                 raise  # it may load another time
             except (StudentError, Ended) as error:
-                self.load_error = error
-                raise
+                self.load_error = self._made_certain(error)
+                raise self.load_error from None
         return self._child
+
+    def _made_certain(self, error: Exception) -> Exception:
+        """What Python says of a file that it can't compile, in place of what that file's own process claims it says."""
+        if not (isinstance(error, StudentError) and isinstance(error, SyntaxError)):
+            return error
+        claimed = error.frames[-1].filename if error.frames else ""
+        file = next((name for name in self._files if filename_of(name) == claimed), self._main)
+        try:
+            with self._sandbox.open(self._files, self._main, limits=self._limits) as untouched:
+                untouched.check_syntax(file)
+        except StudentError as found:
+            found.certain = True
+            return found
+        except Ended:
+            pass
+        return error
 
     def _open(self, limits: Limits) -> RemoteModule:
         child = self._sandbox.open(self._files, self._main, limits=limits, forbidden=self._forbidden)

@@ -5,6 +5,9 @@ tables with ENOSYS (so that the C library falls back to an older one). Calls tha
 process are either absent (execve, fork, socket, ptrace, ...) or allowed only with harmless arguments, which
 the filter can see as long as they are plain numbers; `clone3` and `openat2` hide theirs in memory and get
 ENOSYS.
+
+Absent, too, is what leaves a note in the kernel for another child to read: locks on files, and what evicts a file's
+pages from memory or tells which are there (fadvise64, preadv2, pwritev2, mincore, some advices of madvise).
 """
 
 from __future__ import annotations
@@ -29,11 +32,11 @@ AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 # Allowed with any arguments.
 _PLAIN = """
-    read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek close close_range dup
+    read write readv writev pread64 pwrite64 preadv pwritev lseek close close_range dup
     dup2 dup3 pipe pipe2 poll ppoll select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait
     epoll_pwait2 eventfd2 stat fstat lstat newfstatat statx access faccessat faccessat2 readlink
-    readlinkat getdents getdents64 getcwd chdir fchdir statfs fstatfs umask fadvise64 flock fsync
-    fdatasync ftruncate mprotect munmap mremap madvise msync mincore brk membarrier map_shadow_stack
+    readlinkat getdents getdents64 getcwd chdir fchdir statfs fstatfs umask fsync
+    fdatasync ftruncate mprotect munmap mremap msync brk membarrier map_shadow_stack
     get_mempolicy futex futex_waitv set_robust_list get_robust_list set_tid_address rseq sched_yield
     restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend
     sigaltstack pause nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times
@@ -52,8 +55,11 @@ AF_UNIX = 1
 O_TRUNC, O_ACCMODE = 0o1000, 0o3
 MAP_SHARED = 1  # MAP_SHARED_VALIDATE has this bit, too
 # F_SETOWN and F_SETSIG are missing on purpose: together they send any signal to any process of the same user.
-# Allowed: DUPFD, GETFD, SETFD, GETFL, SETFL, the three of locks, DUPFD_CLOEXEC, GETPIPE_SZ.
-FCNTL_COMMANDS = (*range(8), 1030, 1032)
+# Allowed: DUPFD, GETFD, SETFD, GETFL, SETFL, DUPFD_CLOEXEC, GETPIPE_SZ.
+FCNTL_COMMANDS = (*range(5), 1030, 1032)
+# Of madvise, what allocators, OpenSSL and thread stacks say of their own memory: NORMAL, DONTNEED, FREE, HUGEPAGE,
+# NOHUGEPAGE, DONTDUMP, DODUMP, WIPEONFORK, GUARD_INSTALL, GUARD_REMOVE. Others read a file's pages in or push them out.
+ADVICES = (0, 4, 8, 14, 15, 16, 17, 18, 102, 103)
 # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
 IOCTL_COMMANDS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 SOME_PID = 0x7069_6421  # stands in a filter for the pid that is not known yet; more than a pid can be
@@ -144,6 +150,7 @@ def program(machine: str, pid: int) -> list[Instruction]:
         "prctl": _one_of(0, PRCTL_OPTIONS),
         "ioctl": _one_of(1, IOCTL_COMMANDS),
         "fcntl": _one_of(1, FCNTL_COMMANDS),
+        "madvise": _one_of(2, ADVICES),
         "socketpair": _one_of(0, [AF_UNIX]),  # asyncio wakes its loop through one
         "sendto": [*_null(4), ALLOWED],
     }

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from autograder.feedback.explain import explain
+from autograder.feedback.handed_in import HandedIn
 from autograder.feedback.remedy import BY_FAMILY, FILES, NETWORK, PROCESS, remedy
 from autograder.remote.errors import Frame, StudentError, student_error
 from autograder.results import Visibility
@@ -20,9 +21,7 @@ ABSENT = ["FileNotFoundError", "OSError"]
 
 
 def error(message: str, mro: list[str] = OS, name: str = "") -> StudentError:
-    return student_error(
-        name or mro[0], [*mro, "Exception"], message, [Frame("<a.py>", 1, "<module>", "f()")]
-    )
+    return student_error(name or mro[0], [*mro, "Exception"], message, [Frame("<a.py>", 2, "g", "f()")])
 
 
 # As seen in confined processes, with namespaces and with Landlock alone.
@@ -94,13 +93,14 @@ def test_the_learner_s_own_machine_is_another_place() -> None:
 
 def told(raised: StudentError, visibility: Visibility) -> Text:
     case = TestCase("test_a", lambda: None, (), {}, 1.0, Text("It works."), visibility)
-    return explain(Ending(Outcome.ERROR, raised), case, lambda name: name == "<a.py>", 2.0, 64, lines=9)
+    handed_in = HandedIn({"a.py": b"def g():\n    f()\n"}, "a.py", ["g"])
+    return explain(Ending(Outcome.ERROR, raised), case, "<a.py>".__eq__, 2.0, 64, handed_in)
 
 
 def test_public_tests_tell_both_the_error_and_the_remedy() -> None:
     said = told(error("No module named 'einops'", MISSING), Visibility.PUBLIC)
     for text in (said.en, said.zh):
-        assert text.startswith("ModuleNotFoundError: No module named 'einops'\n  line 1, in <module>: f()\n")
+        assert text.startswith("ModuleNotFoundError: No module named 'einops'\n  line 2, in g: f()\n")
     assert "einops is not there" in said.en.splitlines()[-1]
     assert "没有 einops" in said.zh.splitlines()[-1]
 
@@ -113,8 +113,8 @@ def test_hidden_tests_tell_the_kind_of_error_and_nothing_of_its_text(message: st
     said = told(error(message, mro), Visibility.HIDDEN)
     assert said == told(error("73", mro), Visibility.HIDDEN)
     advice = BY_FAMILY.get(mro[0], Text())
-    assert said.en == f"{mro[0]} in line 1. {advice.en}".strip()
-    assert said.zh == f"第 1 行出现 {mro[0]}。{advice.zh}"
+    assert said.en == f"{mro[0]} in g. {advice.en}".strip()
+    assert said.zh == f"g 中出现 {mro[0]}。{advice.zh}"
 
 
 def test_every_remedy_is_said_in_chinese() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from autograder.course import Exercise
+from autograder.feedback.handed_in import HandedIn
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import bundle_of
 from autograder.grading.submissions import Submission
@@ -23,6 +24,10 @@ ANSWERS = {
 
 def notebook(*cells: str) -> bytes:
     return json.dumps({"cells": [{"cell_type": "code", "source": cell} for cell in cells]}).encode()
+
+
+def handed_in(*cells: str) -> HandedIn:
+    return HandedIn({"affine.ipynb": notebook(*cells)}, "affine.ipynb")
 
 
 @pytest.fixture(params=["confined", "unsafe"])
@@ -68,14 +73,16 @@ def test_a_definition_that_fails_is_the_files_failure(grade: Any) -> None:
 
 def test_the_remedy_is_told() -> None:
     text = left_out(
-        [SkippedCell("import torch.nosuch", "ModuleNotFoundError", "No module named 'torch.nosuch'")]
+        [SkippedCell("import torch.nosuch", "ModuleNotFoundError", "No module named 'torch.nosuch'")],
+        handed_in("import torch.nosuch"),
     )
     assert "torch.nosuch is not there where your work is graded" in text.en
     assert "评分环境里没有 torch.nosuch" in text.zh
 
 
 def test_a_refused_import_is_told_in_both_languages() -> None:
-    text = left_out([SkippedCell("import einops", "ForbiddenImport", "a submission may not import einops")])
+    note = SkippedCell("import einops", "ForbiddenImport", "a submission may not import einops")
+    text = left_out([note], handed_in("import einops"))
     assert "ForbiddenImport: a submission may not import einops, only torch, numpy" in text.en
     assert "ForbiddenImport: 提交的代码不能导入 einops：只能导入 torch、numpy" in text.zh
 

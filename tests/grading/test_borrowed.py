@@ -43,6 +43,6 @@ def test_langchain_s_own_splitter_gets_nothing(unsafe: bool, shared_sandbox: Any
         "ForbiddenImport: a submission may not import langchain_text_splitters, only torch, numpy, matplotlib, the standard "
         "library and files handed in with it; if langchain_text_splitters is a file of yours, hand it in, too"
     )
-    assert place.startswith("  line 1, in <module>: ")
+    assert place.startswith("  line 1")
     assert "提交的代码不能导入 langchain_text_splitters" in at_the_top.message.zh
     assert grade(SPLITTER.format(inside=IMPORT)).score == 0

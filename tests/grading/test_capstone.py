@@ -161,8 +161,11 @@ def test_a_stack_of_one_s_own(grade: Callable[..., Any], course: Path) -> None:
     )
 
 
-def written_in_a_notebook(source: str) -> str:
-    cells = [{"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None}]
+def written_in_a_notebook(*sources: str) -> str:
+    cells = [
+        {"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
+        for source in sources
+    ]
     return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
 
 
@@ -246,8 +249,16 @@ def test_a_reference_is_not_carried_out(grade: Callable[..., Any], cheat: str) -
     result = grade({"pipeline.py": cheat})
     assert result["score"] == 0.0
     told = [result["message"], *(test["message"] for test in result["tests"])]
-    assert "affine" not in json.dumps(told)
+    assert "affine" not in json.dumps(told).replace("part_affine", "")  # which stands in the cheat's own line
     assert "scale" not in json.dumps(told).replace("spread", "")
+
+
+def test_a_reference_is_not_carried_out_by_a_failing_cell(grade: Callable[..., Any]) -> None:
+    cell = "import inspect, part_affine\nraise ValueError(inspect.getsource(part_affine))"
+    result = grade({"pipeline.ipynb": written_in_a_notebook(ANSWER, cell)})
+    assert result["score"] == 4.0
+    assert "The cell that begins with `import inspect, part_affine` did not run" in result["message"]["en"]
+    assert "scale" not in result["message"]["en"]
 
 
 def test_check_tells_what_one_s_own_stack_reached(

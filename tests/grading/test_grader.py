@@ -299,14 +299,12 @@ def test_hidden_messages_hold_nothing_of_the_test(grade: Grade) -> None:
 
 
 def test_a_line_far_down_is_not_told(grade: Grade) -> None:
-    """Which line fails is the submission's word; a million blank lines would make it twenty bits of a hidden input."""
-    forged = "exec(compile('\\n' * ({line} - 1) + '1 / 0', __file__, 'exec'))"
+    """Where a file fails to load is the submission's word; a million blank lines would make it twenty bits of what it knows."""
     for line, told in ((40, True), (50_550, False)):
-        body = forged.format(line=line)
-        source = answer(affine=f"x * scale + shift if x.shape[0] == 1 else {body}") + "\n" * 60_000
-        hidden = [test for test in grade(source).tests if test.name.startswith("test_affine[")]
-        assert all(test.outcome is Outcome.ERROR for test in hidden)
-        assert all((f"in line {line}" in test.message.en) == told for test in hidden)
+        forged = f"exec(compile('\\n' * ({line} - 1) + '1 / 0', __file__, 'exec'))\n"
+        result = grade(forged + answer() + "\n" * 60_000)
+        assert result.message.en.startswith("ZeroDivisionError")
+        assert (f"line {line}:" in result.message.en) == told
 
 
 def test_skipped_cells_are_those_of_the_first_load(grade: Grade) -> None:

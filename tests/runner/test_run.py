@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from autograder.feedback.explain import FIXED, explain
+from autograder.feedback.handed_in import HandedIn
 from autograder.feedback.remedy import BY_CLAIM
 from autograder.guest.loading import load_module
 from autograder.guest.seed import seed_everything, seed_of
@@ -343,17 +344,27 @@ def test_fixed_messages_tell_nothing_of_the_error(outcome: Outcome, visibility: 
     assert str(SECRET) not in message.en + message.zh
 
 
-def test_confined_errors_are_told_by_family_and_line() -> None:
-    """What arrives from a sandbox is the submission's word; in a hidden test only a builtin's name and a line pass."""
-    error = student_error(
-        f"Saw{SECRET}", [f"Saw{SECRET}", "KeyError", "LookupError", "Exception"], f"saw {SECRET}",
-        [Frame(STUDENT, 3, f"saw_{SECRET}", f"raise Saw{SECRET}")],
-    )  # fmt: skip
-    ending = classify(error, _backend())
-    hidden = explain(ending, _case(Visibility.HIDDEN), is_student, 2.0, 64)
-    assert hidden == Text("KeyError in line 3.", "第 3 行出现 KeyError。")
-    public = explain(ending, _case(Visibility.PUBLIC), is_student, 2.0, 64)
-    assert public.en.startswith(f"Saw{SECRET}: saw {SECRET}\n  line 3, in saw_{SECRET}")
+def test_confined_errors_are_told_by_family_and_function() -> None:
+    """What arrives from a sandbox is the submission's word: in a hidden test, only the names of a builtin and of a function
+    that the skeleton asks for, and the file defines, pass."""
+    source = f"def f(x):\n    pass\ndef saw_{SECRET}():\n    pass\n".encode()
+    handed_in = HandedIn({"submission.py": source}, "submission.py", ["f", "g"])
+    for above, said in (
+        ("f", "KeyError in f."),
+        ("g", "KeyError in your code."),
+        ("<module>", "KeyError in your code."),
+    ):
+        error = student_error(
+            f"Saw{SECRET}", [f"Saw{SECRET}", "KeyError", "LookupError", "Exception"], f"saw {SECRET}",
+            [Frame(STUDENT, 2, above, ""), Frame(STUDENT, 3, f"saw_{SECRET}", f"raise Saw{SECRET}")],
+        )  # fmt: skip
+        ending = classify(error, _backend())
+        hidden = explain(ending, _case(Visibility.HIDDEN), is_student, 2.0, 64, handed_in)
+        assert hidden.en == said
+        assert (hidden.zh == "f 中出现 KeyError。") is (above == "f")
+    public = explain(ending, _case(Visibility.PUBLIC), is_student, 2.0, 64, handed_in)
+    assert public.en.startswith(f"Saw{SECRET}: saw {SECRET}\n")
+    assert f"\n  line 3, in saw_{SECRET}" in public.en
 
 
 def test_error_without_a_line_of_the_student() -> None:

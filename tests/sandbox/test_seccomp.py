@@ -83,7 +83,7 @@ _REFUSED = """
     rt_sigqueueinfo pidfd_open pidfd_getfd setuid setsid capset seccomp setpriority sched_setscheduler
     sched_setaffinity setrlimit shmget mq_open timer_create timerfd_create truncate rename mkdir unlink
     link symlink chmod creat mkdirat unlinkat renameat2 process_madvise landlock_create_ruleset
-    mount_setattr setsockopt inotify_init inotify_init1
+    mount_setattr setsockopt inotify_init inotify_init1 fadvise64 preadv2 pwritev2 mincore flock
 """
 
 
@@ -135,10 +135,24 @@ def test_mappings_are_private(call) -> None:
         assert call("mmap", 0, 4096, 3, shared) == EPERM
 
 
-def test_commands_of_fcntl_ioctl_prctl(call) -> None:
+def test_commands_of_fcntl_madvise_ioctl_prctl(call) -> None:
     assert call("fcntl", 3, 3) == ALLOW
-    for command in (8, 10, 15, 1024, 1026, 1031):  # F_SETOWN, F_SETSIG, F_SETOWN_EX, lease, notify, pipe size
+    for command in (
+        8,
+        10,
+        15,
+        1024,
+        1025,
+        1026,
+        1031,
+    ):  # F_SETOWN, F_SETSIG, F_SETOWN_EX, leases, notify, pipe size
         assert call("fcntl", 3, command) == EPERM
+    for command in (5, 6, 7, 36, 37, 38):  # locks: of the process, of an open file
+        assert call("fcntl", 3, command) == EPERM
+    for advice in (4, 8, 14):  # DONTNEED, FREE, HUGEPAGE: what allocators say
+        assert call("madvise", 0, 4096, advice) == ALLOW
+    for advice in (3, 12, 20, 21, 22, 23, 25):  # WILLNEED, MERGEABLE, COLD, PAGEOUT, POPULATE_*, COLLAPSE
+        assert call("madvise", 0, 4096, advice) == EPERM
     assert call("ioctl", 0, 0x5401) == ALLOW
     assert call("ioctl", 0, 0x5412) == EPERM  # TIOCSTI types into a terminal
     assert call("prctl", 15) == ALLOW
