@@ -10,6 +10,7 @@ from msgspec import Struct
 LANGUAGES = ("en", "zh")
 VARIABLES = ("AUTOGRADER_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 MARKS = "✓✗·█░"
+NAME_SHOWN = 200  # characters of a file's path: students choose it, and it may have thousands
 PLAIN = str.maketrans(MARKS, "+x-#.")
 # What a formula may begin with; in East Asian locales the wide forms as well.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -59,6 +60,12 @@ def printable(text: str, limit: int) -> str:
     if cut.isprintable():
         return cut
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in cut)
+
+
+def shortened(name: str) -> str:
+    """A file's name as a sentence tells it: of a very long one, the beginning and the end."""
+    half = NAME_SHOWN // 2
+    return name if len(name) <= NAME_SHOWN else f"{name[:half]}…{name[-half:]}"
 
 
 def number(value: float) -> str:

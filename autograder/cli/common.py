@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autograder.text import Text, language
+from autograder.text import Text, language, printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable
+    from rich.segment import Segment
 
     from autograder.course import Course
 
@@ -72,10 +75,48 @@ def course_at_hand(given: Path | None) -> Course | None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console. Progress and remarks go to standard error, results to standard output."""
+    """A rich console. Progress and remarks go to standard error, results to standard output.
+
+    Whatever it prints, no line of it is a command to GitHub's runner (see `Inert`).
+    """
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    made = Console(stderr=stderr, highlight=False)
+    made.push_render_hook(InertLines())  # type: ignore[arg-type]  # in all but name: rich is imported late
+    return made
+
+
+# A workflow's runner obeys a line that begins with `::command::` behind any blanks, and `##[command]` anywhere. Where a
+# line of ours is broken, what a student chose may begin the next one.
+COMMAND = re.compile(r"[\W_]*::")
+MARK = "│ "
+
+
+class Inert:
+    """A renderable without commands: a line that would begin with one begins with a mark, and no control character is left."""
+
+    def __init__(self, inner: ConsoleRenderable) -> None:
+        self.inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        from rich.segment import Segment
+
+        for line in Segment.split_lines(console.render(self.inner, options)):
+            said = "".join(segment.text for segment in line if not segment.control)
+            if COMMAND.match(said) or "##[" in said:
+                clean = printable(said, len(said)).replace("##[", "## [")
+                line = [Segment(MARK + clean, line[0].style)]
+            yield from line
+            yield Segment.line()
+
+
+class InertLines:
+    """rich's hook: everything that a console prints passes through it."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        from rich.control import Control
+
+        return [one if isinstance(one, Control) else Inert(one) for one in renderables]
 
 
 class Speaker:

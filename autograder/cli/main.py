@@ -17,7 +17,7 @@ from autograder import __version__
 from autograder.cli import author, instructor, learner
 from autograder.cli import release as releasing
 from autograder.cli import report as reporting
-from autograder.cli.common import INTERRUPTED, spoken_language
+from autograder.cli.common import INTERRUPTED, console, spoken_language
 from autograder.cli.help import LearnerCommand
 from autograder.errors import UserError
 from autograder.sandbox.errors import SandboxUnavailable
@@ -80,7 +80,7 @@ def run() -> None:
     try:
         app()
     except UserError as error:
-        typer.secho(f"autograder: {error.text.pick(spoken_language())}", err=True, fg="red")
+        _say(f"autograder: {error.text.pick(spoken_language())}")
         sys.exit(2)
     except SandboxUnavailable as error:
         typer.secho(f"autograder: {error.text.pick(spoken_language())}", err=True, fg="red")
@@ -88,6 +88,11 @@ def run() -> None:
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)
+
+
+def _say(error: str) -> None:
+    """Through our console: an error may quote a name that a student chose."""
+    console(stderr=True).print(error, style="red", markup=False, soft_wrap=True)
 
 
 def _print_what_can_be() -> None:

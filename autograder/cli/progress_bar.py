@@ -25,7 +25,12 @@ class GradingProgress:
     def __init__(self, console: Console, students: int, say: Speaker) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+        )
         # No thread refreshes them: workers are forked from this process.
         self._bars = Progress(*columns, console=console, transient=True, auto_refresh=False)
         self._shown = 0.0

@@ -19,7 +19,7 @@ from autograder.cli.unrecognised import noted_table
 from autograder.feedback.report import SAME
 from autograder.gradebook.scores import current_scores
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, by_function, total
-from autograder.text import Text, number
+from autograder.text import Text, number, shortened
 
 if TYPE_CHECKING:
     from autograder.audit import Ended, ExerciseAudit
@@ -229,7 +229,7 @@ def _version_parts(score: Score, say: Speaker) -> list[str]:
     for attempt in score.left_out:
         earned, most = attempt.result.score or 0.0, attempt.result.max_score
         values = {"score": number(earned), "most": number(most), "day": _day(attempt)}
-        parts.append(f"[yellow]  {escape(say(LEFT_OUT, file=attempt.result.path, **values))}[/]")
+        parts.append(f"[yellow]  {escape(say(LEFT_OUT, file=shortened(attempt.result.path), **values))}[/]")
     return parts
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from autograder.feedback.unrecognised import advice
 from autograder.gradebook.unrecognised import Noted, kept
 from autograder.results import Unrecognised
-from autograder.text import Text
+from autograder.text import Text, shortened
 
 if TYPE_CHECKING:
     from autograder.cli.common import Speaker
@@ -89,4 +89,8 @@ def _table(say: Speaker, *first: Text) -> Table:
 
 
 def _cells(file: Unrecognised, say: Speaker) -> tuple[str, str, str]:
-    return escape(file.path), "\n".join(file.looks_like) or "?", escape(advice(file).pick(say.lang))
+    return (
+        escape(shortened(file.path)),
+        "\n".join(file.looks_like) or "?",
+        escape(advice(file).pick(say.lang)),
+    )

@@ -102,10 +102,11 @@ class Report:
                 f'<td style="text-align:left"><code>{html.escape(name)}</code></td>'
                 f'<td style="text-align:left;white-space:pre-wrap">{html.escape(message)}</td></tr>'
             )
+        # A message may quote the student's code: MathJax is to take nothing in it for a formula with a link.
         return (
-            f'<table class="autograder-check" data-complete="{str(self.complete).lower()}">'
+            f'<div class="tex2jax_ignore mathjax_ignore"><table class="autograder-check" data-complete="{str(self.complete).lower()}">'
             f'<thead><tr><th colspan="3" style="text-align:left">{html.escape(self.title)} · {self.points}</th></tr></thead>'
-            f"<tbody>{''.join(rows)}</tbody>{self._foot()}</table>"
+            f"<tbody>{''.join(rows)}</tbody>{self._foot()}</table></div>"
         )
 
     def _foot(self) -> str:

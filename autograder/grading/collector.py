@@ -18,7 +18,7 @@ from typing import BinaryIO, Protocol
 from autograder.grading.names import SUFFIXES, Names, plain
 from autograder.remote.archive import passed_over
 from autograder.remote.errors import ArchiveError
-from autograder.text import Text
+from autograder.text import Text, shortened
 
 MAX_LOOKED = 100_000  # files and folders of one student, whatever they are
 MAX_PACKED = 2 << 30  # bytes of an archive; only what may be work is taken out of it
@@ -231,4 +231,4 @@ class Collector:
 
     def _refuse(self, relative: PurePosixPath, text: Text, **values: object) -> None:
         shown = visible(str(relative))
-        self.problems.append((shown, text.format(**{"path": shown, **values})))
+        self.problems.append((shown, text.format(**{"path": shortened(shown), **values})))

@@ -22,7 +22,7 @@ from autograder.grading.names import Names, uncopied
 from autograder.grading.pristine import is_pristine
 from autograder.remote.archive import passed_over
 from autograder.results import Unrecognised, Why
-from autograder.text import Text
+from autograder.text import Text, shortened
 
 MAX_BESIDE = 4 << 20  # bytes of files beside a submission, together, names included
 MAX_BESIDE_FILES = 1000
@@ -128,11 +128,11 @@ def _submission(student: str, exercise: Exercise, candidates: list[File], collec
     top = collector.folder / first.path.parts[0]
 
     def refused(text: Text, **values: object) -> Submission:
-        problem = text.format(**{"path": first.shown, **values})
+        problem = text.format(**{"path": shortened(first.shown), **values})
         return Submission(student, exercise.id, first.shown, problem=problem)
 
     if len(candidates) > 1:
-        return refused(TWO, first=first.shown, second=candidates[1].shown)
+        return refused(TWO, first=shortened(first.shown), second=shortened(candidates[1].shown))
     if first.leads_outside(top):
         return refused(LINK)
     if not first.is_regular:

@@ -30,6 +30,7 @@ from autograder.platforms.github.repository import (
 )
 from autograder.remote.archive import Refused, check_name, passed_over
 from autograder.results import Unrecognised, Why
+from autograder.text import shortened
 
 MAX_FILES = 2000
 MAX_BYTES = 128 << 20  # of one clone's files
@@ -167,7 +168,7 @@ def _read(clone: Clone, deadline: datetime | None, scratch: Path, out: Path, nam
     except RepositoryError as error:
         return replace(clone, problem=str(error))
     if left_out:
-        remarks = (*remarks, f"left out of it: {', '.join(left_out[:5])}")
+        remarks = (*remarks, f"left out of it: {', '.join(map(shortened, left_out[:5]))}")
     return replace(clone, commit=commit, remarks=remarks, elsewhere=elsewhere)
 
 

@@ -25,7 +25,7 @@ from autograder.results import (
     function_of,
     total,
 )
-from autograder.text import Text
+from autograder.text import Text, shortened
 
 UNGRADED = (
     "ungraded"  # the tag, and the key in extra_data, by which an instructor finds what is to be run again
@@ -105,9 +105,11 @@ class GradescopeReport:
             yield ATTENTION.pick(self.lang).format(names=", ".join(open_ones))
         if self.unrecognised:
             files = [
-                LOOKS_LIKE.pick(self.lang).format(file=file.path, exercises=", ".join(file.looks_like))
+                LOOKS_LIKE.pick(self.lang).format(
+                    file=shortened(file.path), exercises=", ".join(file.looks_like)
+                )
                 if file.looks_like
-                else file.path
+                else shortened(file.path)
                 for file in self.unrecognised[:SHOWN]
             ]
             more = len(self.unrecognised) - SHOWN

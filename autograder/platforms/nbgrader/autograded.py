@@ -18,12 +18,13 @@ import msgspec
 from autograder.grading.hand_in import MAX_FILE
 from autograder.grading.notebook_view import PNG, ShownCell, shown_cells
 from autograder.guest.notebook import NotebookError
+from autograder.platforms.nbgrader.foreign_markdown import ForeignMarkdown
 from autograder.text import Text
 
 MARKUP = re.compile(
     r"[\\`*\[\]<>&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
 )  # an underscore inside a word is none
-TAG, ZERO_WIDTH_SPACE = re.compile(r"<(?=[A-Za-z/!?])"), "\u200b"
+ZERO_WIDTH_SPACE = "\u200b"
 ABSENT = Text(
     "{name} was not handed in. This is the notebook that was given out.",
     "没有提交 {name}。以下是发布时的 notebook。",
@@ -122,6 +123,8 @@ def _merged(
     """The student's cells in their order, in the released notebook's clothes. What they took out is put back."""
     notebook = copy.deepcopy(released)
     known = {name: cell for cell in notebook["cells"] if (name := grade_id(cell))}
+    given = {text.strip(): text for cell in notebook["cells"] if (text := _text(cell))}
+    harmless = ForeignMarkdown()
     for name, cell in known.items():
         if name in tables:
             cell["outputs"] = [_output(tables[name])]
@@ -133,9 +136,11 @@ def _merged(
     merged: list[dict[str, Any]] = []
     for place, cell in enumerate(cells):
         if last.get(cell.grade_id) == place:
-            merged.append(_with_student_source(known[cell.grade_id], cell))
+            merged.append(_with_student_source(known[cell.grade_id], cell, harmless))
+        elif cell.kind == "markdown" and cell.source.strip() in given:
+            merged.append(_markdown(f"own-{place}", given[cell.source.strip()]))
         else:
-            merged.append(_own(cell, place))
+            merged.append(_own(cell, place, harmless))
     before = ""
     for name, cell in known.items():
         if name not in last:
@@ -146,20 +151,27 @@ def _merged(
     return notebook
 
 
-def _with_student_source(released: dict[str, Any], cell: ShownCell) -> dict[str, Any]:
+def _text(cell: Mapping[str, Any]) -> str:
+    """The source of a Markdown cell that was given out; "" of any other."""
+    return "".join(cell["source"]) if cell["cell_type"] == "markdown" else ""
+
+
+def _with_student_source(
+    released: dict[str, Any], cell: ShownCell, harmless: ForeignMarkdown
+) -> dict[str, Any]:
     """A cell that nbgrader knows: a locked one as it was given out, any other with the student's source."""
     if not released["metadata"]["nbgrader"].get("locked"):
         is_code = released["cell_type"] == "code"
-        released["source"] = cell.source if is_code else without_tags(cell.source)
+        released["source"] = cell.source if is_code else harmless(cell.source)
         if is_code:
             released["outputs"] = [_student_output(*output) for output in cell.outputs]
     return released
 
 
-def _own(cell: ShownCell, place: int) -> dict[str, Any]:
+def _own(cell: ShownCell, place: int, harmless: ForeignMarkdown) -> dict[str, Any]:
     """A cell that nbgrader does not know."""
     if cell.kind != "code":
-        return _markdown(f"own-{place}", without_tags(cell.source))
+        return _markdown(f"own-{place}", harmless(cell.source))
     return {
         "cell_type": "code",
         "id": f"own-{place}",
@@ -175,13 +187,11 @@ def _markdown(name: str, source: str) -> dict[str, Any]:
 
 
 def literal(text: str) -> str:
-    """A text as Markdown that shows it letter by letter: no tag, no link, no emphasis."""
-    return MARKUP.sub(r"\\\g<0>", text)
+    """A text as Markdown that shows it letter by letter: no tag, no link, no emphasis, no command of LaTeX.
 
-
-def without_tags(markdown: str) -> str:
-    """A student's Markdown in which nothing is an HTML tag: the formgrader would run its scripts as the instructor."""
-    return TAG.sub(f"<{ZERO_WIDTH_SPACE}", markdown)
+    MathJax reads the page that comes of it, where no escape is left: what parts a backslash from its name does.
+    """
+    return MARKUP.sub(lambda m: f"\\{m[0]}{ZERO_WIDTH_SPACE}" if m[0] == "\\" else f"\\{m[0]}", text)
 
 
 def _output(shown: CellOutput) -> dict[str, Any]:
