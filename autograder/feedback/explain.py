@@ -21,6 +21,7 @@ from autograder.feedback.remedy import BY_CLAIM, BY_FAMILY, remedy
 from autograder.feedback.words import words
 from autograder.guest.cut_graph import CutGraph
 from autograder.remote.errors import Frame, StudentError
+from autograder.remote.intake import ELEMENTS, LoadedTooLong, TooMuch
 from autograder.results import Outcome, Visibility
 from autograder.text import LANGUAGES, Text, printable
 
@@ -79,6 +80,18 @@ FIXED = {
 }
 
 
+TOO_MUCH = Text(
+    "Your code gave this test more than a test can take in ({elements} million elements, or the memory to work with "
+    "them); return only what is asked for.",
+    "代码交给本测试的内容超出了测试所能接收的量（{wan} 万个元素，或处理它们所需的内存）；请只返回题目要求的结果。",
+)
+TOO_LONG_LOADING = Text(
+    "Your file has ended its process again and again, and loading it anew took too long; mend what the other tests tell "
+    "you first.",
+    "你的文件多次使进程终止，而重新加载它耗时过长；请先解决其他测试指出的问题。",
+)
+
+
 def explain(
     ending: Ending,
     case: TestCase,
@@ -103,6 +116,10 @@ def explain(
     if ending.outcome is Outcome.NOT_IMPLEMENTED:
         text = ABSENT if isinstance(ending.error, AttributeError) else UNANSWERED
         return text.format(question=ending.question)
+    if isinstance(ending.error, TooMuch):
+        return TOO_MUCH.format(elements=ELEMENTS // 10**6, wan=ELEMENTS // 10**4)
+    if isinstance(ending.error, LoadedTooLong):
+        return TOO_LONG_LOADING
     if ending.outcome in FIXED:
         return FIXED[ending.outcome].format(seconds=seconds, memory_mb=memory_mb)
     if ending.error is not None and _claimed(ending.error) == CutGraph.__name__:

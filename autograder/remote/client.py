@@ -16,8 +16,16 @@ from autograder.remote.archive import BLOCK, Refused, accept
 from autograder.remote.callbacks import Callbacks
 from autograder.remote.decode import Decoder
 from autograder.remote.encode import Encoder
-from autograder.remote.errors import ArchiveError, Frame, StudentError, UnsendableArgument, student_error
+from autograder.remote.errors import (
+    ArchiveError,
+    Frame,
+    StudentError,
+    UnsendableArgument,
+    out_of_memory,
+    student_error,
+)
 from autograder.remote.frames import Frames
+from autograder.remote.intake import Intake, TooMuch
 from autograder.remote.proxy import MAX_ITERATION, Call, Handle, is_echo
 from autograder.remote.values import MODULE
 from autograder.results import Limits
@@ -70,14 +78,14 @@ class RemoteModule:
 
     # --- what a test does ---
 
-    def load(self, *, patient: bool = True) -> list[SkippedCell]:
-        """Run the student's source; what was left out of a notebook. `patient` as in `deadline`.
+    def load(self, *, patient: bool = True, seconds: float = LOAD_SECONDS) -> list[SkippedCell]:
+        """Run the student's source; what was left out of a notebook. `patient` and `seconds` as in `deadline`.
 
         Raises:
             StudentError: it raises.
             Ended: it doesn't come back.
         """
-        self.deadline(max(LOAD_SECONDS, self._limits.seconds), patient=patient)
+        self.deadline(seconds, patient=patient)
         # No path: the trace of a notebook is compared with that of a `.py`.
         answer = self.operate("load", "", None, "", (self._files, self._main))
         self.deadline(self._limits.seconds)
@@ -154,6 +162,10 @@ class RemoteModule:
         """Seconds since the last `deadline` for which it kept us waiting and did nothing."""
         return self._process.budget.idle
 
+    def take_in(self, intake: Intake) -> None:
+        """From now on what it answers counts for this budget."""
+        self._frames.intake = intake
+
     def reset_trace(self) -> None:
         self.trace, self.traced = [], 0
 
@@ -170,8 +182,8 @@ class RemoteModule:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time used in all."""
-        return self._process.cpu_seconds
+        """CPU time used in all, or so far."""
+        return self._process.cpu_seconds if self._ended is not None else self._process.budget.total
 
     def close(self) -> None:
         """End the process and wait for it. May be called again."""
@@ -222,7 +234,7 @@ class RemoteModule:
             self._end(Blocked(str(error)))
         except Closed:
             self._end(self._process.cause())
-        except TimedOut as error:
+        except (TimedOut, TooMuch) as error:
             self._end(error)
         except StopIteration:
             raise
@@ -256,7 +268,7 @@ class RemoteModule:
                 raise wire.WireError("it answered something else than what it was asked")
             if not isinstance(message, wire.Callback) and message.rebound:
                 self.definitions.clear()
-            decoder = Decoder(payload, lambda node: self._receive_handle(node, path))
+            decoder = Decoder(payload, lambda node: self._receive_handle(node, path), self._frames.intake)
             match message:
                 case wire.Returned():
                     return decoder.value(message.value)
@@ -288,6 +300,8 @@ class RemoteModule:
                 raise
             if self._ended is not None:
                 raise self._ended from error
+            if out_of_memory(error):
+                raise  # it is the test's end, and not the child's to catch
             self.callback_error = error
             return wire.pack(wire.CallbackResult(message.call, False))
 

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterable
 from itertools import groupby, islice
 from operator import eq
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -39,11 +39,18 @@ from autograder.remote.values import (
 )
 from autograder.remote.wire import WireError
 
+if TYPE_CHECKING:
+    from autograder.remote.intake import Intake
+
 
 class Decoder:
     """Turns the nodes of one frame into values; `resolve` gives what is behind handles, callbacks and stubs."""
 
-    def __init__(self, payload: bytearray, resolve: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, payload: bytearray, resolve: Callable[[Any], Any], intake: Intake | None = None
+    ) -> None:
+        """intake: the budget that the elements count for; none on a student's own side."""
+        self._intake = intake
         self._payload = payload
         self._resolve = resolve
         self._count = 0
@@ -68,6 +75,10 @@ class Decoder:
             raise WireError("keyword arguments don't match their names")
         return [self.value(node) for node in arguments.args], dict(zip(arguments.names, values, strict=True))
 
+    def _add(self, count: int) -> None:
+        if self._intake is not None:
+            self._intake.add_elements(count)
+
     def _value(self, node: Any, depth: int) -> Any:
         if type(node) in SCALARS:
             return node
@@ -77,15 +88,18 @@ class Decoder:
         return self._READ[type(node)](self, node, depth)
 
     def _items(self, node: wire.Items, depth: int) -> Any:
+        self._add(len(node.items))
         return self._make(node.kind, [self._value(item, depth + 1) for item in node.items])
 
     def _flat(self, node: wire.Scalars | wire.Blobs, depth: int) -> Any:
+        self._add(len(node.items))
         return self._make(node.kind, node.items)
 
     def _rows(self, node: wire.Rows, depth: int) -> Any:
         self._count += len(node.lengths) + len(node.cells)
         if self._count > MAX_NODES:
             raise WireError("the value has too many elements")
+        self._add(len(node.lengths) + len(node.cells))
         if sum(node.lengths) != len(node.cells) or min(node.lengths, default=0) < 0:
             raise WireError("rows that don't fit what they hold")
         make, cells = MAKERS[node.inner], iter(node.cells)
@@ -95,6 +109,7 @@ class Decoder:
         self._listed += node.size // 8
         if node.size % 8 or self._listed > MAX_NUMBERS:
             raise WireError("numbers of a wrong size")
+        self._add(node.size // 8)
         return self._make(node.kind, array(node.code, bytes(self._raw(node.offset, node.size))).tolist())
 
     def _make(self, kind: str, items: list[Any]) -> Any:
@@ -156,6 +171,7 @@ class Decoder:
         value = range(node.start, node.stop, node.step)
         if range_length(value) > MAX_NODES:
             raise WireError("a range is too long")
+        self._add(range_length(value))
         return value
 
     def _slice(self, node: wire.Slice, depth: int) -> slice:
@@ -183,6 +199,8 @@ class Decoder:
         shape = node.shape
         if len(shape) > MAX_DIMENSIONS or (shape and not 0 <= min(shape) <= max(shape) <= MAX_AXIS):
             raise WireError("a tensor has an impossible shape")
+        if self._intake is not None:
+            self._intake.add_shape(shape)
         if math.prod(shape) * dtype.itemsize != node.size:
             raise WireError("a tensor's size doesn't fit its shape")
         self._check_place(node.offset, node.size)

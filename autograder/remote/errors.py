@@ -67,6 +67,15 @@ class UnsendableArgument(Exception):
     """A test passes something on that can't cross: too large, too deep. The student's side may have given it that."""
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether this process, and no student's, had no memory left: Python and numpy say it in one way, torch in two."""
+    if isinstance(error, StudentError):
+        return False
+    if isinstance(error, RuntimeError):
+        return "can't allocate memory" in str(error) or str(error) == "std::bad_alloc"
+    return isinstance(error, MemoryError)
+
+
 class ArchiveError(Exception):
     """A submitted archive that can't be unpacked; the message names the entry or the limit."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autograder.remote import wire
+from autograder.remote.intake import Intake
 from autograder.remote.stream import Inbox
 from autograder.sandbox.channel import Channel
 
@@ -14,7 +15,8 @@ class Frames:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._inbox = Inbox(channel.read)
+        self._inbox = Inbox(channel.read, self._announced)
+        self.intake = Intake()
         self.size = 0  # of the last frame, roughly as objects: those of a header take several times its bytes
 
     def send(self, pieces: Sequence[memoryview | bytes]) -> None:
@@ -24,7 +26,10 @@ class Frames:
         self._channel.send(pieces)
 
     def receive(self) -> tuple[wire.FromChild, bytearray]:
-        """The next frame. WireError if it is malformed, Closed at the end of the stream, TimedOut."""
+        """The next frame. WireError if it is malformed, TooMuch, Closed at the end of the stream, TimedOut."""
         header, payload = self._inbox.frame()
-        self.size = 8 * len(header) + len(payload)
         return wire.unpack_from_child(header), payload
+
+    def _announced(self, header: int, payload: int) -> None:
+        self.size = 8 * header + payload
+        self.intake.add_bytes(self.size)

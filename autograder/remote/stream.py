@@ -14,8 +14,12 @@ Read = Callable[[memoryview], int]
 class Inbox:
     """Cuts frames out of what comes in."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(
+        self, read: Read, announced: Callable[[int, int], None] = lambda header, payload: None
+    ) -> None:
+        """announced: called with the lengths of each frame's header and payload, before there is room for them."""
         self._read = read
+        self._announced = announced
         self._buffer = memoryview(bytearray(ORDINARY))
         self._start = self._end = 0  # what has come in and was not taken yet
 
@@ -30,6 +34,7 @@ class Inbox:
         self._fill(size)
         header, payload = wire.lengths(self._buffer[self._start : self._start + size])
         self._start += size
+        self._announced(header, payload)
         middle = self._start + header
         end = middle + payload
         if end > self._end:  # more must come; mostly it has, and then this much is all there is to do

@@ -10,13 +10,15 @@ from typing import Any, Self
 from autograder.guest.cell_runner import SkippedCell
 from autograder.guest.helpers import HELPERS, KEPT
 from autograder.guest.loading import filename_of
-from autograder.remote.client import RemoteModule
+from autograder.remote.client import LOAD_SECONDS, RemoteModule
 from autograder.remote.errors import StudentError
+from autograder.remote.intake import MEBIBYTES, Intake, LoadedTooLong
 from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.remote.proxy import Call, Handle
 from autograder.results import Limits
 from autograder.runner.backend import dotted
-from autograder.sandbox.errors import Ended, Killed
+from autograder.runner.own_memory import own_memory
+from autograder.sandbox.errors import Ended, Killed, TimedOut
 from autograder.testing.ranks import Aborted, CollectiveError, RankRun, arguments_of, run_ranks
 
 
@@ -24,7 +26,8 @@ class ConfinedBackend:
     """One submission behind the sandbox. A context manager: leaving it ends every process it started.
 
     One child serves all tests of the submission; a test that ended it, or that has a memory limit of its own, gets a
-    new one. A file that can't be loaded is loaded once, and every test meets the same error.
+    new one. A file that can't be loaded is loaded once, and every test meets the same error; once more where the system
+    killed its process. To load it after a child was lost has a budget of its own.
     """
 
     def __init__(
@@ -47,6 +50,9 @@ class ConfinedBackend:
         self._loaded = False
         self._traced = 0
         self._slept = 0.0
+        self._intake = Intake()
+        self._killed = False  # by the system, while it was loading
+        self._loading = 0.0  # CPU seconds, see `_open`
         self.load_error: BaseException | None = None
         self.skipped: list[SkippedCell] = []
         self.output = b""
@@ -79,8 +85,9 @@ class ConfinedBackend:
         """One confined process for each rank. Their results stay alive until the test ends."""
         if callable(run):
             return run_ranks(world_size, lambda rank, comm: run(comm, *arguments_of(rank, world_size, args)))
-        children = [self._open(self._limits) for _ in range(world_size)]
+        children = [self._open(self._limits, planned=True) for _ in range(world_size)]
         self._ranks += children
+        self._intake.add_ranks(world_size)
 
         def call(rank: int, comm: Any) -> Any:
             return dotted(children[rank].student, run)(comm, *arguments_of(rank, world_size, args))
@@ -94,21 +101,27 @@ class ConfinedBackend:
         """A child with these limits, seeded, with a fresh budget and an empty trace."""
         if self.load_error is not None:
             raise self.load_error
-        if self._child is not None and (not self._child.alive or limits.memory_mb != self._limits.memory_mb):
+        planned = limits.memory_mb != self._limits.memory_mb
+        if self._child is not None and (not self._child.alive or planned):
             self._drop()
         self._ranks.clear()
         self._limits, self._seed = limits, seed
-        child = self._current()
-        child.seed(seed)
-        child.reset_trace()
-        child.callback_error = None
-        child.deadline(limits.seconds, patient=self._patient)
-        try:
-            yield
-        finally:
-            self._slept += max(used.idle for used in (child, *self._ranks))
-            for rank in self._ranks:
-                rank.close()
+        # A test may have a low limit of memory to see what the student's code needs; its own code needs no less for that.
+        mebibytes = max(limits.memory_mb, MEBIBYTES)
+        self._intake = Intake(mebibytes)
+        with own_memory(2 * mebibytes):
+            child = self._current(planned)
+            child.take_in(self._intake)
+            child.seed(seed)
+            child.reset_trace()
+            child.callback_error = None
+            child.deadline(limits.seconds, patient=self._patient)
+            try:
+                yield
+            finally:
+                self._slept += max(used.idle for used in (child, *self._ranks))
+                for rank in self._ranks:
+                    rank.close()
 
     def made_by_student(self, error: BaseException) -> bool:
         """Never: what the student's code raises arrives as a StudentError."""
@@ -127,13 +140,16 @@ class ConfinedBackend:
 
     # ------------------------------------------------------------------------------------------ children
 
-    def _current(self) -> RemoteModule:
+    def _current(self, planned: bool = False) -> RemoteModule:
         if self._child is None:
+            killed_before = self._killed
             try:
-                self._child = self._open(self._limits)
-            except Killed:
-                raise  # it may load another time
+                self._child = self._open(self._limits, planned)
+            except LoadedTooLong:
+                raise  # it did load, and what it answered counts
             except (StudentError, Ended) as error:
+                if isinstance(error, Killed) and not killed_before:
+                    raise  # it may load another time; a second time it is no accident
                 self.load_error = self._made_certain(error)
                 raise self.load_error from None
         return self._child
@@ -154,13 +170,29 @@ class ConfinedBackend:
             pass
         return error
 
-    def _open(self, limits: Limits) -> RemoteModule:
+    def _open(self, limits: Limits, planned: bool = False) -> RemoteModule:
+        """A child with the file loaded. LoadedTooLong where the time for that is spent.
+
+        planned: the test needs a child of its own, whatever the file does: what loading it takes counts only if it fails.
+            An honest file that takes long to load has the time in each of its ranks.
+        """
+        left = 2 * LOAD_SECONDS - self._loading
+        if left <= 0:
+            raise LoadedTooLong("loading it again took too long")
         child = self._sandbox.open(self._files, self._main, limits=limits, forbidden=self._forbidden)
         try:
             try:
-                skipped = child.load(patient=self._patient)
+                skipped = child.load(patient=self._patient, seconds=min(LOAD_SECONDS, left))
+            except BaseException as error:
+                self._killed |= isinstance(error, Killed)
+                planned = False
+                if isinstance(error, TimedOut) and left < LOAD_SECONDS:
+                    raise LoadedTooLong(str(error)) from None
+                raise
             finally:
                 self._slept += child.idle
+                self._loading += 0.0 if planned else child.cpu_seconds
+            child.take_in(self._intake)
             if not self._loaded:
                 self._loaded, self.skipped = True, skipped  # later it could know what tests have asked
             child.seed(self._seed)

@@ -113,6 +113,11 @@ class Budget:
         self._clock.close()
 
     @property
+    def total(self) -> float:
+        """CPU seconds since the process began."""
+        return self._clock.cpu()
+
+    @property
     def used(self) -> float:
         """CPU seconds since `arm`."""
         return self._clock.cpu() - self._cpu_start

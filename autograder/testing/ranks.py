@@ -23,6 +23,7 @@ from autograder.errors import Worded
 from autograder.text import Text
 
 MAX_RANKS = 16
+MAX_MADE = 256 << 20  # bytes of tensors that one collective makes for all its ranks
 
 RETURNED = Text(
     "a rank calls {op} after another rank has returned", "一个 rank 调用 {op} 时，另一个 rank 已经返回"
@@ -44,6 +45,10 @@ NOT_ADDED = Text("{op} can't add {dtype}; convert the tensor first", "{op} 不�
 UNEVEN = Text(
     "reduce_scatter of {numel} elements on {n} ranks; pad to a multiple of {n} first",
     "reduce_scatter 要把 {numel} 个元素分给 {n} 个 rank；请先填充到 {n} 的倍数",
+)
+TOO_LARGE = Text(
+    "{op} of {numel} elements on {n} ranks makes tensors of {made} MiB; at most {most} MiB are allowed",
+    "在 {n} 个 rank 上对 {numel} 个元素做 {op} 会产生 {made} MiB 的张量；最多允许 {most} MiB",
 )
 MISUSED = Text("{method}: {error}", "{method}：{error}")
 NOT_FLAT = Text("{op} takes a 1-D tensor; flatten it first", "{op} 只接受一维张量；请先展平")
@@ -193,6 +198,10 @@ class Interconnect:
 def _collect(op: str, tensors: list[Tensor], src: int) -> tuple[list[Tensor], int]:
     """The answer of every rank, and how many elements the full tensor has."""
     n, numel = len(tensors), tensors[0].numel()
+    copies = {"all_gather": n * (n + 1), "broadcast": n, "all_reduce": 2 * n + 1, "reduce_scatter": n + 2}[op]
+    made = copies * numel * tensors[0].element_size()
+    if made > MAX_MADE:
+        raise CollectiveError.of(TOO_LARGE, op=op, numel=numel, n=n, made=made >> 20, most=MAX_MADE >> 20)
     if op == "all_gather":
         joined = torch.cat(tensors)
         return [joined.clone() for _ in range(n)], joined.numel()

@@ -317,8 +317,8 @@ def test_skipped_cells_are_those_of_the_first_load(grade: Grade) -> None:
     seen: list[str] = []
     before = ConfinedBackend._open
 
-    def watched(backend: ConfinedBackend, limits: Limits) -> RemoteModule:
-        child = before(backend, limits)
+    def watched(backend: ConfinedBackend, limits: Limits, planned: bool = False) -> RemoteModule:
+        child = before(backend, limits, planned)
         seen.append(str(backend.skipped))
         return child
 
