@@ -35,7 +35,7 @@ def own_memory(mebibytes: int) -> Iterator[None]:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    taken = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    taken = int(Path("/proc/self/statm").read_bytes().split()[5]) * resource.getpagesize()
     # A greedy test leaves its memory scattered and free, but mapped. That must not add to what the next one may take.
     limit = max(taken - _free() + (mebibytes << 20), taken + ROOM)
     for ceiling in (soft, hard):

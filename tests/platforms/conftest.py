@@ -178,7 +178,7 @@ def nbgrader(tmp_path_factory: pytest.TempPathFactory) -> Nbgrader:
 
 
 @pytest.fixture(scope="session")
-def autograder(borrowed: Any) -> Iterator[Callable[..., tuple[int, str]]]:
+def autograder(borrowed: Any) -> Callable[..., tuple[int, str]]:
     """`autograder("grade", ...)`: the command line in this process, on the session's sandbox; exit status and output."""
 
     def call(*arguments: object) -> tuple[int, str]:
@@ -186,17 +186,17 @@ def autograder(borrowed: Any) -> Iterator[Callable[..., tuple[int, str]]]:
 
         from autograder.cli.main import app
 
-        result = CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "200"})
+        with pytest.MonkeyPatch.context() as patch:  # other tests of this session have a sandbox of their own
+            patch.setattr("autograder.grading.worker.ModuleSandbox", borrowed)
+            environment = {"COLUMNS": "200", "AUTOGRADER_LANG": "en"}
+            result = CliRunner().invoke(app, list(map(str, arguments)), env=environment)
         if isinstance(result.exception, UserError):
             return 2, str(result.exception)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result.exit_code, result.output
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autograder.grading.worker.ModuleSandbox", borrowed)
-        patch.setenv("AUTOGRADER_LANG", "en")
-        yield call
+    return call
 
 
 # ------------------------------------------------------------------------------------------- a class on nbgrader
