@@ -348,9 +348,9 @@ def _nearest(name: str, known: Iterable[str]) -> Text:
     return Text(f"the course has {', '.join(known)}", f"课程里有：{'、'.join(known)}")
 
 
-def part_name(topic: str) -> str:
-    """What the module of a capstone's part is called where the capstone runs."""
-    return f"{PART}{topic}"
+def part_file(part: Exercise, suffix: str = ".py") -> str:
+    """What the file of a capstone's part is called where the capstone runs."""
+    return f"{PART}{part.topic}{suffix}"
 
 
 def _dated(assignment: Assignment, starts: datetime | None, path: Path) -> Assignment:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from autograder import __version__
 from autograder.course import CourseError, Exercise, ExerciseSpec
-from autograder.course.catalogue import part_name
+from autograder.course.catalogue import part_file
 from autograder.results import Isolation
 
 ENGINE = f"{__version__}/3"  # raise the number when grading the same files may give another result
@@ -58,7 +58,7 @@ def bundle_of(exercise: Exercise) -> Bundle:
                 f"{path} 无法读取（{error.strerror}）；评分需要答案：请使用教师的目录树",
             ) from None
     solution, hidden, public, *sources = contents
-    named = {f"{part_name(part.topic)}.py": source for part, source in zip(parts, sources, strict=True)}
+    named = {part_file(part): source for part, source in zip(parts, sources, strict=True)}
     # Which mutants are equivalent changes no result, so it must not make anybody's result out of date.
     spec = replace(exercise.spec, equivalent=())
     said = exercise.public

@@ -70,7 +70,8 @@ class Diagnostician:
 
     caught: misconception -> the test function that catches it, in the order in which they are listed.
     observe: runs a variant through all tests.
-    first: where in a list of variants to begin observing, from 0 to 1.
+    first: where in a list of variants to begin observing, from 0 to 1: processes that tell each other what they have seen
+        seldom run the same one if each begins at a place of its own.
     """
 
     caught: Mapping[str, str]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from autograder.course import Exercise
-from autograder.course.catalogue import part_name
+from autograder.course.catalogue import part_file
 from autograder.errors import UserError
 from autograder.grading.collector import LARGE, LINK, UNREADABLE, Collector, File, Unpacker, Upload, visible
 from autograder.grading.hand_in import MAX_FILE, HandIn
@@ -161,7 +161,7 @@ def _own_parts(exercise: Exercise, hand_in: HandIn) -> dict[str, bytes]:
             and answer.problem is None
             and not is_pristine(part, answer.main, answer.files[answer.main])
         ):
-            parts[f"{part_name(part.topic)}{PurePosixPath(answer.main).suffix}"] = answer.files[answer.main]
+            parts[part_file(part, PurePosixPath(answer.main).suffix)] = answer.files[answer.main]
     return parts
 
 

@@ -104,8 +104,7 @@ class Worker:
     def share(self, board: Board, first: float) -> None:
         """Share what graders see of misconceptions with the other processes that have this board.
 
-        first: where in a list of misconceptions to begin, from 0 to 1; each process at a place of its own, so that
-        two of them seldom run the same one.
+        first: as in Diagnostician; each process has another.
         """
 
         def share(grader: ExerciseGrader) -> None:

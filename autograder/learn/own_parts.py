@@ -6,10 +6,11 @@ The course's own parts are solutions of graded exercises, so only the grader has
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 from autograder.course import Exercise
-from autograder.course.catalogue import part_name
+from autograder.course.catalogue import part_file
 from autograder.grading.pristine import is_pristine
 from autograder.guest.loading import decode_source
 from autograder.text import Text
@@ -37,22 +38,25 @@ UNREADABLE = Text(
 
 def own_parts(exercise: Exercise) -> dict[str, bytes]:
     """File name -> the learner's answer to a part, where they have one that can be read: a `.py`, or a notebook."""
-    return {
-        f"{part_name(part.topic)}{path.suffix}": path.read_bytes()
-        for part in exercise.parts
-        if (path := _answer(part)) is not None and not _fault(path)
-    }
+    return {part_file(part, path.suffix): path.read_bytes() for part, path in _usable(exercise)}
 
 
 def parts_or_advice(exercise: Exercise, lang: str) -> dict[str, bytes]:
     """The learner's parts; in place of one that can't be used, a module that says why."""
-    found = own_parts(exercise)
-    answered = {Path(name).stem for name in found}
+    usable = [part for part, _ in _usable(exercise)]
+    advice = {
+        part_file(part): ADVICE.format(advice=_advice(part).pick(lang)).encode()
+        for part in exercise.parts
+        if part not in usable
+    }
+    return own_parts(exercise) | advice
+
+
+def _usable(exercise: Exercise) -> Iterator[tuple[Exercise, Path]]:
     for part in exercise.parts:
-        if part_name(part.topic) not in answered:
-            advice = _advice(part).pick(lang)
-            found[f"{part_name(part.topic)}.py"] = ADVICE.format(advice=advice).encode()
-    return found
+        path = _answer(part)
+        if path is not None and not _fault(path):
+            yield part, path
 
 
 def _answer(part: Exercise) -> Path | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from autograder.course import Course, Exercise, find_course
-from autograder.course.catalogue import part_name
+from autograder.course.catalogue import part_file
 from autograder.guest.loading import load_module
 
 
@@ -33,4 +33,4 @@ def load_reference(exercise: Exercise | str) -> ModuleType:
 
 def reference_parts(exercise: Exercise) -> dict[str, bytes]:
     """Of a capstone: file name -> the reference solution of a part."""
-    return {f"{part_name(part.topic)}.py": part.solution.read_bytes() for part in exercise.parts}
+    return {part_file(part): part.solution.read_bytes() for part in exercise.parts}

@@ -14,26 +14,9 @@ from typing import Any
 MAX_RENDERED = 20_000  # characters of one notebook; what hostile Markdown costs grows with them (1 s of CPU)
 MAX_SHOWN = 200_000  # characters of one cell, beyond that as they were typed
 TAGS = {
-    *(
-        "a",
-        "blockquote",
-        "br",
-        "code",
-        "em",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "hr",
-        "li",
-        "ol",
-        "p",
-        "pre",
-    ),
-    *("s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
-}
+    "a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s", "strong",
+    "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 SCHEMES = {"http", "https", "mailto"}
 # What MathJax (2, and 3 or later) leaves as it is.
