@@ -48,6 +48,7 @@ class Entry(Struct):
     hidden: HiddenPoints | None = None
     hints: dict[str, int] = {}  # question -> steps of help that were given
     hinted: str = ""  # the attempt for which the last step was given
+    caught: list[int] | None = None  # known mistakes that the learner's own tests catch, and all of them
 
     @property
     def complete(self) -> bool:

@@ -1,0 +1,171 @@
+"""Tests that a learner wrote, graded: they must pass every right solution and fail those with a known mistake.
+
+The score is the share of the mistakes that they catch; nothing where they refuse a right solution. The learner's tests run in
+one confined process, each program in another (`autograder.remote.relay`), and a new pair of them for every program: so
+tests know a program by what it answers alone. What comes out is, of each program, which tests it did not pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from autograder.grading.bundle import Bundle
+from autograder.grading.diagnosis import REFERENCE
+from autograder.grading.grader import variants_of
+from autograder.remote.errors import StudentError
+from autograder.remote.intake import Intake
+from autograder.remote.module_sandbox import ModuleSandbox
+from autograder.remote.relay import Programs
+from autograder.results import Limits
+from autograder.runner.tester import PROGRAM, RUN
+from autograder.sandbox.errors import Ended, SandboxFault, TimedOut
+
+SECONDS = 20.0  # of CPU that a file of tests may take on one program, beside the program itself
+MEGABYTES = 1024
+INTAKE = 2048  # MiB that tests and a program exchange
+PROGRAM_SECONDS, PROGRAM_MEGABYTES = 10.0, 1024  # what one test may give a program at most
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One test that a program does not pass, and what it said."""
+
+    test: str
+    outcome: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the tests say of one program: `failures` are the first of its failures."""
+
+    program: str
+    failures: tuple[Failure, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+
+@dataclass(frozen=True)
+class OwnTests:
+    """A learner's tests, and the solution that those of them are given which ask for a `reference`."""
+
+    source: bytes
+    main: str
+    solution: Mapping[str, bytes]
+    solution_main: str
+
+
+class Unusable(Exception):
+    """The tests can't be tried at all: the file does not load, or holds no test. The text is the learner's own error."""
+
+
+class Tester:
+    """Tries files of tests on programs, confined. A context manager."""
+
+    def __init__(self, programs: ModuleSandbox) -> None:
+        """programs: the sandbox for the programs; the tests get one of their own."""
+        self._programs = programs
+        self._testers = ModuleSandbox(PROGRAM)
+
+    def __enter__(self) -> Tester:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._testers.close()
+
+    def verdict(self, tests: OwnTests, bundle: Bundle, name: str, source: bytes) -> Verdict:
+        """What the tests say of one program.
+
+        Raises:
+            Unusable: they can't be tried.
+            SandboxFault: the fault is ours.
+        """
+        files, main = {"program.py": source, **bundle.parts}, "program.py"
+        limits = bundle.spec.limits
+        most = Limits(max(PROGRAM_SECONDS, limits.seconds), max(PROGRAM_MEGABYTES, limits.memory_mb))
+        with (
+            self._testers.open(
+                {tests.main: tests.source}, tests.main, limits=Limits(SECONDS, MEGABYTES)
+            ) as child,
+            Programs(self._programs, files, main, most) as programs,
+        ):
+            try:
+                child.load()
+            except (StudentError, Ended) as error:
+                raise Unusable(str(error)) from None
+            child.take_in(Intake(INTAKE))
+            child.deadline(SECONDS)
+            asked = (programs, dict(tests.solution), tests.solution_main, [limits.seconds, limits.memory_mb])
+            try:
+                answer = child.operate("help", RUN, None, RUN, (child.student, *asked))
+            except StudentError as error:
+                raise Unusable(str(error)) from None
+            except Ended as error:
+                outcome = "timeout" if isinstance(error, TimedOut) else "crashed"
+                return Verdict(name, (Failure(programs.running, outcome, str(error)),))
+            if isinstance(child.callback_error, SandboxFault):
+                raise child.callback_error
+        return Verdict(name, tuple(_failures(answer)))
+
+
+def _failures(answer: object) -> Iterator[Failure]:
+    """What a tester's process says. It is the word of the learner's own code, about nothing but its own tests."""
+    if not isinstance(answer, list):
+        raise Unusable("the tests gave no verdict")
+    for entry in answer[:10]:
+        if type(entry) is tuple and [type(text) for text in entry] == [str, str, str]:
+            yield Failure(*entry)
+        else:
+            raise Unusable("the tests gave no verdict")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a file of tests is worth. `refused`: the first right answer that does not pass; then nothing else was tried."""
+
+    right: int
+    refused: Verdict | None
+    caught: tuple[str, ...]  # misconceptions, by name
+    missed: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """Of the known mistakes, how many are caught; none where a right answer is refused."""
+        mistakes = len(self.caught) + len(self.missed)
+        return 0.0 if self.refused or not mistakes else len(self.caught) / mistakes
+
+
+def judge(
+    tester: Tester,
+    tests: OwnTests,
+    bundle: Bundle,
+    accepted: Mapping[str, bytes],
+    tried: Callable[[int, int], None] = lambda done, all: None,
+) -> Judgement:
+    """Try tests on every right answer, and then on every known mistake.
+
+    Args:
+        accepted: right answers besides the reference, by name.
+        tried: told after each program how many of how many were tried.
+
+    Raises:
+        Unusable: the tests can't be tried.
+        SandboxFault: the fault is ours.
+    """
+    wrong = variants_of(bundle)
+    right = {REFERENCE: wrong.pop(REFERENCE), **accepted}
+    every = len(right) + len(wrong)
+    for done, (name, source) in enumerate(right.items(), 1):
+        verdict = tester.verdict(tests, bundle, name, source)
+        if not verdict.passed:
+            return Judgement(len(right), verdict, (), tuple(wrong))
+        tried(done, every)
+    caught: list[str] = []
+    missed: list[str] = []
+    for done, (name, source) in enumerate(wrong.items(), len(right) + 1):
+        (missed if tester.verdict(tests, bundle, name, source).passed else caught).append(name)
+        tried(done, every)
+    return Judgement(len(right), None, tuple(caught), tuple(missed))
