@@ -1,14 +1,15 @@
 """Tests that a learner wrote, graded: they must pass every right solution and fail those with a known mistake.
 
 The score is the share of the mistakes that they catch; nothing where they refuse a right solution. The learner's tests run in
-one confined process, each program in another (`autograder.remote.relay`), and a new pair of them for every program: so
-tests know a program by what it answers alone. What comes out is, of each program, which tests it did not pass.
+one confined process, each program in another (`autograder.remote.relay`), and a new pair of them for every program: tests
+know a program by what it answers alone. What comes out is, of each program, which tests it did not pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from random import SystemRandom
 
 from autograder.grading.bundle import Bundle
 from autograder.grading.diagnosis import REFERENCE
@@ -64,6 +65,8 @@ class Unusable(Exception):
 
 class Tester:
     """Tries files of tests on programs, confined. A context manager."""
+
+    __test__ = False  # not a test class, whatever pytest makes of the name
 
     def __init__(self, programs: ModuleSandbox) -> None:
         """programs: the sandbox for the programs; the tests get one of their own."""
@@ -124,7 +127,7 @@ def _failures(answer: object) -> Iterator[Failure]:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a file of tests is worth. `refused`: the first right answer that does not pass; then nothing else was tried."""
+    """What a file of tests is worth. `refused`: a right answer that does not pass; then they have caught nothing."""
 
     right: int
     refused: Verdict | None
@@ -145,7 +148,7 @@ def judge(
     accepted: Mapping[str, bytes],
     tried: Callable[[int, int], None] = lambda done, all: None,
 ) -> Judgement:
-    """Try tests on every right answer, and then on every known mistake.
+    """Try tests on every right answer and on every known mistake, until they refuse a right answer.
 
     Args:
         accepted: right answers besides the reference, by name.
@@ -157,15 +160,20 @@ def judge(
     """
     wrong = variants_of(bundle)
     right = {REFERENCE: wrong.pop(REFERENCE), **accepted}
-    every = len(right) + len(wrong)
-    for done, (name, source) in enumerate(right.items(), 1):
+    programs = [*right.items(), *wrong.items()]
+    # In no order that tests could know: a process can tell by its number how many were forked before it.
+    SystemRandom().shuffle(programs)
+    caught = set()
+    for done, (name, source) in enumerate(programs, 1):
         verdict = tester.verdict(tests, bundle, name, source)
-        if not verdict.passed:
+        if name in right and not verdict.passed:
             return Judgement(len(right), verdict, (), tuple(wrong))
-        tried(done, every)
-    caught: list[str] = []
-    missed: list[str] = []
-    for done, (name, source) in enumerate(wrong.items(), len(right) + 1):
-        (missed if tester.verdict(tests, bundle, name, source).passed else caught).append(name)
-        tried(done, every)
-    return Judgement(len(right), None, tuple(caught), tuple(missed))
+        if not verdict.passed:
+            caught.add(name)
+        tried(done, len(programs))
+    return Judgement(
+        len(right),
+        None,
+        tuple(name for name in wrong if name in caught),
+        tuple(name for name in wrong if name not in caught),
+    )
