@@ -121,6 +121,11 @@ class Exercise:
         return self.skeleton.with_name(f"own_test_{self.topic}.py")
 
     @property
+    def debugged(self) -> Path:
+        """A program with a mistake in it, for a learner to find."""
+        return self.skeleton.with_name(f"debug_{self.topic}.py")
+
+    @property
     def solution(self) -> Path:
         return self.root / "solutions" / self.unit / f"{self.topic}.py"
 
@@ -312,7 +317,7 @@ class Course:
         for path in sorted((self.root / "exercises").glob("*/*.py")):
             known = (
                 path in listed
-                or path.name.startswith(("test_", "own_test_", "conftest"))
+                or path.name.startswith(("test_", "own_test_", "debug_", "conftest"))
                 or path.parent.name == "given"
             )
             if not known:

@@ -22,9 +22,10 @@ from autograder.results import Limits
 from autograder.runner.tester import PROGRAM, RUN
 from autograder.sandbox.errors import Ended, SandboxFault, TimedOut
 
-SECONDS = 20.0  # of CPU that a file of tests may take on one program, beside the program itself
+SECONDS = 10.0  # of CPU that a file of tests may take on one program, beside the program itself
 MEGABYTES = 1024
 INTAKE = 2048  # MiB that tests and a program exchange
+TIMEOUTS = 2  # of the tests' own code; then no other program is tried
 PROGRAM_SECONDS, PROGRAM_MEGABYTES = 10.0, 1024  # what one test may give a program at most
 
 
@@ -43,6 +44,7 @@ class Verdict:
 
     program: str
     failures: tuple[Failure, ...]
+    endless: bool = False  # the tests themselves did not end
 
     @property
     def passed(self) -> bool:
@@ -105,10 +107,13 @@ class Tester:
             try:
                 answer = child.operate("help", RUN, None, RUN, (child.student, *asked))
             except StudentError as error:
-                raise Unusable(str(error)) from None
+                if not programs.running:
+                    raise Unusable(str(error)) from None
+                return Verdict(name, (Failure(programs.running, "error", str(error)),))
             except Ended as error:
-                outcome = "timeout" if isinstance(error, TimedOut) else "crashed"
-                return Verdict(name, (Failure(programs.running, outcome, str(error)),))
+                endless = isinstance(error, TimedOut)
+                outcome = "timeout" if endless else "crashed"
+                return Verdict(name, (Failure(programs.running, outcome, str(error)),), endless)
             if isinstance(child.callback_error, SandboxFault):
                 raise child.callback_error
         return Verdict(name, tuple(_failures(answer)))
@@ -127,7 +132,10 @@ def _failures(answer: object) -> Iterator[Failure]:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a file of tests is worth. `refused`: a right answer that does not pass; then they have caught nothing."""
+    """What a file of tests is worth.
+
+    refused: what they say of a right answer that does not pass, or where they do not end; then they have caught nothing.
+    """
 
     right: int
     refused: Verdict | None
@@ -164,9 +172,11 @@ def judge(
     # In no order that tests could know: a process can tell by its number how many were forked before it.
     SystemRandom().shuffle(programs)
     caught = set()
+    endless = 0
     for done, (name, source) in enumerate(programs, 1):
         verdict = tester.verdict(tests, bundle, name, source)
-        if name in right and not verdict.passed:
+        endless += verdict.endless
+        if (name in right and not verdict.passed) or endless == TIMEOUTS:
             return Judgement(len(right), verdict, (), tuple(wrong))
         if not verdict.passed:
             caught.add(name)

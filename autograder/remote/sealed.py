@@ -18,7 +18,9 @@ from autograder.remote.values import MODULE
 INSIDE = re.compile(
     r"_|(?:gi|cr|ag|tb|co|f)_"
 )  # beginnings of the names by which Python shows code and frames
-MADE = (torch.nn.Module, torch.optim.Optimizer)  # what `build` makes
+# What `build` makes, and the only functions that it calls: others of torch tell a function's source.
+MADE = (torch.nn.Module, torch.optim.Optimizer)
+CALLED = ("torch.is_grad_enabled",)
 
 
 class Hidden(AttributeError):
@@ -51,9 +53,11 @@ def _is_own(module: ModuleType, name: str) -> bool:
 
 
 def _is_made(args: Sequence[Any]) -> bool:
-    """Whether these are the arguments of a `build` that makes a layer or an optimiser."""
+    """Whether these are the arguments of a `build` that makes a layer or an optimiser, or asks for a setting."""
     if not args or not isinstance(args[0], str):
         return False
+    if args[0] in CALLED:
+        return True
     found: Any = torch
     for part in args[0].split(".")[1:]:
         if part.startswith("_"):
