@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from autograder import __version__
-from autograder.cli import author, instructor, learner
+from autograder.cli import author, instructor, learner, practice
 from autograder.cli import release as releasing
 from autograder.cli import report as reporting
 from autograder.cli.common import INTERRUPTED, console, spoken_language
@@ -51,6 +51,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 learner.register(app)
+practice.register(app)
 for command in app.registered_commands:
     command.cls = LearnerCommand
 instructor.register(app)

@@ -1,9 +1,10 @@
-"""The progress of a grading run: students whose files were read, and submissions that are graded."""
+"""Progress: of a grading run, students whose files were read and submissions that are graded; and a plain bar."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from autograder.text import Text
@@ -66,3 +67,15 @@ class GradingProgress:
         if time.monotonic() - self._shown > REFRESH_SECONDS:
             self._bars.refresh()
             self._shown = time.monotonic()
+
+
+@contextmanager
+def counted(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A bar that shows how many of how many are done, while the block lasts: call what it gives with both numbers."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    with Progress(
+        BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
+    ) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, every: bar.update(task, completed=done, total=every)

@@ -116,6 +116,16 @@ class Exercise:
         return self.skeleton.with_name(f"test_{self.topic}.py")
 
     @property
+    def own_tests(self) -> Path:
+        """Tests that a learner writes."""
+        return self.skeleton.with_name(f"own_test_{self.topic}.py")
+
+    @property
+    def debugged(self) -> Path:
+        """A program with a mistake in it, for a learner to find."""
+        return self.skeleton.with_name(f"debug_{self.topic}.py")
+
+    @property
     def solution(self) -> Path:
         return self.root / "solutions" / self.unit / f"{self.topic}.py"
 
@@ -306,7 +316,9 @@ class Course:
         listed = {exercise.skeleton for exercise in self}
         for path in sorted((self.root / "exercises").glob("*/*.py")):
             known = (
-                path in listed or path.name.startswith(("test_", "conftest")) or path.parent.name == "given"
+                path in listed
+                or path.name.startswith(("test_", "own_test_", "debug_", "conftest"))
+                or path.parent.name == "given"
             )
             if not known:
                 owner = unit_file(self.root, path.parent.name)
@@ -397,7 +409,7 @@ def require_file(path: Path, exercise: Exercise) -> None:
 
 def exercise_at(course: Course, path: Path) -> Exercise | None:
     """The exercise that a file of the course belongs to (`exercises/U/T.py`, `solutions/U/test_T.py`, ...)."""
-    topic = path.stem.removeprefix("test_")
+    topic = path.stem.removeprefix("own_").removeprefix("test_")
     return course.exercises.get(f"{path.parent.name}/{topic}")
 
 

@@ -85,7 +85,7 @@ class ExerciseGrader:
         )
         self._given = given_functions(bundle.solution.decode())
         self._asked = asked_functions(bundle.solution.decode())
-        self.variants = _variants(bundle)
+        self.variants = variants_of(bundle)
         caught = {m.name: m.caught for m in bundle.spec.misconception if m.name in self.variants}
         self.diagnostician = Diagnostician(caught, self._observe_variant)
         self._reference_faults: dict[str, str] = {}  # test -> why the reference does not pass it here
@@ -292,7 +292,7 @@ def _is_part(name: str, parts: Iterable[str]) -> bool:
     return module_name(name) in map(module_name, parts)
 
 
-def _variants(bundle: Bundle) -> dict[str, bytes]:
+def variants_of(bundle: Bundle) -> dict[str, bytes]:
     """Name -> source of the reference, under "", and of each misconception.
 
     One whose edit no longer matches is left out: it costs a diagnosis, and must not cost anybody's grade. The audit

@@ -35,6 +35,15 @@ class HiddenPoints(Struct):
         return self.score >= self.max_score
 
 
+class Bug(Struct):
+    """A mistake that was planted for the learner to find."""
+
+    mistake: str
+    kind: str
+    found_at_once: bool | None = None  # whether the first line they named was right; None: they named none
+    ended: str = ""  # "mended", "shown", or still open
+
+
 class Entry(Struct):
     """One exercise: the last attempt that was tested, and the help that was given."""
 
@@ -48,6 +57,8 @@ class Entry(Struct):
     hidden: HiddenPoints | None = None
     hints: dict[str, int] = {}  # question -> steps of help that were given
     hinted: str = ""  # the attempt for which the last step was given
+    bugs: list[Bug] = []  # the last one may be open
+    caught: list[int] | None = None  # known mistakes that the learner's own tests catch, and all of them
 
     @property
     def complete(self) -> bool:

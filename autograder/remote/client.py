@@ -78,8 +78,12 @@ class RemoteModule:
 
     # --- what a test does ---
 
-    def load(self, *, patient: bool = True, seconds: float = LOAD_SECONDS) -> list[SkippedCell]:
+    def load(
+        self, *, patient: bool = True, seconds: float = LOAD_SECONDS, sealed: bool = False
+    ) -> list[SkippedCell]:
         """Run the student's source; what was left out of a notebook. `patient` and `seconds` as in `deadline`.
+
+        sealed: it is no student's, but a program that somebody's tests are tried on (see `autograder.remote.sealed`).
 
         Raises:
             StudentError: it raises.
@@ -87,7 +91,7 @@ class RemoteModule:
         """
         self.deadline(seconds, patient=patient)
         # No path: the trace of a notebook is compared with that of a `.py`.
-        answer = self.operate("load", "", None, "", (self._files, self._main))
+        answer = self.operate("load", "", None, "", (self._files, self._main, sealed))
         self.deadline(self._limits.seconds)
         if type(answer) is not list or not all(map(_is_note, answer)):
             self._end(Blocked("loading gave something else than notes"))
@@ -184,6 +188,11 @@ class RemoteModule:
     def cpu_seconds(self) -> float:
         """CPU time used in all, or so far."""
         return self._process.cpu_seconds if self._ended is not None else self._process.budget.total
+
+    @property
+    def process(self) -> Process:
+        """What it runs in."""
+        return self._process
 
     def close(self) -> None:
         """End the process and wait for it. May be called again."""

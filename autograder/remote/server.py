@@ -28,6 +28,7 @@ from autograder.remote.decode import Decoder
 from autograder.remote.differentiable import METHODS, differentiable
 from autograder.remote.encode import Encoder
 from autograder.remote.operations import Exhausted, builtin_bases, perform
+from autograder.remote.sealed import check_question
 from autograder.remote.stream import Inbox
 from autograder.remote.values import LASTING, MODULE, type_name
 from autograder.sandbox.messages import EXIT_MEMORY
@@ -56,6 +57,7 @@ class Server:
         self._numbers = itertools.count(1)
         self._turn = threading.RLock()  # the student's threads may call back, too: one exchange at a time
         self._call = 0
+        self._sealed = False
         # Address space is what the limit counts; to touch the pages as well would cost every child 4 ms.
         self._ballast: mmap.mmap | None = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._inbox = Inbox(self._read)
@@ -153,7 +155,7 @@ class Server:
         frames = [
             (_clean(f.filename), f.lineno or 0, _clean(f.name), _clean(f.line or "")[:400])
             for f in traceback.extract_tb(error.__traceback__)
-            if f.filename in student_files
+            if f.filename in student_files and not self._sealed
         ][-20:]
         if isinstance(error, SyntaxError) and error.filename in student_files:
             line = error.lineno if type(error.lineno) is int else 0
@@ -168,6 +170,8 @@ class Server:
 
     def _operate(self, request: wire.Request, args: list[Any], kwargs: dict[str, Any]) -> Any:
         kind, name = request.kind, request.name
+        if self._sealed:
+            check_question(kind, request.target, name, self._handles.get(request.target), args)
         match kind:
             case "load":
                 return self._load(*args)
@@ -184,12 +188,16 @@ class Server:
             self._given[name] = value
         return value
 
-    def _load(self, files: Mapping[str, bytes], main: str) -> list[tuple[str, str, str]]:
+    def _load(
+        self, files: Mapping[str, bytes], main: str, sealed: bool = False
+    ) -> list[tuple[str, str, str]]:
+        """`sealed`: from now on it answers only what `autograder.remote.sealed` lets through."""
         student_files.update(map(filename_of, files))
         skipped: list[SkippedCell] = []
         module = load_module(files, main, skipped=skipped)
         seal(module)
         self._handles[MODULE] = module
+        self._sealed = sealed
         return [(_clean(cell.cell), _clean(cell.error), _clean(cell.message)) for cell in skipped]
 
     def _check_syntax(self, file: str, raw: bytes) -> None:

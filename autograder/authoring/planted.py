@@ -1,0 +1,156 @@
+"""Find the bug: a reference with one known mistake in it, and what a mend of it is worth.
+
+Who searches planted mistakes learns to read code and to tell causes from symptoms.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import io
+import token
+import tokenize
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from autograder.authoring.script import BEGIN, END, split_cells
+from autograder.course import Exercise, Misconception
+from autograder.course.toml import read_text
+from autograder.text import Text
+
+ROOM = 1  # lines by which a mend may be larger than the mistake: an import, a name for a value
+
+
+class MistakeKind(StrEnum):
+    """What sort of change makes a right program wrong."""
+
+    NUMBER = "number"
+    AXIS = "axis"
+    COMPARISON = "comparison"
+    NAME = "name"
+    MISSING = "missing"
+    EXTRA = "extra"
+    FORMULA = "formula"
+
+
+TITLES = {
+    MistakeKind.NUMBER: Text("a wrong number", "数值不对"),
+    MistakeKind.AXIS: Text("a wrong axis", "轴不对"),
+    MistakeKind.COMPARISON: Text("a wrong comparison", "比较不对"),
+    MistakeKind.NAME: Text("a wrong name", "名字不对"),
+    MistakeKind.MISSING: Text("a step is missing", "少了一步"),
+    MistakeKind.EXTRA: Text("a step too many", "多了一步"),
+    MistakeKind.FORMULA: Text("another formula", "公式不对"),
+}
+COMPARISONS = {"<", "<=", ">", ">=", "==", "!=", "not", "is", "in", "and", "or"}
+AXES = {"dim", "axis", "keepdim", "transpose", "permute", "mT", "T", "unsqueeze", "squeeze"}
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A program with one mistake in it.
+
+    lines: where it stands, counted from 1; where something is left out, the lines around the gap.
+    size: how many lines it changes.
+    """
+
+    mistake: Misconception
+    text: str
+    lines: frozenset[int]
+    size: int
+    kind: MistakeKind
+
+
+def plant(exercise: Exercise, mistake: Misconception, head: str = "") -> Planted:
+    """The reference's code with this mistake, below `head`.
+
+    Raises:
+        ValueError: the mistake's edit does not fit the reference (an audit reports it).
+    """
+    source = read_text(exercise.solution)
+    right, wrong = code_of(exercise, source), code_of(exercise, mistake.apply(source))
+    above = head.count("\n")
+    return Planted(
+        mistake,
+        head + wrong,
+        frozenset(above + line for line in _differing(wrong.splitlines(), right.splitlines())),
+        changes(wrong, right),
+        kind_of(mistake),
+    )
+
+
+def code_of(exercise: Exercise, source: str) -> str:
+    """The code of a solution, without its statement."""
+    cells = split_cells(source, str(exercise.solution))
+    code = "\n\n\n".join(cell.body.strip() for cell in cells if not cell.is_markdown)
+    return "\n".join(line for line in code.splitlines() if line.strip() not in (BEGIN, END)) + "\n"
+
+
+def is_small(planted: Planted, mended: str) -> bool:
+    """Whether a mend changes no more than the mistake did. SyntaxError where it is no Python."""
+    return changes(planted.text, mended) <= planted.size + ROOM
+
+
+def changes(before: str, after: str) -> int:
+    """Lines that differ, comments and layout apart."""
+    old, new = (ast.unparse(ast.parse(text)).splitlines() for text in (before, after))
+    return sum(max(i2 - i1, j2 - j1) for i1, i2, j1, j2 in _hunks(old, new))
+
+
+def _differing(lines: Sequence[str], others: Sequence[str]) -> Iterator[int]:
+    for i1, i2, _, _ in _hunks(lines, others):
+        yield from range(i1 + 1, i2 + 1) if i2 > i1 else (i1, i1 + 1)
+
+
+def _hunks(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
+    for tag, *places in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag != "equal":
+            yield tuple(places)  # type: ignore[misc]
+
+
+def kind_of(mistake: Misconception) -> MistakeKind:
+    """What sort of mistake it is, from what its edits take away and put in."""
+    gone: list[tokenize.TokenInfo] = []
+    come: list[tokenize.TokenInfo] = []
+    for edit in mistake.changes:
+        old, new = _tokens(edit.replace), _tokens(edit.with_)
+        strings = [[found.string for found in side] for side in (old, new)]
+        for i1, i2, j1, j2 in _hunks(*strings):
+            gone += old[i1:i2]
+            come += new[j1:j2]
+    both = [*gone, *come]
+    words = {found.string for found in both}
+    if not come:
+        return MistakeKind.MISSING
+    if not gone:
+        return MistakeKind.EXTRA
+    if words & AXES or (
+        any(AXES & set(_names(edit.replace)) for edit in mistake.changes) and _only(both, token.NUMBER)
+    ):
+        return MistakeKind.AXIS
+    if words & COMPARISONS:
+        return MistakeKind.COMPARISON
+    if _only(both, token.NUMBER):
+        return MistakeKind.NUMBER
+    return MistakeKind.NAME if _only(both, token.NAME) else MistakeKind.FORMULA
+
+
+def _only(tokens: Sequence[tokenize.TokenInfo], kind: int) -> bool:
+    return all(found.type == kind or found.string == "-" for found in tokens)
+
+
+def _names(text: str) -> list[str]:
+    return [found.string for found in _tokens(text) if found.type == token.NAME]
+
+
+def _tokens(text: str) -> list[tokenize.TokenInfo]:
+    """The words of a piece of code, which need be no whole statement."""
+    found = []
+    try:
+        for each in tokenize.generate_tokens(io.StringIO(text.strip()).readline):
+            if each.type in (token.NAME, token.NUMBER, token.OP, token.STRING):
+                found.append(each)
+    except (tokenize.TokenError, IndentationError):
+        pass  # it ends within a bracket
+    return found
