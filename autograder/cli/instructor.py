@@ -49,6 +49,12 @@ UNSAFE = Text(
     "UNSAFE: submissions run inside this process, with your rights, next to the answers. Every result is marked unsafe.",
     "不安全模式：提交的代码将在本进程内运行，拥有你的权限，并能看到答案。所有结果都会标记为 unsafe。",
 )
+IN_CLEAR = Text(
+    "What goes to {address} can be read on the way, hidden tests and grades too, and whoever reaches that scheduler can "
+    "run programs on its workers. Use tls:// (docs/scale.md).",
+    "发往 {address} 的内容（包括隐藏测试和成绩）在传输途中可被读取，任何能连接该调度器的人都能在其工作进程上运行程序。"
+    "请使用 tls://（见 docs/scale.md）。",
+)
 DONE = Text(
     "{new} graded, {cached} known already, {invalid} could not be read, {ungraded} left ungraded. Gradebook: {name}",
     "新评 {new} 份，已有结果 {cached} 份，无法读取 {invalid} 份，未能评分 {ungraded} 份。成绩册：{name}",
@@ -121,8 +127,11 @@ def grade(
     deadline: DeadlineOption = None,
     grades_csv: GradesOption = None,
     gradebook: GradebookOption = DEFAULT_GRADEBOOK,
-    workers: Annotated[int, typer.Option(min=1, help="Processes to grade with.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to grade on.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of this machine to grade with.")] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler, to grade on all its workers: docs/scale.md."),
+    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(help="Grade these exercises, units or assignments only; may be repeated."),
@@ -149,6 +158,7 @@ def grade(
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import result_json
     from autograder.grading.names import Names
+    from autograder.grading.on_dask import in_clear
     from autograder.grading.scheduler import Batch, Grader
     from autograder.grading.scheme import scheme_of
     from autograder.grading.worker import Mode
@@ -173,6 +183,8 @@ def grade(
     _of_unit(exercises, unit)  # refused before anything is graded
     if unsafe:
         remarks.print(say(UNSAFE), style="bold white on red")
+    if scheduler is not None and in_clear(scheduler):
+        remarks.print(say(IN_CLEAR, address=scheduler), style="yellow", markup=False)
     with ExitStack() as stack:
         book = stack.enter_context(Gradebook(gradebook))
         stack.enter_context(_resumable(book.name, remarks, say))

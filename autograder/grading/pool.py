@@ -20,12 +20,10 @@ from autograder.grading.bundle import Bundle
 from autograder.grading.forked import Forked
 from autograder.grading.submissions import Submission
 from autograder.grading.without_running import ungraded
-from autograder.grading.work import Settled, Work
+from autograder.grading.work import TRIES, Settled, Work
 from autograder.grading.worker import Worker
 from autograder.results import ExerciseResult
 from autograder.sandbox.errors import SandboxUnavailable
-
-TRIES = 2  # of a submission whose worker dies: a second time it is no accident
 
 
 class Pool:

@@ -54,7 +54,7 @@ class Grader:
         graded now, in the driver.
     latest: (student, exercise) -> the last recorded result, of these students on these exercises. What is still the same is
         neither looked up nor recorded one by one.
-    workers: processes on this machine. scheduler: the address of Dask's, to grade elsewhere.
+    workers: processes on this machine. scheduler: the address of Dask's, to grade on all its workers instead.
     collected: called with each student whose files were read, and with how many of their submissions are new.
     names: the exercises whose names are known, and whether a guess counts. unrecognised: called with each student and a
     file of theirs that was meant as an answer to all appearance, and is none.
@@ -174,7 +174,7 @@ class Grader:
         if self.scheduler is not None:
             from autograder.grading.on_dask import OnDask
 
-            return OnDask(self.workers, self.scheduler, self.mode, self.record).run
+            return OnDask(self.scheduler, self.mode, self.record).run
         if self.workers > 1:
             from autograder.grading.pool import Pool
 
