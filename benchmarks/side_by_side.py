@@ -185,16 +185,16 @@ class Graders:
         return cost
 
 
-def environment(release: Path, environments: Path, target: str) -> Path:
+def environment(released: Path, environments: Path, target: str) -> Path:
     """The Python of an environment with what a release asks for; made once for each set of pins."""
-    pins = b"".join((release / name).read_bytes() for name in ("constraints.txt", "install.py"))
+    pins = b"".join((released / name).read_bytes() for name in ("constraints.txt", "install.py"))
     digest = hashlib.sha256(pins + sys.version.encode()).hexdigest()[:12]
     folder = environments / f"{target}-{digest}"
     python, made = folder / "bin/python", folder / "made"
     if not made.exists():
-        cost_of(f"installing {target}, once", [sys.executable, str(release / "install.py"), str(folder)])
+        cost_of(f"installing {target}, once", [sys.executable, str(released / "install.py"), str(folder)])
         made.touch()
-    (wheel,) = release.glob("*.whl")  # of the same version whatever changed in it
+    (wheel,) = released.glob("*.whl")  # of the same version whatever changed in it
     pip = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall", "--no-index"]
     subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
     return python
