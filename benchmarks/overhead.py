@@ -1,10 +1,8 @@
 """What isolation costs: CPU seconds per submission, three ways, side by side in one run.
 
-(a) this autograder, warm: a confined process per submission, all tests, no diagnosis needed;
-(b) a fresh `python -m pytest` on the same tests, as a grader that shells out does;
-(c) the same test functions called in a warm process with no isolation.
-
-    python benchmarks/overhead.py [EXERCISE] [--submissions N]
+* (a) this autograder, warm: a confined process per submission, all tests, no diagnosis needed;
+* (b) a fresh `python -m pytest` on the same tests, as a grader that shells out does;
+* (c) the same test functions called in a warm process with no isolation.
 
 CPU seconds count this process, the confined processes and their zygote, and every process that (b) starts.
 The goals: (a) at least 50 times below (b), and (a) minus (c) under 40 ms.
@@ -12,7 +10,6 @@ The goals: (a) at least 50 times below (b), and (a) minus (c) under 40 ms.
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import subprocess
@@ -23,9 +20,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from part import Size, Table, main
 from rich.progress import track
-from rich.table import Table
 
 from autograder.course import Course, Exercise, find_course
 from autograder.grading.bundle import bundle_of
@@ -34,6 +30,8 @@ from autograder.grading.submissions import Submission
 from autograder.grading.worker import Mode, Worker
 from autograder.results import Status
 
+EXERCISE = "attention/scaled_dot_product"
+EACH = 20
 ROUNDS = 5  # the three take turns: a processor's clock changes by a third within minutes
 
 
@@ -107,18 +105,12 @@ def fresh_pytest(exercise: Exercise) -> Iterator[Callable[[], None]]:
         yield once
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("exercise", nargs="?", default="attention/scaled_dot_product")
-    parser.add_argument("--submissions", type=int, default=100)
-    options = parser.parse_args()
-    exercise = Course.load(find_course(), authoring=True).exercise(options.exercise)
+def tables(size: Size) -> list[Table]:
+    exercise = Course.load(find_course(), authoring=True).exercise(EXERCISE)
     bundle = bundle_of(exercise)
     main_file, files = f"{exercise.topic}.py", {f"{exercise.topic}.py": bundle.solution}
     worker = Worker(Mode(hide=(exercise.root,)))
-    each = max(1, options.submissions // ROUNDS)
+    each = size.of(EACH)
     try:
         confined = worker.grader(bundle)
         ways = {
@@ -135,16 +127,14 @@ def main() -> None:
         worker.close()
     a, b, c = spent["a"], spent["b"], spent["c"]
     tests = len(confined.cases)
-    table = Table(title=f"{exercise.id}: {tests} tests, {ROUNDS} x {each} submissions", title_justify="left")
-    table.add_column("CPU per submission")
-    table.add_column("ms", justify="right")
-    table.add_row("(a) this autograder, warm, isolated", f"{a * 1000:.1f}")
-    table.add_row("(b) a fresh python -m pytest", f"{b * 1000:.1f}")
-    table.add_row("(c) the same functions, warm, no isolation", f"{c * 1000:.1f}")
-    table.add_row("(b) / (a)", f"{b / a:.0f} x")
-    table.add_row("(a) - (c)", f"{(a - c) * 1000:.1f}")
-    Console().print(table)
+    table = Table(f"CPU per submission ({tests} tests), {ROUNDS} x {each} submissions", "ms")
+    table.add("(a) this autograder, warm, isolated", f"{a * 1000:.1f}")
+    table.add("(b) a fresh python -m pytest", f"{b * 1000:.1f}")
+    table.add("(c) the same functions, warm, no isolation", f"{c * 1000:.1f}")
+    table.add("(b) / (a)", f"{b / a:.0f} x")
+    table.add("(a) - (c)", f"{(a - c) * 1000:.1f}")
+    return [table]
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, tables)
