@@ -351,12 +351,14 @@ def try_table(found: Sequence[Try], say: Speaker) -> Table:
         score = "?" if one.result.score is None else number(one.result.score)
         full = one.result.score == one.result.max_score
         lost = "\n".join(_lost_lines(one, say))
+        # Why there are no points: one line for each reason, whose traceback follows it.
+        reasons = [line for line in one.result.detail.splitlines() if not line.startswith(" ")]
         problem = "" if one.result.tests else one.result.message.pick(say.lang)
         table.add_row(
             escape(one.name),
             f"[{'yellow' if full else 'default'}]{score}/{number(one.result.max_score)}[/]",
-            "[green]✓[/]" if one.passes_public else "[red]✗[/]",
-            escape(lost or problem),
+            "?" if one.result.score is None else "[green]✓[/]" if one.passes_public else "[red]✗[/]",
+            escape("\n".join([lost or problem, *reasons])),
             escape("\n".join(one.diagnoses)),
         )
     return table

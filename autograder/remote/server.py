@@ -23,6 +23,7 @@ from autograder.guest.forbid import seal
 from autograder.guest.helpers import KEPT, REMOTE_HELPERS
 from autograder.guest.loading import check_syntax, filename_of, load_module
 from autograder.guest.seed import seed_everything
+from autograder.guest.settings import read_settings, restore_settings
 from autograder.remote import archive, wire
 from autograder.remote.decode import Decoder
 from autograder.remote.differentiable import METHODS, differentiable
@@ -58,6 +59,7 @@ class Server:
         self._turn = threading.RLock()  # the student's threads may call back, too: one exchange at a time
         self._call = 0
         self._sealed = False
+        self._settings = read_settings()
         # Address space is what the limit counts; to touch the pages as well would cost every child 4 ms.
         self._ballast: mmap.mmap | None = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._inbox = Inbox(self._read)
@@ -121,7 +123,8 @@ class Server:
         """Do what is asked. MemoryError where there was not enough for it."""
         encoder = Encoder(self._keep)
         try:
-            if request.seed is not None:
+            if request.seed is not None:  # a test begins
+                restore_settings(self._settings)
                 seed_everything(request.seed)
             args, kwargs = Decoder(payload, self._resolve).arguments(request.arguments)
             result = self._operate(request, args, kwargs)
@@ -198,6 +201,7 @@ class Server:
         seal(module)
         self._handles[MODULE] = module
         self._sealed = sealed
+        self._settings = read_settings()
         return [(_clean(cell.cell), _clean(cell.error), _clean(cell.message)) for cell in skipped]
 
     def _check_syntax(self, file: str, raw: bytes) -> None:
