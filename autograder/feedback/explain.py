@@ -205,7 +205,9 @@ def own_frames(frames: Sequence[Frame], given: Collection[str] = (), look: bool 
     """
     known = {frame.filename: frozenset(given) for frame in frames}
     if look:
-        known |= {name: own | given_functions("".join(linecache.getlines(name))) for name, own in known.items()}
+        known |= {
+            name: own | given_functions("".join(linecache.getlines(name))) for name, own in known.items()
+        }
     return [frame for frame in frames if frame.function not in known[frame.filename]] or frames
 
 
