@@ -145,7 +145,7 @@ def _error(
     given: Collection[str],
 ) -> Text:
     """The student's own exception, with their own lines only."""
-    frames = own_frames(frames_of(error, is_student), given)
+    frames = own_frames(frames_of(error, is_student), given, look=not isinstance(error, StudentError))
     if visibility is Visibility.HIDDEN:
         name = _family(error)
         function = handed_in.function_of(frames) if handed_in is not None else None
@@ -198,10 +198,16 @@ def frames_of(error: BaseException, is_student: Callable[[str], bool]) -> tuple[
     return tuple(frames)
 
 
-def own_frames(frames: Sequence[Frame], given: Collection[str] = ()) -> Sequence[Frame]:
-    """The lines that the student wrote, without those of given code in the same file; all, where that leaves none."""
-    sources = {frame.filename: "".join(linecache.getlines(frame.filename)) for frame in frames}
-    known = {name: given_functions(source) | frozenset(given) for name, source in sources.items()}
+def own_frames(frames: Sequence[Frame], given: Collection[str] = (), look: bool = True) -> Sequence[Frame]:
+    """The lines that the student wrote, without those of given code in the same file; all, where that leaves none.
+
+    look: whether the files may be looked into. Where a confined process names them, that could be any file here.
+    """
+    known = {frame.filename: frozenset(given) for frame in frames}
+    if look:
+        known |= {
+            name: own | given_functions("".join(linecache.getlines(name))) for name, own in known.items()
+        }
     return [frame for frame in frames if frame.function not in known[frame.filename]] or frames
 
 

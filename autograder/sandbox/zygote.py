@@ -214,7 +214,7 @@ def _prepare(control: socket.socket, settings: Settings) -> NoReturn:
     report.seccomp = probes.seccomp() if settings.seccomp else "switched off"
     report.landlock = _landlock(settings, readable)
     root = os.getuid() == 0
-    change_uid = root and not probes.as_user(confine.FIRST_UID, readable)
+    change_uid = root and settings.user and not probes.as_user(confine.FIRST_UID, readable)
     report.user = OWN_USER if change_uid else "root without capabilities" if root else "the grader's user"
     control.send(msgspec.msgpack.encode(report))
     plan = confine.Confinement(
