@@ -172,7 +172,8 @@ SYSTEM_CALLS = {
     }.items()
 }  # fmt: skip
 
-# What one child leaves in the kernel, and another one reads: which pages of a file are in memory, and who has locked what.
+# What one child leaves in the kernel, and another one reads: which pages of a file are in memory, who has locked what, how
+# much memory and processor time somebody took.
 _OPENED = "import fcntl, mmap, os\ndef attack():\n    fd = os.open(os.__file__, os.O_RDONLY)\n    "
 NOTES = {
     name: Attack(f"{_OPENED}{call}\n    return 'went through'\n", (PermissionError,))
@@ -198,8 +199,21 @@ NOTES = {
         "pwritev2": ("3", "buffer", "0", "0", "0", "8"),
         "mincore": ("0", "0", "buffer"),
         "flock": ("3", "1"),
+        "getrusage": ("0", "buffer"),
+        "sysinfo": ("buffer",),
+        "clock_gettime": ("(~os.getppid() << 3) | 2", "buffer"),
     }.items()
 }  # fmt: skip
+
+# What the machine counts while others work.
+COUNTERS = {
+    path: Attack(_reads(path), (*UNREADABLE, False))
+    for path in ("/proc/meminfo", "/proc/cpuinfo", "/proc/loadavg", "/proc/stat", "/proc/pressure/io")
+} | {
+    "the processors' counters": Attack(
+        "import os\ndef attack():\n    return os.listdir('/sys/devices/system/cpu')\n", (*UNREADABLE, [])
+    )
+}
 
 FORGE = """
 import os, struct, sys
@@ -356,7 +370,7 @@ OBJECTS = {
     ),
 }
 
-ALL = {**FILES, **PROCESSES, **SYSTEM_CALLS, **NOTES, **CHANNEL, **EXHAUSTION, **OBJECTS}
+ALL = {**FILES, **PROCESSES, **SYSTEM_CALLS, **NOTES, **COUNTERS, **CHANNEL, **EXHAUSTION, **OBJECTS}
 
 
 def _met(outcome: Any, expected: tuple[Any, ...]) -> bool:
