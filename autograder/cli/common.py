@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autograder.text import Text, language, printable
+from autograder.text import MARK, Text, language, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, ConsoleRenderable
@@ -89,7 +89,6 @@ def console(*, stderr: bool = False) -> Console:
 # A workflow's runner obeys a line that begins with `::command::` behind any blanks, and `##[command]` anywhere. Where a
 # line of ours is broken, what a student chose may begin the next one.
 COMMAND = re.compile(r"[\W_]*::")
-MARK = "│ "
 
 
 class Inert:

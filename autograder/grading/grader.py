@@ -15,7 +15,7 @@ from types import ModuleType
 
 from autograder.course import CourseError
 from autograder.course.given import asked_functions, given_functions
-from autograder.feedback.explain import explain
+from autograder.feedback.explain import explain, with_detail
 from autograder.feedback.handed_in import HandedIn
 from autograder.feedback.results_expected import results_expected
 from autograder.feedback.skipped_cells import left_out
@@ -257,24 +257,23 @@ class ExerciseGrader:
         limits = case.limits(self.bundle.spec.limits)
         # A capstone runs beside the references of its parts, and could put them into an error's text.
         public = case.visibility is Visibility.PUBLIC and not self.bundle.parts
-        message = explain(
-            ending,
-            case if public else replace(case, visibility=Visibility.HIDDEN),
-            handed_in.filename.__eq__,
-            limits.seconds,
-            limits.memory_mb,
-            handed_in,
-            self._given,
-            loading=ending.error is not None and ending.error is backend.load_error,
-        )
-        if public and not ending.passed:
-            told = results_expected(case, trace)
-            message = joined(case.sentence, told) if told is not None else message
-        if diagnosis is not None and ending.outcome is not Outcome.UNGRADED:
-            hint = next(m.hint for m in self.bundle.spec.misconception if m.name == diagnosis)
-            message = hint.text
-        else:
+        if ending.outcome is Outcome.UNGRADED:
             diagnosis = None
+        if diagnosis is not None:
+            message = next(m.hint for m in self.bundle.spec.misconception if m.name == diagnosis).text
+        elif public and not ending.passed and (expected := results_expected(case, trace)) is not None:
+            message = with_detail(case.sentence, expected, handed_in)
+        else:
+            message = explain(
+                ending,
+                case if public else replace(case, visibility=Visibility.HIDDEN),
+                handed_in.filename.__eq__,
+                limits.seconds,
+                limits.memory_mb,
+                handed_in,
+                self._given,
+                loading=ending.error is not None and ending.error is backend.load_error,
+            )
         return TestResult(
             name=case.name,
             visibility=case.visibility,

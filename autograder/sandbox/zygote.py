@@ -205,7 +205,8 @@ def _prepare(control: socket.socket, settings: Settings) -> NoReturn:
     if settings.namespaces:
         masked = [*paths.exposed(settings.hidden, readable), str(paths.PACKAGE)]
         try:
-            namespaces.build_root([*readable, *paths.WRITABLE], paths.DEVICES, masked, package)
+            visible = [*readable, *paths.STARTING, *paths.WRITABLE]
+            namespaces.build_root(visible, paths.DEVICES, masked, package)
         except OSError as error:
             _fail(control, LayerReport(namespaces=f"building the root: {error}"))
         importlib.invalidate_caches()
@@ -229,7 +230,7 @@ def _prepare(control: socket.socket, settings: Settings) -> NoReturn:
     program = importlib.import_module(settings.program.module)
     program.warm_up()
     if settings.namespaces:
-        namespaces.close_temporary()
+        namespaces.close_root(paths.STARTING)
     gc.freeze()
     gc.enable()
     warmup.fill_holes()

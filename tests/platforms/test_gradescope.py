@@ -479,6 +479,31 @@ def test_a_fault_of_ours_is_no_zero(
     )
 
 
+@pytest.mark.parametrize("where", ["grade", "unpack"])
+def test_what_is_told_of_a_fault_is_no_command(
+    grade: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    where: str,
+) -> None:
+    """Each line of the log that may quote a submission has a mark and a bound, those about the end of a run, too."""
+
+    def broken(*arguments: object, **options: object) -> Any:
+        raise RuntimeError("\n::error::" + "x" * 99_999 + "\x1b[2J\n##[error]x")
+
+    if where == "grade":
+        monkeypatch.setattr(ExerciseGrader, "grade", broken)
+        grade({"affine.py": AFFINE.format(**RIGHT)})
+    else:
+        monkeypatch.setattr(gradescope, "submissions_of", broken)
+        with pytest.raises(SystemExit):
+            grade({"affine.py": AFFINE.format(**RIGHT)})
+    said = capsys.readouterr().err
+    assert "RuntimeError" in said and len(said) < 10_000
+    assert all(line.startswith("│ ") and line.isprintable() for line in said.splitlines())
+    assert "##[" not in said
+
+
 def test_ended_in_the_middle(
     grade: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

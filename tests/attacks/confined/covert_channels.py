@@ -39,5 +39,20 @@ ATTACKS = {
         "pwritev2": ("3", "buffer", "0", "0", "0", "8"),
         "mincore": ("0", "0", "buffer"),
         "flock": ("3", "1"),
+        "getrusage": ("0", "buffer"),
+        "sysinfo": ("buffer",),
+        "clock_gettime": ("(~os.getppid() << 3) | 2", "buffer"),
     }.items()
+}  # fmt: skip
+
+# What the machine counts while others work.
+HIDDEN = (PermissionError, FileNotFoundError)
+ATTACKS |= {
+    path: (f"def attack():\n    with open({path!r}, 'rb') as file:\n        return len(file.read(10)) > 0\n", (*HIDDEN, False))
+    for path in ("/proc/meminfo", "/proc/cpuinfo", "/proc/loadavg", "/proc/stat", "/proc/pressure/io")
+} | {
+    "the processors' counters": (
+        "import os\ndef attack():\n    return os.listdir('/sys/devices/system/cpu')\n",
+        (*HIDDEN, []),
+    )
 }  # fmt: skip
