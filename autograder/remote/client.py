@@ -268,7 +268,7 @@ class RemoteModule:
 
     def _exchange(self, call: int, pieces: list[memoryview | bytes], path: str) -> Any:
         budget = self._process.budget
-        callbacks, started = 0, time.thread_time()
+        callbacks, started = 0, 0.0
         while True:
             with budget:
                 self._frames.send(pieces)
@@ -288,6 +288,7 @@ class RemoteModule:
                     raise student_error(message.name, message.mro, message.message, frames)
                 case wire.Callback():
                     callbacks += 1
+                    started = started or time.thread_time()
                     if callbacks > MAX_CALLBACKS:
                         raise TimedOut(f"called the test's functions more than {MAX_CALLBACKS} times")
                     pieces = self._call_back(message, decoder)

@@ -6,6 +6,7 @@ submission, and what compares answers looks at no more of one than an answer may
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from autograder.results import Limits, Outcome
 from autograder.runner import confined
 from autograder.runner.collect import TestCase
 from autograder.runner.confined import ConfinedBackend
+from autograder.runner.own_memory import own_memory
 from autograder.runner.run import Ending, run_case
 from autograder.sandbox.errors import Killed
 from autograder.testing.quiz import assert_several
@@ -147,6 +149,22 @@ def test_one_after_the_other_the_grader_stays_as_large(backend: Make) -> None:
     for _ in range(6):
         assert run_case(case, opened, None, LIMITS).outcome is Outcome.MEMORY
     assert peak() - before < 1800
+
+
+def test_what_is_scattered_and_free_is_not_given_again() -> None:
+    """The kernel counts what is mapped. What of that is free must not raise the next test's limit."""
+
+    def limit() -> int:
+        with own_memory(512):
+            return resource.getrlimit(resource.RLIMIT_DATA)[0] >> 20
+
+    before = limit()
+    blocks = [torch.empty(2048) for _ in range(40_000)]  # 312 MiB
+    kept = blocks[::10]
+    del blocks
+    assert limit() - before < 100
+    del kept
+    assert limit() - before < 100
 
 
 def test_an_honest_test_may_take_much(backend: Make) -> None:
