@@ -37,6 +37,7 @@ GradebookOption = Annotated[
     str, typer.Option("--gradebook", help="A file name (SQLite) or a database URL (postgresql://...).")
 ]
 DEFAULT_GRADEBOOK = "gradebook.db"
+NOT_GRADED = 3  # the exit status of a run that could not grade something, through no student's fault
 INTERRUPTED = 130  # the exit status of what Ctrl-C ended, as shells have it
 WRITTEN = Text("{rows} rows written to {path}.", "已将 {rows} 行写入 {path}。")
 JsonOption = Annotated[

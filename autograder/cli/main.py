@@ -1,7 +1,7 @@
 """`autograder`: the commands, and what an error looks like.
 
-Exit status: 0 when all is well, 1 when the answer is no (an audit is red, points are missing, something stayed ungraded),
-2 when something the user gave is wrong, 130 after Ctrl-C. Nothing heavy is imported here: a command loads what it needs when it runs.
+Exit status: 0 when all is well, 1 when the answer is no (an audit is red, points are missing), 2 when something the user gave
+is wrong, 3 when something could not be graded through no student's fault, 130 after Ctrl-C. Nothing heavy is imported here: a command loads what it needs when it runs.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ class GradingProgress:
         self._students = self._bars.add_task(say(COLLECTED), total=students)
         self._new = self._bars.add_task(say(GRADED), total=0)
         self._left = students
-        self._waiting = 0
+        self._found = 0
+        self.waiting = 0  # new submissions that were found and are not graded yet
 
     def __enter__(self) -> GradingProgress:
         self._bars.start()
@@ -50,16 +51,19 @@ class GradingProgress:
     def collected(self, student: str, new: int) -> None:
         """A student's files were read; so many of their submissions wait."""
         self._left -= 1
-        self._waiting += new
+        self._found += new
+        self.waiting += new
         self._bars.advance(self._students)
-        self._bars.update(self._new, total=self._waiting)
+        self._bars.update(self._new, total=self._found)
         self._show()
 
     def following(self, settled: Iterable[Settled]) -> Iterator[Settled]:
         """Pass the results through, showing whose was the last. Those settled while others are collected were known."""
         for item in settled:
             name = f"{item.result.student}  {item.result.exercise}"
-            self._bars.update(self._new, advance=0 if self._left else 1, description=name)
+            graded = 0 if self._left else 1
+            self.waiting -= graded
+            self._bars.update(self._new, advance=graded, description=name)
             self._show()
             yield item
 

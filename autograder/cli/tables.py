@@ -125,6 +125,11 @@ class Tally:
         self.reached: list[tuple[str, str, Text]] = []
         self.faults: dict[tuple[str, str], list[str]] = {}  # (exercise, why it stayed ungraded) -> students
 
+    @property
+    def settled(self) -> int:
+        """Submissions that were graded, were known, or can't be read."""
+        return self.new + self.cached + len(self.unreadable)
+
     def add(self, result: ExerciseResult, cached: bool) -> None:
         if cached:
             self.cached += 1

@@ -211,15 +211,21 @@ class ExerciseGrader:
 
     def _settle(self, endings: Sequence[Ending]) -> list[Ending]:
         """A test that the reference itself does not pass here says nothing about a student: it stays ungraded."""
-        if all(ending.outcome in SILENT for ending in endings):
+        if all(map(self._stands, endings)):
             return list(endings)
         reference = self.diagnostician.behaviour(REFERENCE)
         return [
             ending
-            if ending.outcome in SILENT or reference[case.name].outcome is Outcome.PASSED
+            if self._stands(ending) or reference[case.name].outcome is Outcome.PASSED
             else Ending(Outcome.UNGRADED, ending.error)
             for case, ending in zip(self.cases, endings, strict=True)
         ]
+
+    def _stands(self, ending: Ending) -> bool:
+        """Whether it needs no reference: the test was passed, or its question is open. No test may ask for more than that has."""
+        return ending.outcome in SILENT and (
+            ending.question is None or hasattr(self.reference, ending.question)
+        )
 
     # ------------------------------------------------------------------------------------------ results
 

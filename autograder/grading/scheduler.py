@@ -9,6 +9,7 @@ nothing; the caller's `record` is the only writer.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +177,11 @@ class Grader:
 
             return OnDask(self.scheduler, self.mode, self.record).run
         if self.workers > 1:
+            if not sys.platform.startswith("linux"):  # where not even the module can be imported
+                raise UserError(
+                    "more than one worker needs Linux; leave out --workers",
+                    "使用多个工作进程需要 Linux；请去掉 --workers",
+                )
             from autograder.grading.pool import Pool
 
             return Pool(self.workers, worker, self.record).run
