@@ -33,6 +33,9 @@ NEEDED = ("sphinx", "myst_nb", "furo", "mathjax")  # modules of the extra `site`
 SPHINX_NAMES = {"en": "en", "zh": "zh_CN"}
 MARKER = "site.json"  # at the root of every site, by which one is known
 TEST = re.compile(r"^def test_", re.MULTILINE)
+# What kernels say of themselves while they run a lesson.
+NOISE = re.compile(r"^(?:\[IPKernelApp\]|# \d{4}-).*\n", re.MULTILINE)
+ANSI = re.compile(r"\x1b\[[\d;]*m")
 # Figures are drawn as vectors: sharp on a phone, and legible when enlarged.
 KERNEL_SETTINGS = """\
 c = get_config()  # noqa: F821
@@ -98,7 +101,7 @@ def _render(selection: Selection, out: Path, *, answers: bool, place: Path | Non
         for lang, sphinx in builds.items():
             said, _ = sphinx.communicate()
             if sphinx.returncode:
-                told = said.replace(f"{work}/pages/{lang}/", "course/").strip()
+                told = NOISE.sub("", ANSI.sub("", said)).replace(f"{work}/pages/{lang}/", "course/").strip()
                 raise CourseError(
                     f"the site's pages are not in order ({lang}):\n{told}",
                     f"网站页面有问题（{lang}）：\n{told}",

@@ -74,9 +74,18 @@ def _add_words(app: Sphinx) -> None:
         app.translator.add_fallback(ThemeWords())
 
 
+def _name_levels(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Say of the navigation's captions, which Sphinx calls headings, of which level they are."""
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx calls this."""
     app.add_search_language(ChineseSearch)
     app.connect("doctree-read", _keep_formulas)
     app.connect("builder-inited", _add_words, priority=1)
+    app.connect("html-page-context", _name_levels, priority=900)  # after the theme
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 172, 64  # of a box
+WIDTH, HEIGHT = 158, 64  # of a box
 BETWEEN, GAP = 14, 36  # between boxes of one level, and between levels
-LETTERS = 21  # that fit into a line of a box; a Chinese character counts as two
+LETTERS = 19  # that fit into a line of a box; a Chinese character counts as two
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ kernelspec:
   name: python3
 ---
 """
-ABREAST = {"wide": 4, "narrow": 2}  # boxes side by side, on a screen and on a phone
+ABREAST = 4  # boxes side by side that fit on a page
 
 
 def write_pages(contents: Contents, source: Path, extra: Path, lang: str) -> None:
@@ -106,7 +106,10 @@ class Pages:
         for guide in self.contents.guides:
             yield f"guides/{guide.name}.md", self.guide(guide)
         if self.has_api:
-            yield "guides/testing.md", self.render("testing.md.j2", names=testing.__all__)
+            yield (
+                "guides/testing.md",
+                self.render("testing.md.j2", names=[name for name in testing.__all__ if name.islower()]),
+            )
 
     def render(self, template: str, **values: Any) -> str:
         return self.jinja.get_template(template).render(**values)
@@ -231,11 +234,12 @@ class Pages:
         for unit in self.contents.course.units:
             exercises = self.of_unit(unit)
             hours = round(sum(e.public.minutes for e in exercises) / 60 * 2) / 2
-            note = f"{self.words('n_exercises', n=len(exercises))} · {self.words('hours', n=number(hours))}"
+            count = self.words("n_exercises" if len(exercises) > 1 else "one_exercise", n=len(exercises))
+            note = f"{count} · {self.words('hours', n=number(hours))}"
             data = f'data-unit="{unit.id}" data-exercises="{" ".join(e.id for e in exercises)}"'
             nodes.append(Node(unit.id, self.unit_title(unit), note, f"{unit.id}/overview.html", data))
         edges = {(b.unit, e.unit) for e in self.contents.exercises.values() for b in self.before(e)}
-        return self._both(nodes, edges, self.words.graph_units)
+        return graph(nodes, edges, self.words.graph_units, ABREAST)
 
     def exercise_graph(self, unit: Unit) -> str:
         """A unit's exercises, below what they require of other units."""
@@ -252,14 +256,7 @@ class Pages:
             style = "foreign" if foreign else exercise.kind
             nodes.append(Node(exercise.id, self.title(exercise), note, f"../{exercise.id}.html", data, style))
         edges = {(b.id, e.id) for e in own for b in self.before(e)}
-        return self._both(nodes, edges, self.words.graph_exercises)
-
-    def _both(self, nodes: list[Node], edges: set[tuple[str, str]], label: str) -> str:
-        pictures = [
-            f'<div class="graph-{name}">\n{graph(nodes, edges, label, abreast)}\n</div>'
-            for name, abreast in ABREAST.items()
-        ]
-        return "\n".join(pictures)
+        return graph(nodes, edges, self.words.graph_exercises, ABREAST)
 
     # ------------------------------------------------------------------------------------- guides
 

@@ -33,7 +33,7 @@ def _question(number: int, question: AnyQuestion, unit: str, lang: str, pages: d
     if isinstance(question, Number):
         data["tolerance"] = json.dumps(question.tolerance(question.answer))
         unit_name = question.unit.text.pick(lang) if question.unit else ""
-        data["unit"] = unit_name
+        data["suffix"] = unit_name
         options = ""
     else:
         data["keys"] = question.keys

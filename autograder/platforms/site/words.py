@@ -41,7 +41,6 @@ WORDS = {
         "可以在这里练习：不会发送或保存任何内容。计分的是你的文件 `exercises/{id}.py`。",
     ),
     "quiz": Text("Quiz", "小测验"),
-    "unit": Text("unit", "单元"),
     "map": Text("Map of the course", "课程地图"),
     "all_exercises": Text("All exercises", "全部练习"),
     "title": Text("exercise", "练习"),
@@ -58,6 +57,7 @@ WORDS = {
     "graph_units": Text("Units, each below what it builds on", "各单元，位于其先修单元的下方"),
     "graph_exercises": Text("Exercises, each below what it requires", "各练习，位于其先修练习的下方"),
     "n_exercises": Text("{n} exercises", "{n} 道练习"),
+    "one_exercise": Text("1 exercise", "1 道练习"),
     "hours": Text("{n} h", "{n} 小时"),
     "from_elsewhere": Text("from {unit}", "来自{unit}"),
 }

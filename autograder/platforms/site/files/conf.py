@@ -20,7 +20,7 @@ extensions = [
 # Lessons
 nb_execution_mode = "cache"
 nb_execution_cache_path = site["cache"]
-nb_execution_raise_on_error = True
+nb_execution_show_tb = True  # in the warning, which ends the build
 nb_execution_timeout = 300
 nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "amsmath"]

@@ -87,7 +87,7 @@ function answerForm(question) {
   if (kind === "number") {
     const label = document.createElement("label");
     label.innerHTML = `${pick("Your answer", "你的答案")} <input type="text" inputmode="decimal" autocomplete="off"> `;
-    label.append(question.dataset.unit);
+    label.append(question.dataset.suffix);
     return { element: label, read: () => parseFloat(label.querySelector("input").value.replace(",", ".")) };
   }
   const list = question.querySelector("ul");
