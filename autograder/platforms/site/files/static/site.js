@@ -39,6 +39,22 @@ if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
 
+/* ---- what scrolls sideways can be reached with the keyboard */
+
+const scrolling = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+function watchScrolling() {
+  for (const place of document.querySelectorAll("article pre, article div.math, .table-wrapper, .map, mjx-container")) {
+    scrolling.observe(place);
+  }
+}
+watchScrolling();
+addEventListener("load", () => window.MathJax?.startup?.promise.then(watchScrolling));
+
 /* ---- one's own progress: `autograder learn` and `check()` keep it in .autograder/progress.js */
 
 function stateOf(entry) {
