@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,6 +22,7 @@ from autograder.course.quiz import read_quiz
 from autograder.errors import UserError
 from autograder.platforms.publish import release
 from autograder.platforms.selection import select
+from autograder.platforms.site import explorables
 from autograder.platforms.site.build import write_own
 from autograder.platforms.site.graph import Node, graph
 from autograder.platforms.site.links import plain, relink
@@ -47,12 +52,27 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     return Course.load(root)
 
 
+EXPLORABLE = """\
+import { word } from "./shared.js";
+export function mount(element, { lang }) { element.textContent = `${word} ${lang}`; }
+"""
+
+
 @pytest.fixture(scope="module")
-def own(course: Course) -> Path:
-    """A learner's own site of one unit."""
+def own(course: Course, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A learner's own site of one unit, whose overview asks for an explorable that is there and for one that is not."""
+    modules = tmp_path_factory.mktemp("explorables")
+    (modules / "toy.js").write_text(EXPLORABLE, encoding="utf-8")
+    (modules / "shared.js").write_text('export const word = "mounted";\n', encoding="utf-8")
+    for name in ("overview.md", "overview.zh.md"):
+        with (course.root / f"course/{UNIT}/{name}").open("a", encoding="utf-8") as page:
+            for asked in ("toy", "absent"):
+                page.write(f'\n<div class="explorable" data-explorable="{asked}"></div>\n')
     out = course.root / "build/site"
-    write_own(select(course, UNIT, "en"), out)
-    return out
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explorables, "MODULES", modules)
+        write_own(select(course, UNIT, "en"), out)
+    yield out
 
 
 def pages(site: Path) -> list[Path]:
@@ -311,6 +331,33 @@ def test_a_quiz_can_be_practised(opened: Callable[..., Any]) -> None:
         box.get_by_role("button", name="Check").click()
         right = key == questions[choice].answer
         assert box.locator(".quiz-verdict").inner_text().startswith("✓" if right else "✗")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_explorables(own: Path, opened: Callable[..., Any], browser: Any, lang: str) -> None:
+    """From a file and from a server. Nothing happens for one that is not there."""
+    with served(own) as address:
+        for page in (opened(f"{lang}/{UNIT}/overview.html"), browser.new_page()):
+            if page.url == "about:blank":
+                page.goto(f"{address}/{lang}/{UNIT}/overview.html")
+            page.get_by_text(f"mounted {lang}").wait_for()
+            assert page.locator("[data-explorable=absent]").inner_text() == ""
+    page.close()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The folder behind an address of this machine."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
 
 
 def test_progress_is_that_of_the_learner(own: Path, course: Course, opened: Callable[..., Any]) -> None:

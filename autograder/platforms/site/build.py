@@ -22,8 +22,8 @@ from autograder.course import Course, CourseError
 from autograder.course.toml import read_text
 from autograder.errors import UserError
 from autograder.platforms.selection import Selection, write_course
+from autograder.platforms.site import explorables
 from autograder.platforms.site.contents import Contents
-from autograder.platforms.site.explorables import MODULES, write_explorables
 from autograder.platforms.site.guides import guides_of
 from autograder.platforms.site.lesson_cache import lesson_cache
 from autograder.platforms.site.pages import write_pages
@@ -124,7 +124,7 @@ def _write_sources(contents: Contents, work: Path, lang: str) -> None:
     )  # draws its letters, so it needs no fonts
     with resources.as_file(mathjax) as path:
         shutil.copyfile(path, static / "mathjax.js")
-    write_explorables(static / "explorables")
+    explorables.write_explorables(static / "explorables")
 
 
 def _start_sphinx(
@@ -138,7 +138,7 @@ def _start_sphinx(
     settings = {
         "title": contents.course.title.text.pick(lang),
         "other": other,
-        "explorables": sorted(path.stem for path in MODULES.glob("*.js")),
+        "explorables": explorables.names(),
         "cache": str(cache),
         "extra": str(work / "extra" / lang),
         "static": str(work / "static" / lang),

@@ -17,6 +17,11 @@ MODULES = Path(__file__).parent / "files" / "explorables"
 IMPORT = re.compile(r"""(\bfrom\s*|\bimport\s*)(["'])\./([\w-]+)\.js\2""")
 
 
+def names() -> list[str]:
+    """All that a page may ask for."""
+    return sorted(path.stem for path in MODULES.glob("*.js"))
+
+
 def write_explorables(out: Path) -> None:
     """Write every module and its copy for pages that are opened as files."""
     out.mkdir(parents=True, exist_ok=True)
