@@ -29,6 +29,7 @@ from autograder.platforms.site.links import plain, relink
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = "attention"  # three lessons with figures and formulas, and a quiz
+TOPICS = ("scaled_dot_product", "multi_head", "kv_cache", "quiz")
 WIDTHS = (390, 1280)
 KINDS = (
     "index",
@@ -131,6 +132,21 @@ def test_formulas_keep_their_numbers(own: Path) -> None:
     formulas = [formula.get_text() for formula in page.select("div.math")]
     assert [tag for formula in formulas for tag in re.findall(r"\\tag\{(\d+)\}", formula)] == ["1", "2", "3"]
     assert not [formula for formula in formulas if r"\begin{split}" in formula]
+
+
+def test_the_map_lists_every_exercise(own: Path) -> None:
+    for lang, head in {"en": "tier", "zh": "规模"}.items():
+        page = soup(own / lang / "map.html")
+        rows = [[cell.get_text() for cell in row.find_all("td")] for row in page.select("tbody tr")]
+        assert [row[1:3] for row in rows[:2]] == [
+            [{"en": "core", "zh": "核心"}[lang], "40"],
+            [rows[1][1], "45"],
+        ]
+        assert len(rows) == 4
+        assert page.select("thead th")[1].get_text() == head
+        assert [str(a["href"]) for a in page.select("svg a")] == ["attention/overview.html"]
+        boxes = soup(own / lang / "attention/overview.html").select("svg a[data-exercise]")
+        assert [str(a["data-exercise"]) for a in boxes] == [f"attention/{name}" for name in TOPICS]
 
 
 def test_guides(own: Path) -> None:

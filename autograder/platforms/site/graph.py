@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 158, 64  # of a box
-BETWEEN, GAP = 14, 36  # between boxes of one level, and between levels
+BETWEEN, GAP = 14, 30  # between boxes of one level, and between levels
 LETTERS = 19  # that fit into a line of a box; a Chinese character counts as two
 
 

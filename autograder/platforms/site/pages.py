@@ -249,7 +249,7 @@ class Pages:
         nodes = []
         for exercise in [*others.values(), *own]:
             public = exercise.public
-            note = f"{self.words.tier(public.tier)} · {self.words('minutes', n=public.minutes)}"
+            note = f"{self.words.tier_name(public.tier)} · {self.words('minutes', n=public.minutes)}"
             foreign = exercise.unit != unit.id
             note = self.words("from_elsewhere", unit=titles[exercise.unit]) if foreign else note
             data = f'data-exercise="{exercise.id}"'

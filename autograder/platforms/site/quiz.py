@@ -10,10 +10,7 @@ from html import escape
 
 from autograder.course.quiz import AnyQuestion, Number, Quiz
 from autograder.platforms.site.links import relink
-from autograder.text import Text
-
-MORE = Text("Read more", "详细内容")
-WHY = Text("Explanation", "解释")
+from autograder.platforms.site.words import Words
 
 
 def quiz_markdown(quiz: Quiz, unit: str, lang: str, pages: dict[str, str]) -> str:
@@ -47,17 +44,17 @@ def _question(number: int, question: AnyQuestion, unit: str, lang: str, pages: d
     page, _, heading = question.link.text.pick(lang).partition("#")
     suffix = ".zh.md" if lang == "zh" else ".md"
     file = f"course/{unit}/quiz{suffix}"
-    more = relink(f"[{MORE.pick(lang)}]({page}{suffix}#{heading})", file, f"{unit}/quiz.md", pages)
+    more = relink(f"[{Words(lang).more}]({page}{suffix}#{heading})", file, f"{unit}/quiz.md", pages)
     explanation = question.explanation.text.pick(lang)
     return "\n\n".join(
         [
-            f"## {number}.",
+            f"## {Words(lang)('question_number', n=number)}",
             f'<div class="quiz-question" {attributes}>',
             question.text.text.pick(lang).strip(),
             *([options] if options else []),
             *hints,
             '<div class="quiz-explanation" hidden>',
-            f"**{WHY.pick(lang)}**",
+            f"**{Words(lang).why}**",
             f"{explanation} {more if more.startswith('[') else ''}".strip(),
             "</div>",
             "</div>",

@@ -7,11 +7,9 @@ from autograder.text import Text
 TIERS = {"core": Text("core", "核心"), "standard": Text("standard", "标准"), "short": Text("short", "短")}
 WORDS = {
     "exercise": Text("The exercise", "练习"),
-    "exercises": Text("Exercises", "本单元的练习"),
     "tested": Text("What is tested", "测试什么"),
     "hints": Text("Hints", "提示"),
     "hint": Text("Hint {number} on <code>{question}</code>", "<code>{question}</code>：提示 {number}"),
-    "start": Text("Start", "开始"),
     "at_your_editor": Text(
         "Beside your editor; tests run on every save:", "在编辑器旁运行，每次保存都会测试："
     ),
@@ -34,13 +32,15 @@ WORDS = {
         "另有隐藏测试，共 {points} 分。评分之后，会告诉你没有通过的是什么。",
     ),
     "question": Text("question", "题目"),
+    "question_number": Text("Question {n}", "第 {n} 题"),
     "public": Text("public points", "公开测试分值"),
     "hidden": Text("hidden points", "隐藏测试分值"),
     "practise": Text(
         "Answer here for practice: nothing is sent or kept. What counts is your file, `exercises/{id}.py`.",
         "可以在这里练习：不会发送或保存任何内容。计分的是你的文件 `exercises/{id}.py`。",
     ),
-    "quiz": Text("Quiz", "小测验"),
+    "more": Text("Read more", "详细内容"),
+    "why": Text("Explanation", "解释"),
     "map": Text("Map of the course", "课程地图"),
     "all_exercises": Text("All exercises", "全部练习"),
     "title": Text("exercise", "练习"),
@@ -51,7 +51,6 @@ WORDS = {
     "guides": Text("Guides", "指南"),
     "course": Text("Course", "课程"),
     "about": Text("About", "其他"),
-    "license": Text("License of the lessons", "讲义的许可"),
     "api": Text("What tests and lessons are written with", "编写测试和讲义的函数"),
     "english_only": Text("", "这一页目前只有英文。"),
     "graph_units": Text("Units, each below what it builds on", "各单元，位于其先修单元的下方"),
@@ -78,6 +77,6 @@ class Words:
         except KeyError:
             raise AttributeError(name) from None
 
-    def tier(self, name: str) -> str:
+    def tier_name(self, name: str) -> str:
         """What a tier is called."""
         return TIERS[name].pick(self.lang)
