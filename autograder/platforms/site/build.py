@@ -92,7 +92,7 @@ def _render(selection: Selection, out: Path, *, answers: bool, place: Path | Non
             guides=guides_of(selection.course.root, for_students=not answers),
             for_class=not answers,
         )
-        cache = lesson_cache(selection.course.root)
+        cache = lesson_cache(selection.course.root, work / "lessons")
         builds = {}
         for lang in course.languages:
             _write_sources(contents, work, lang)

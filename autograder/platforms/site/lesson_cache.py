@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sys
-import tempfile
 from importlib import metadata
 from pathlib import Path
 
@@ -20,8 +19,8 @@ from autograder.testing.examples import EXAMPLES_FILE
 LIBRARIES = ("torch", "numpy", "matplotlib", "zhplot")
 
 
-def lesson_cache(root: Path) -> Path:
-    """The folder for the course at `root`. Older ones are removed; where none can be made it is a temporary one."""
+def lesson_cache(root: Path, instead: Path) -> Path:
+    """The folder for the course at `root`; `instead` where none can be made. Those of other states are removed."""
     name = f"lessons-{_state(root)}"
     try:
         folder = own_folder(root)
@@ -30,7 +29,7 @@ def lesson_cache(root: Path) -> Path:
                 shutil.rmtree(old)
         (folder / name).mkdir(exist_ok=True)
     except OSError:  # a course that can only be read
-        return Path(tempfile.mkdtemp(prefix="lessons-"))
+        return instead
     return folder / name
 
 
