@@ -53,6 +53,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     return Course.load(root)
 
 
+FORMULA = r"$$\begin{aligned} a &= b \\ c &= d \end{aligned} \tag{9}$$"
 EXPLORABLE = """\
 import { word } from "./shared.js";
 export function mount(element, { lang }) { element.textContent = `${word} ${lang}`; }
@@ -69,6 +70,7 @@ def own(course: Course, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         with (course.root / f"course/{UNIT}/{name}").open("a", encoding="utf-8") as page:
             for asked in ("toy", "absent"):
                 page.write(f'\n<div class="explorable" data-explorable="{asked}"></div>\n')
+            page.write(f"\n{FORMULA}\n")
     out = course.root / "build/site"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explorables, "MODULES", modules)
@@ -128,10 +130,13 @@ def test_chinese_figures_have_chinese_labels(own: Path) -> None:
 
 
 def test_formulas_keep_their_numbers(own: Path) -> None:
-    page = soup(own / "en/attention/scaled_dot_product.html")
-    formulas = [formula.get_text() for formula in page.select("div.math")]
-    assert [tag for formula in formulas for tag in re.findall(r"\\tag\{(\d+)\}", formula)] == ["1", "2", "3"]
-    assert not [formula for formula in formulas if r"\begin{split}" in formula]
+    """Also those of several lines, which Sphinx would put where no number may stand."""
+    for name, numbers in {"scaled_dot_product": ["1", "2", "3"], "overview": ["9"]}.items():
+        formulas = [
+            formula.get_text() for formula in soup(own / f"en/attention/{name}.html").select("div.math")
+        ]
+        assert [tag for formula in formulas for tag in re.findall(r"\\tag\{(\d+)\}", formula)] == numbers
+        assert not [formula for formula in formulas if r"\begin{split}" in formula]
 
 
 def test_the_map_lists_every_exercise(own: Path) -> None:

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 WIDTH, HEIGHT = 158, 64  # of a box
 BETWEEN, GAP = 14, 30  # between boxes of one level, and between levels
@@ -38,7 +39,10 @@ def graph(nodes: Sequence[Node], edges: Iterable[tuple[str, str]], label: str, a
     kept = _without_detours(forward)
     levels = _levels(nodes, kept)
     across = 2 < len(levels) <= abreast
-    if not across:
+    ways = {(a, b): [a, b] for a, b in kept}
+    if across:
+        ways = {edge: _through_gaps(*edge, levels) for edge in kept}
+    else:
         levels = [
             level[start : start + abreast] for level in levels for start in range(0, len(level), abreast)
         ]
@@ -52,7 +56,7 @@ def graph(nodes: Sequence[Node], edges: Iterable[tuple[str, str]], label: str, a
             corner[name] = (x * step_x, y * step_y)
     columns, rows = (len(levels), widest) if across else (widest, len(levels))
     width, height = columns * step_x - (step_x - WIDTH), rows * step_y - (step_y - HEIGHT)
-    lines = [_way(corner[a], corner[b], across) for a, b in kept]
+    lines = [_way([corner[name] for name in names], across) for names in ways.values()]
     boxes = [_box(node, *corner[node.id]) for node in nodes]
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="group" aria-label="{escape(label)}" class="graph" '
@@ -81,17 +85,31 @@ def _levels(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> list[lis
     return [[n.id for n in nodes if level[n.id] == depth] for depth in range(max(level.values()) + 1)]
 
 
-def _way(start: tuple[float, float], end: tuple[float, float], across: bool) -> str:
-    """The line from one box to another."""
-    if across:
-        x1, y1, x2, y2 = start[0] + WIDTH, start[1] + HEIGHT / 2, end[0], end[1] + HEIGHT / 2
-        bend = max(GAP, (x2 - x1) / 2)
-        first, second = f"{x1 + bend:g} {y1:g}", f"{x2 - bend:g} {y2:g}"
-    else:
-        x1, y1, x2, y2 = start[0] + WIDTH / 2, start[1] + HEIGHT, end[0] + WIDTH / 2, end[1]
-        bend = max(GAP, (y2 - y1) / 2)
-        first, second = f"{x1:g} {y1 + bend:g}", f"{x2:g} {y2 - bend:g}"
-    return f'<path class="way" d="M{x1:g} {y1:g}C{first} {second} {x2:g} {y2:g}"/>'
+def _through_gaps(start: str, end: str, levels: list[list[str]]) -> list[str]:
+    """The way from one node to another, with a gap in each level between them, which all ways from this node share."""
+    depth = {name: number for number, level in enumerate(levels) for name in level}
+    gaps = []
+    for number in range(depth[start] + 1, depth[end]):
+        gaps.append(f"{start} {number}")
+        if gaps[-1] not in levels[number]:
+            levels[number].append(gaps[-1])
+    return [start, *gaps, end]
+
+
+def _way(corners: Sequence[tuple[float, float]], across: bool) -> str:
+    """The line from one box to another, straight through the gaps between them."""
+    path = ""
+    for start, end in pairwise(corners):
+        if across:
+            x1, y1, x2, y2 = start[0] + WIDTH, start[1] + HEIGHT / 2, end[0], end[1] + HEIGHT / 2
+            bend = max(GAP, (x2 - x1) / 2)
+            first, second = f"{x1 + bend:g} {y1:g}", f"{x2 - bend:g} {y2:g}"
+        else:
+            x1, y1, x2, y2 = start[0] + WIDTH / 2, start[1] + HEIGHT, end[0] + WIDTH / 2, end[1]
+            bend = max(GAP, (y2 - y1) / 2)
+            first, second = f"{x1:g} {y1 + bend:g}", f"{x2:g} {y2 - bend:g}"
+        path += f"{'L' if path else 'M'}{x1:g} {y1:g}C{first} {second} {x2:g} {y2:g}"
+    return f'<path class="way" d="{path}"/>'
 
 
 def _box(node: Node, x: float, y: float) -> str:
