@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from importlib import metadata, resources, util
 from pathlib import Path
 
@@ -81,30 +80,30 @@ def _render(selection: Selection, out: Path, *, answers: bool, place: Path | Non
         work = Path(folder).resolve()
         released = write_course(selection, work)
         course = Course.load(work)
+        quizzes = {e.id: e.quiz for e in selection.exercises if e.kind == "quiz" and e.spec_file.is_file()}
         contents = Contents(
             course=course,
             root=selection.course.root,
-            exercises={exercise.id: replace(course.exercises[exercise.id]) for exercise in released},
+            exercises={exercise.id: exercise for exercise in released},
             hidden_tests={e.id: _hidden_tests(e.hidden_tests) for e in selection.exercises},
-            quizzes={e.id: e.quiz for e in selection.exercises if e.kind == "quiz" and e.spec_file.is_file()}
-            if answers
-            else {},
+            quizzes=quizzes if answers else {},
             guides=guides_of(selection.course.root, for_students=not answers),
             for_class=not answers,
         )
+        for lang in course.languages:
+            _write_sources(contents, work, lang)
         cache = lesson_cache(selection.course.root, work / "lessons")
         builds = {}
         for lang in course.languages:
-            _write_sources(contents, work, lang)
             progress = _progress(selection.course.root, place, lang) if place else ""
             builds[lang] = _start_sphinx(contents, work, lang, cache / lang, progress)
+        said = {lang: sphinx.communicate()[0] for lang, sphinx in builds.items()}
         for lang, sphinx in builds.items():
-            said, _ = sphinx.communicate()
             if sphinx.returncode:
-                told = NOISE.sub("", ANSI.sub("", said)).replace(f"{work}/pages/{lang}/", "course/").strip()
+                told = NOISE.sub("", ANSI.sub("", said[lang])).replace(f"{work}/pages/{lang}/", "course/")
                 raise CourseError(
-                    f"the site's pages are not in order ({lang}):\n{told}",
-                    f"网站页面有问题（{lang}）：\n{told}",
+                    f"the site's pages are not in order ({lang}):\n{told.strip()}",
+                    f"网站页面有问题（{lang}）：\n{told.strip()}",
                 )
             shutil.copytree(work / "html" / lang, out / lang, ignore=shutil.ignore_patterns(".buildinfo*"))
         _write_door(contents, out)
@@ -119,9 +118,8 @@ def _write_sources(contents: Contents, work: Path, lang: str) -> None:
     source, extra, static = (work / name / lang for name in ("pages", "extra", "static"))
     write_pages(contents, source, extra, lang)
     static.mkdir(parents=True)
-    mathjax = (
-        resources.files("mathjax") / "static/mathjax/es5/tex-svg.js"
-    )  # draws its letters, so it needs no fonts
+    # This one draws its letters, so it needs no fonts.
+    mathjax = resources.files("mathjax") / "static/mathjax/es5/tex-svg.js"
     with resources.as_file(mathjax) as path:
         shutil.copyfile(path, static / "mathjax.js")
     explorables.write_explorables(static / "explorables")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from autograder.course.sizes import TIERS
 from autograder.text import Text
 
-TIERS = {"core": Text("core", "核心"), "standard": Text("standard", "标准"), "short": Text("short", "短")}
 WORDS = {
     "exercise": Text("The exercise", "练习"),
     "tested": Text("What is tested", "测试什么"),
