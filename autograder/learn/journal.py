@@ -1,7 +1,7 @@
 """What a learner did last with each exercise: one small file in the course's folder, `.autograder/progress.json`.
 
 It helps a memory and is no record: nobody is graded by it. Where it is missing, damaged or can't be written, everything
-works as at the beginning.
+works as at the beginning. Once a site of the course was made here, `progress.js` beside it says the same to its pages.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from autograder.course import Exercise
 from autograder.text import Text
 
 FOLDER = ".autograder"
+PAGES = "progress.js"
 
 
 class HiddenPoints(Struct):
@@ -95,6 +96,18 @@ def entry_of(exercise: Exercise) -> Iterator[Entry]:
     journal.last, journal.when = exercise.id, time.time()
     with suppress(OSError):
         _write(own_folder(exercise.root) / "progress.json", msgspec.json.encode(journal))
+        if (exercise.root / FOLDER / PAGES).is_file():
+            publish_progress(exercise.root)
+
+
+def publish_progress(root: Path) -> Path | None:
+    """Write the journal as a script that pages opened as files can load; its place, or None where it can't be written."""
+    try:
+        path = own_folder(root) / PAGES
+        _write(path, b"window.courseProgress = " + msgspec.json.encode(read_journal(root)) + b";\n")
+    except OSError:
+        return None
+    return path
 
 
 def own_folder(root: Path) -> Path:

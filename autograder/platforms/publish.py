@@ -30,6 +30,7 @@ class Target(StrEnum):
     NBGRADER = "nbgrader"
     OTTER = "otter"
     GRADESCOPE = "gradescope"
+    SITE = "site"
 
 
 # Each of these modules has `write(selection, out)`, and may have `carry_over(staged, out)`: it adds to the files of a new
@@ -40,6 +41,7 @@ WRITERS = {
     Target.NBGRADER: "autograder.platforms.nbgrader.source",
     Target.OTTER: "autograder.platforms.otter",
     Target.GRADESCOPE: "autograder.platforms.gradescope.package",
+    Target.SITE: "autograder.platforms.site.build",
 }
 
 
