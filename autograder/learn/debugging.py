@@ -41,6 +41,10 @@ ABSENT = Text(
     "there is no bug to find yet; run `autograder debug {exercise}` first",
     "还没有要找的错误；请先运行 `autograder debug {exercise}`",
 )
+OUR_FAULT = Text(
+    "{exercise} could not be graded, through a fault of the grader or of a test: {detail}",
+    "由于评分系统或测试本身的故障，{exercise} 未能评分：{detail}",
+)
 NO_LINE = Text(
     "{path} has {lines} lines; --line {line} is none of them", "{path} 共 {lines} 行，没有第 {line} 行"
 )
@@ -185,7 +189,7 @@ def _lost(exercise: Exercise, worker: Worker, text: str, visibilities: Collectio
     name, bundle = f"{exercise.topic}.py", bundle_of(exercise)
     result = worker.grade(bundle, Submission("", exercise.id, name, name, {name: text.encode()}))
     if result.status is Status.UNGRADED:
-        raise CourseError(result.detail, result.detail)
+        raise _error(OUR_FAULT, exercise=exercise.id, detail=result.detail)
     lost = {test.name for test in result.tests if test.outcome is not Outcome.PASSED}
     cases = worker.grader(bundle).cases
     sentences = [case.sentence for case in cases if case.name in lost and case.visibility in visibilities]
