@@ -53,7 +53,8 @@ def next_token(lang: str) -> dict[str, Any]:
 def module() -> str:
     """The JavaScript module that holds it, in both languages."""
     lines = [
-        f"  {lang}: {json.dumps(next_token(lang), ensure_ascii=False, separators=(',', ':'))}," for lang in PROMPTS
+        f"  {lang}: {json.dumps(next_token(lang), ensure_ascii=False, separators=(',', ':'))},"
+        for lang in PROMPTS
     ]
     return "\n".join([HEAD, "export const NEXT_TOKEN = {", *lines, "};"])
 

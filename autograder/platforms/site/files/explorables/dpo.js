@@ -6,7 +6,7 @@ export const TEXTS = {
   en: {
     title: "DPO: loss and weight of the gradient",
     gap: "Log-ratio gap h",
-    beta: "Beta",
+    beta: "beta",
     loss: "Loss of the pair",
     weight: "Weight of the gradient, σ(−m)",
     axis: "log-ratio gap h = m / β",

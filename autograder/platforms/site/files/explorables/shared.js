@@ -8,7 +8,7 @@ const STYLE = `
 .explorable { max-width: 30rem; margin: 1.5rem auto; padding: 0.75rem 1rem; border: 1px solid color-mix(in srgb, currentColor 30%, transparent); border-radius: 6px; }
 .explorable .ex-title { margin: 0 0 0.5rem; font-weight: 600; }
 .explorable .ex-control { display: grid; grid-template-columns: minmax(6rem, 10rem) 1fr 5.5rem; gap: 0.5rem; align-items: center; margin: 0.25rem 0; font-size: 0.9rem; }
-.explorable .ex-control output { text-align: right; font-variant-numeric: tabular-nums; }
+.explorable .ex-control .ex-value { text-align: right; font-variant-numeric: tabular-nums; }
 .explorable .ex-control input[type="range"] { width: 100%; min-width: 0; margin: 0; accent-color: ${COLORS[0]}; }
 .explorable .ex-control select { grid-column: 2 / 4; min-width: 0; padding: 0.2rem; font: inherit; color: inherit; background: var(--color-background-primary, Canvas); border: 1px solid currentColor; border-radius: 4px; }
 @media (max-width: 30rem) {
@@ -86,13 +86,13 @@ export class Panel {
   /** A slider over numbers. `format` says its value in words. Read `.value` of what is returned. */
   slider(label, { min, max, step = 1, value, format = String }) {
     const input = html("input", { type: "range", min, max, step, "aria-label": label });
-    const output = html("output");
+    const output = html("span", { class: "ex-value" });
     const show = () => {
       output.textContent = format(Number(input.value));
       input.setAttribute("aria-valuetext", output.textContent);
     };
     input.addEventListener("input", () => this.redraw());
-    this.controls.append(html("div", { class: "ex-control" }, html("span", { "aria-hidden": "true" }, label), input, output));
+    this.controls.append(html("label", { class: "ex-control" }, html("span", {}, label), input, output));
     const slider = {
       input,
       get value() { return Number(input.value); },
@@ -109,7 +109,7 @@ export class Panel {
     const select = html("select", { "aria-label": label });
     for (const [value, text] of options) select.append(html("option", { value }, text));
     select.addEventListener("change", () => this.redraw());
-    this.controls.append(html("div", { class: "ex-control" }, html("span", { "aria-hidden": "true" }, label), select));
+    this.controls.append(html("label", { class: "ex-control" }, html("span", {}, label), select));
     return select;
   }
 

@@ -49,9 +49,8 @@ export function mount(element, { lang }) {
   const names = words.words.split(" ");
   const temperature = panel.slider(words.temperature, { min: 0.1, max: 5, step: 0.1, value: 1, format: (t) => t.toFixed(1) });
   const body = html("tbody");
-  const [allowed, score, weight] = words.head;
-  const heads = [allowed, score, weight, ""].map((text) => html("th", text ? { scope: "col" } : { "aria-hidden": "true" }, text));
-  panel.figure.append(html("table", {}, html("thead", {}, html("tr", {}, ...heads)), body));
+  const heads = words.head.map((text) => html("th", { scope: "col" }, text));
+  panel.figure.append(html("table", {}, html("thead", {}, html("tr", {}, ...heads, html("td"))), body));
   const rows = names.map((name, i) => {
     const box = html("input", { type: "checkbox" });
     box.checked = true;
