@@ -268,7 +268,7 @@ def test_texts(page: Any, name: str) -> None:
     assert en.keys() == zh.keys() and en["title"] and en["hint"]
     for key, text in en.items():
         assert not CHINESE.search(text), key
-    assert {key for key, text in zh.items() if not CHINESE.search(text) and text != en[key]} == set()
+    assert {text for text in zh.values() if not CHINESE.search(text)} <= {"", "beta"}
     assert glossary_problems("\n\n".join(zh.values()), load_glossary(ROOT)) == []
 
 

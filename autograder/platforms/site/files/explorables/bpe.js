@@ -109,7 +109,12 @@ export function mount(element, { lang }) {
   const words = TEXTS[lang];
   const panel = new Panel(element, words);
   const texts = [SENTENCES.en, SENTENCES.zh, words.longer];
-  const text = panel.choice(words.text, words.names.map((name, i) => [i, name]));
+  let states;
+  const begin = () => {
+    states = train(texts[text.value]);
+    merges.value = 0;
+  };
+  const text = panel.choice(words.text, words.names.map((name, i) => [i, name]), begin);
   text.value = lang === "zh" ? 2 : 0;
   const merges = panel.slider(words.merges, { min: 0, max: 1, value: 0 });
   const next = panel.button(words.next, () => { merges.value += 1; });
@@ -117,11 +122,7 @@ export function mount(element, { lang }) {
   const place = html("p", { style: "line-height: 2.1; margin: 0.5rem 0" });
   const list = html("ol", { style: "margin: 0; padding-left: 2rem; columns: 9rem; font-size: 0.85rem" });
   panel.figure.append(place, html("details", {}, html("summary", {}, words.learned), list));
-  let states = train(texts[text.value]);
-  text.addEventListener("change", () => {
-    states = train(texts[text.value]);
-    merges.value = 0;
-  }, { capture: true });
+  begin();
   const name = (id) => tokenText(spelling(id, states));
   panel.whenChanged(() => {
     merges.input.max = states.length - 1;

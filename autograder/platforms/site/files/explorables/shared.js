@@ -80,7 +80,7 @@ export class Panel {
     element.setAttribute("role", "group");
     element.setAttribute("aria-label", words.title);
     element.replaceChildren(title, this.controls, this.figure, this.status, html("p", { class: "ex-try" }, words.hint));
-    this.draw = () => {};
+    this.sliders = [];
   }
 
   /** A slider over numbers. `format` says its value in words. Read `.value` of what is returned. */
@@ -100,15 +100,18 @@ export class Panel {
       show,
     };
     slider.value = value;
-    (this.sliders ??= []).push(slider);
+    this.sliders.push(slider);
     return slider;
   }
 
-  /** A list to choose from: [[value, text], ...]. Read `.value` of what is returned. */
-  choice(label, options) {
+  /** A list to choose from: [[value, text], ...]. `act` comes before drawing. Read `.value` of what is returned. */
+  choice(label, options, act = () => {}) {
     const select = html("select", { "aria-label": label });
     for (const [value, text] of options) select.append(html("option", { value }, text));
-    select.addEventListener("change", () => this.redraw());
+    select.addEventListener("change", () => {
+      act();
+      this.redraw();
+    });
     this.controls.append(html("label", { class: "ex-control" }, html("span", {}, label), select));
     return select;
   }
@@ -131,7 +134,7 @@ export class Panel {
   }
 
   redraw() {
-    for (const slider of this.sliders ?? []) slider.show();
+    for (const slider of this.sliders) slider.show();
     this.status.textContent = this.draw();
   }
 }
