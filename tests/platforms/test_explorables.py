@@ -307,6 +307,8 @@ def test_a_keyboard_is_enough(page: Any, mounted: Callable[[str, str], Any], nam
 def test_one_merge_a_click(page: Any, mounted: Callable[[str, str], Any]) -> None:
     element = mounted("bpe", "en")
     merge = element.get_by_role("button", name="Merge once")
+    texts = element.get_by_role("combobox")
+    texts.select_option(label="The sentence alone")
     lengths = []
     while merge.is_enabled():
         lengths.append(int(element.get_by_role("status").inner_text().split()[0]))
@@ -315,7 +317,7 @@ def test_one_merge_a_click(page: Any, mounted: Callable[[str, str], Any]) -> Non
     text = running_examples().sentence.en
     merges = reference.train_merges(reference.count_words(text), 99)
     assert lengths == [len(reference.encode(text, merges[:rank])) for rank in range(len(merges))]
-    element.get_by_role("combobox").select_option("1")
+    texts.select_option(label="The Chinese sentence")
     assert str(len(running_examples().sentence.zh.encode())) in element.get_by_role("status").inner_text()
 
 

@@ -6,7 +6,7 @@ export const TEXTS = {
   en: {
     title: "Byte pair encoding, step by step",
     text: "Text",
-    names: ["English sentence", "Chinese sentence", "A longer text"],
+    names: ["The sentence and what follows it", "The sentence alone", "The Chinese sentence"],
     longer:
       "The cat sat on the mat because it was warm. The mat lies in front of the stove, and the stove is still warm in the " +
       "morning. When the stove goes out, the cat moves to the window and waits for the sun.",
@@ -18,13 +18,13 @@ export const TEXTS = {
     learned: "Merges so far",
     hint:
       "Press “Merge once”: the most frequent pair of neighbours becomes one token, wherever it stands inside a word; the " +
-      "new token is outlined. The text gets shorter at each step, and frequent pieces grow into words. A box with letters and digits such as E5 is a byte " +
-      "that is no character by itself; ␣ is a space. In the Chinese sentence, see how bytes become characters.",
+      "new token has a thick frame. The text gets shorter, and frequent pieces grow into words; ␣ is a space. Then choose " +
+      "the sentence alone, in which few pairs occur twice, or the Chinese one: a box such as E5 is a byte that is no character by itself.",
   },
   zh: {
     title: "BPE，一步一步来",
     text: "文本",
-    names: ["英文句子", "中文句子", "更长的文本"],
+    names: ["例句和它的下文", "英文例句", "中文例句"],
     longer: "猫坐在垫子上，因为它很暖和。垫子铺在炉子前面，炉子到早上还是暖的。炉子灭了，猫就挪到窗边，等太阳出来。",
     merges: "合并次数",
     next: "合并一次",
@@ -33,8 +33,8 @@ export const TEXTS = {
     end: (length) => `共 ${length} 个词元。再没有出现两次的相邻对，训练结束。`,
     learned: "已学到的合并",
     hint:
-      "按“合并一次”：出现最多的一对相邻词元合成一个新词元，词内各处都换，新词元有粗框。每一步文本都变短，常见的片段逐渐长成词。" +
-      "像 E5 这样的方块是一个字节，单独不成字符；␣ 是空格。选“更长的文本”，看字节怎样合成汉字，再合成“炉子”。",
+      "按“合并一次”：出现最多的一对相邻词元合成一个新词元，词内各处都换，新词元有粗框。文本越来越短，字节先合成汉字，常见的汉字再合成“炉子”这样的词。" +
+      "像 E5 这样的方块是一个字节，单独不成字符。再选英文例句（␣ 是空格）或中文例句：一句话里，出现两次的相邻对很少。",
   },
 };
 
@@ -108,14 +108,13 @@ export function tokenText(bytes) {
 export function mount(element, { lang }) {
   const words = TEXTS[lang];
   const panel = new Panel(element, words);
-  const texts = [SENTENCES.en, SENTENCES.zh, words.longer];
+  const texts = [words.longer, SENTENCES.en, SENTENCES.zh];
   let states;
   const begin = () => {
     states = train(texts[text.value]);
     merges.value = 0;
   };
   const text = panel.choice(words.text, words.names.map((name, i) => [i, name]), begin);
-  text.value = lang === "zh" ? 2 : 0;
   const merges = panel.slider(words.merges, { min: 0, max: 1, value: 0 });
   const next = panel.button(words.next, () => { merges.value += 1; });
   panel.button(words.again, () => { merges.value = 0; });

@@ -12,9 +12,9 @@ export const TEXTS = {
     bytes: (count) => `${count} byte${count > 1 ? "s" : ""}`,
     plot: "Size of the cache, GiB",
     axis: "tokens",
-    weights: "weights of the model",
+    weights: "- - weights of the model",
     table: ["", "KV heads", "for one more token", "now"],
-    status: (tokens, sequences, size) => `${tokens} tokens in ${sequences} sequence(s): GQA keeps ${size}.`,
+    status: (tokens, sequences, size) => `Sequences: ${sequences}, tokens in each: ${tokens}. GQA keeps ${size}.`,
     hint:
       "The sizes are those of Llama 3.1 8B: 32 layers, 32 query heads of width 128. Move the tokens: each token adds the same number of " +
       "bytes, so the lines are straight. Add sequences until a line passes the weights, 15 GiB (16 sequences of 8,192 tokens do with 8 KV heads). Then " +
@@ -29,7 +29,7 @@ export const TEXTS = {
     bytes: (count) => `${count} 字节`,
     plot: "缓存的大小（GiB）",
     axis: "词元数",
-    weights: "模型权重",
+    weights: "- - 模型权重",
     table: ["", "KV 头数", "每多一个词元", "现在"],
     status: (tokens, sequences, size) => `${sequences} 条序列，每条 ${tokens} 个词元：GQA 占 ${size}。`,
     hint:
@@ -68,7 +68,7 @@ export function mount(element, { lang }) {
       { from: 0, to: highest, ticks: [0, 0.25, 0.5, 0.75, 1].map((part) => part * highest), format: (bytes) => `${bytes / 2 ** 30}` },
     );
     plot.curve([[0, MODEL.weights], [CAPACITY, MODEL.weights]], "currentColor", { "stroke-width": 1.5, "stroke-dasharray": "6 4" });
-    plot.text(48, plot.y(MODEL.weights) + 12, words.weights, { "font-size": 11 });
+    plot.text(350, 13, words.weights, { "text-anchor": "end" });
     kinds.forEach(([, heads], n) => {
       plot.curve([[0, 0], [CAPACITY, size(heads, CAPACITY)]], COLORS[n]);
       plot.point(tokens.value, size(heads, tokens.value), COLORS[n]);

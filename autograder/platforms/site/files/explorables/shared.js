@@ -165,20 +165,21 @@ export class Plot {
     this.svg.append(svg("text", { x, y, ...attributes }, text));
   }
 
-  /** A curve through [x, y] in the plot's numbers; what lies above or below is cut. */
+  /** A curve through [x, y] in the plot's numbers; what lies above or below is left out. */
   curve(points, color, attributes = {}) {
-    const { top, bottom } = this.bounds;
-    const places = points.map(([x, y]) => [this.x(x), Math.min(Math.max(this.y(y), top), bottom)]);
+    const places = points.map(([x, y]) => [this.x(x), this.y(y)]).filter(([, y]) => this.holds(y));
     this.svg.append(svg("path", { d: path(places), fill: "none", stroke: color, "stroke-width": 2.5, ...attributes }));
   }
 
-  /** A point on a curve, and the line up to it. */
+  /** A point on a curve, and the line through it. */
   point(x, y, color) {
     const { top, bottom } = this.bounds;
-    const cy = Math.min(Math.max(this.y(y), top), bottom);
-    this.svg.append(
-      svg("line", { x1: this.x(x), x2: this.x(x), y1: bottom, y2: top, stroke: "currentColor", "stroke-dasharray": "3 3" }),
-      svg("circle", { cx: this.x(x), cy, r: 5, fill: color, stroke: "currentColor" }),
-    );
+    const [cx, cy] = [this.x(x), this.y(y)];
+    this.svg.append(svg("line", { x1: cx, x2: cx, y1: bottom, y2: top, stroke: "currentColor", "stroke-dasharray": "3 3" }));
+    if (this.holds(cy)) this.svg.append(svg("circle", { cx, cy, r: 5, fill: color, stroke: "currentColor" }));
+  }
+
+  holds(y) {
+    return y >= this.bounds.top - 0.1 && y <= this.bounds.bottom + 0.1; // rounding
   }
 }

@@ -7,7 +7,7 @@ export const TEXTS = {
     title: "Softmax: temperature and masking",
     temperature: "Temperature",
     words: "The cat sat on the mat because it was warm.",
-    head: ["may be read", "score", "weight"],
+    head: ["read", "score", "weight"],
     status: (kept, top, weight) => `${kept} words share a weight of 1; “${top}” has ${weight}.`,
     nothing: "Nothing may be read: all weights are 0, not NaN.",
     hint:
@@ -58,8 +58,8 @@ export function mount(element, { lang }) {
     const number = html("td");
     const bar = svg("rect", { x: 0, y: 2, height: 10, fill: COLORS[0], rx: 2 });
     const picture = svg("svg", { viewBox: "0 0 160 14", "aria-hidden": "true" }, bar);
-    const cells = [html("td", {}, html("label", {}, box, ` ${name}`)), html("td", {}, SCORES[lang][i].toFixed(1)), number];
-    body.append(html("tr", {}, ...cells, html("td", { style: "width: 45%" }, picture)));
+    const cells = [html("td", {}, html("label", { style: "white-space: nowrap" }, box, ` ${name}`)), html("td", {}, SCORES[lang][i].toFixed(1)), number];
+    body.append(html("tr", {}, ...cells, html("td", { style: "width: 42%" }, picture)));
     return { box, number, bar };
   });
   panel.whenChanged(() => {

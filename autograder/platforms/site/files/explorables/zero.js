@@ -10,7 +10,7 @@ export const TEXTS = {
     ranks: "Ranks N",
     rows: ["data parallel", "stage 1", "stage 2", "stage 3"],
     parts: ["parameters", "gradients", "optimiser state"],
-    gpu: "one GPU: 80 GB",
+    gpu: "| one GPU: 80 GB",
     sent: (text) => `sends ${text}`,
     status: (stage) => `The lowest stage that fits into 80 GB: ${stage}.`,
     none: "No stage fits into 80 GB.",
@@ -26,7 +26,7 @@ export const TEXTS = {
     ranks: "rank 数 N",
     rows: ["数据并行", "阶段 1", "阶段 2", "阶段 3"],
     parts: ["参数", "梯度", "优化器状态"],
-    gpu: "一张卡：80 GB",
+    gpu: "| 一张卡：80 GB",
     sent: (text) => `发送 ${text}`,
     status: (stage) => `80 GB 放得下的最低一级：${stage}。`,
     none: "哪一级都放不进 80 GB。",
@@ -76,10 +76,10 @@ export function mount(element, { lang }) {
         picture.append(svg("rect", { x: x(left), y: y + 6, width: x(bytes), height: 16, fill: COLORS[n] }));
         left += bytes;
       });
+      picture.append(svg("line", { x1: x(GPU), x2: x(GPU), y1: y + 4, y2: y + 26, stroke: "currentColor", "stroke-width": 2 }));
     });
-    const line = { x1: x(GPU), x2: x(GPU), y1: 15, y2: 195, stroke: "currentColor", "stroke-dasharray": "5 3" };
     const anchor = x(GPU) > 180 ? "end" : "start";
-    picture.append(svg("line", line), svg("text", { x: x(GPU), y: 208, "text-anchor": anchor }, words.gpu));
+    picture.append(svg("text", { x: x(GPU), y: 210, "text-anchor": anchor }, words.gpu));
     place.replaceChildren(picture);
     const fitting = held.findIndex((bytes) => bytes <= GPU);
     return fitting < 0 ? words.none : words.status(words.rows[fitting]);
