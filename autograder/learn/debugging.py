@@ -10,9 +10,9 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
-from autograder.authoring.planted import Planted, is_small, plant
 from autograder.course import Course, CourseError, Exercise, Misconception
 from autograder.grading.bundle import bundle_of
+from autograder.grading.planted import Planted, is_small, plant
 from autograder.grading.submissions import Submission
 from autograder.grading.worker import Worker
 from autograder.learn.hidden import hidden_worker
@@ -162,7 +162,7 @@ def try_mend(exercise: Exercise) -> tuple[Planted, Tried]:
         return planted, Tried(untouched=True)
     with closing(hidden_worker()) as worker:
         lost = _lost(exercise, worker, text, tuple(Visibility))
-    tried = Tried(lost=lost, small=None if lost else is_small(planted, text))
+    tried = Tried(lost=lost, small=None if lost else is_small(planted.text, planted.size, text))
     if tried.mended:
         _end(exercise, "mended")
     return planted, tried

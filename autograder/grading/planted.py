@@ -11,15 +11,26 @@ import io
 import token
 import tokenize
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from autograder.authoring.script import BEGIN, END, split_cells
-from autograder.course import Exercise, Misconception
+from autograder.course import CourseError, Exercise, Misconception
+from autograder.course.cells import BEGIN, END, split_cells
+from autograder.course.derived import Derived, template_of
 from autograder.course.toml import read_text
 from autograder.text import Text
 
 ROOM = 1  # lines by which a mend may be larger than the mistake: an import, a name for a value
+GROWTH = 3  # times the length of what was given out
+HEAD = """# Find the bug: this right answer to {exercise} was changed into one with a mistake. Mend it here, change nothing
+# else, and hand in this file. It must pass all tests of {topic}; half of the points are for having changed no more
+# than the mistake.
+#
+# 找错误：这份 {exercise} 的正确答案被改成了有一处错误的样子。请直接在本文件里改好它，不要改动别的地方，然后提交本文件。
+# 它须通过 {topic} 的全部测试；一半的分数给改动没有超出错误本身的提交。
+
+"""
 
 
 class MistakeKind(StrEnum):
@@ -80,6 +91,33 @@ def plant(exercise: Exercise, mistake: Misconception, head: str = "") -> Planted
     )
 
 
+def planted_for_class(exercise: Exercise) -> Planted:
+    """The mistake that a whole class looks for: the first listed one, so that none added later takes its place.
+
+    Raises:
+        CourseError: the exercise has no known mistake that fits its reference.
+    """
+    for mistake in exercise.spec.misconception:
+        with suppress(ValueError):  # its edit no longer fits; an audit says so
+            return plant(exercise, mistake, HEAD.format(exercise=exercise.id, topic=exercise.topic))
+    raise no_known_mistakes(exercise)
+
+
+def no_known_mistakes(exercise: Exercise) -> CourseError:
+    """What is said where an assignment derives an exercise from one that has none."""
+    return CourseError(
+        f"{exercise.spec_file} lists no `[[misconception]]` that fits the solution, and {exercise.id} is assigned to be tested "
+        f"or debugged; add one, or take that out of course/course.toml",
+        f"{exercise.spec_file} 没有列出与答案相符的 `[[misconception]]`，而作业要求给 {exercise.id} 写测试或找错误；"
+        f"请补充一个，或在 course/course.toml 中去掉它",
+    )
+
+
+def given_text(exercise: Derived) -> str:
+    """The file that students get of a derived exercise."""
+    return template_of(exercise.base) if exercise.kind == "tests" else planted_for_class(exercise.base).text
+
+
 def code_of(exercise: Exercise, source: str) -> str:
     """The code of a solution, without its statement."""
     cells = split_cells(source, str(exercise.solution))
@@ -87,9 +125,17 @@ def code_of(exercise: Exercise, source: str) -> str:
     return "\n".join(line for line in code.splitlines() if line.strip() not in (BEGIN, END)) + "\n"
 
 
-def is_small(planted: Planted, mended: str) -> bool:
-    """Whether a mend changes no more than the mistake did. SyntaxError where it is no Python."""
-    return changes(planted.text, mended) <= planted.size + ROOM
+def is_small(given: str, size: int, mended: str) -> bool:
+    """Whether a mend of the text that was given out changes no more lines than the mistake did.
+
+    What can't be read as Python, or has grown out of all proportion, is not looked at for long: anybody may have written it.
+    """
+    if len(mended) > GROWTH * len(given):
+        return False
+    try:
+        return changes(given, mended) <= size + ROOM
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
 def changes(before: str, after: str) -> int:
