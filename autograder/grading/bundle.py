@@ -49,11 +49,11 @@ class OwnTestsBundle(Bundle, frozen=True, dict=True):
 
 
 class DebugBundle(Bundle, frozen=True, dict=True):
-    """A mistake for students to find: the text that is given out with it, and how many lines it changes."""
+    """A mistake for students to find: the text that is given out with it, and the same without it."""
 
     base: Bundle  # which a mend is graded as an answer to
     given: str
-    size: int
+    right: str
 
 
 def bundle_of(exercise: Exercise) -> Bundle:
@@ -73,7 +73,7 @@ def _derived(exercise: Derived) -> Bundle:
     fields |= {"hidden_tests": b"", "public_tests": b""}
     if debug:
         planted = planted_for_class(exercise.base)
-        return DebugBundle(**fields, base=base, given=planted.text, size=planted.size)
+        return DebugBundle(**fields, base=base, given=planted.text, right=planted.right)
     return OwnTestsBundle(
         **fields, accepted={path.name: path.read_bytes() for path in exercise.base.accepted}
     )

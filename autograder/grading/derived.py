@@ -191,7 +191,7 @@ class DebugGrader:
                 _test(ALL_PASS, told, Outcome.FAILED, half),
                 _test(NO_MORE, FIRST_MEND, Outcome.NOT_RUN, half),
             ]
-        small = is_small(self.bundle.given, self.bundle.size, text)
+        small = is_small(self.bundle.given, self.bundle.right, text)
         return [
             _test(ALL_PASS, Text(), Outcome.PASSED, half),
             _test(NO_MORE, Text() if small else TOO_MUCH, Outcome.PASSED if small else Outcome.FAILED, half),

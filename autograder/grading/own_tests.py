@@ -93,6 +93,10 @@ class Tester:
         """End the process that tests are forked from."""
         self._testers.close()
 
+    def await_ready(self) -> None:
+        """Wait until tests can be tried: processes that are forked from this one after that may go on trying them."""
+        self._testers.await_ready()
+
     def verdict(self, tests: OwnTests, bundle: Bundle, name: str, source: bytes) -> Verdict:
         """What the tests say of one program.
 

@@ -10,6 +10,7 @@ import difflib
 import io
 import token
 import tokenize
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,13 +64,13 @@ class Planted:
     """A program with one mistake in it.
 
     lines: where it stands, counted from 1; where something is left out, the lines around the gap.
-    size: how many lines it changes.
+    right: the same program without it.
     """
 
     mistake: Misconception
     text: str
     lines: frozenset[int]
-    size: int
+    right: str
     kind: MistakeKind
 
 
@@ -86,7 +87,7 @@ def plant(exercise: Exercise, mistake: Misconception, head: str = "") -> Planted
         mistake,
         head + wrong,
         frozenset(above + line for line in _differing(wrong.splitlines(), right.splitlines())),
-        changes(wrong, right),
+        right,
         kind_of(mistake),
     )
 
@@ -125,15 +126,18 @@ def code_of(exercise: Exercise, source: str) -> str:
     return "\n".join(line for line in code.splitlines() if line.strip() not in (BEGIN, END)) + "\n"
 
 
-def is_small(given: str, size: int, mended: str) -> bool:
-    """Whether a mend of the text that was given out changes no more lines than the mistake did.
+def is_small(given: str, right: str, mended: str) -> bool:
+    """Whether a mend changes no more than the mistake did.
 
-    What can't be read as Python, or has grown out of all proportion, is not looked at for long: anybody may have written it.
+    That is: no more lines, and at the top level of the file nothing but the definitions that the mistake is in, for a second
+    definition at the end would mend anything in a line. What is no Python, or has grown out of all proportion, is not looked
+    at for long: anybody may have written it.
     """
     if len(mended) > GROWTH * len(given):
         return False
     try:
-        return changes(given, mended) <= size + ROOM
+        small = changes(given, mended) <= changes(given, right) + ROOM
+        return small and _changed(given, mended) <= _changed(given, right)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
 
@@ -142,6 +146,22 @@ def changes(before: str, after: str) -> int:
     """Lines that differ, comments and layout apart."""
     old, new = (ast.unparse(ast.parse(text)).splitlines() for text in (before, after))
     return sum(max(i2 - i1, j2 - j1) for i1, i2, j1, j2 in _hunks(old, new))
+
+
+def _changed(before: str, after: str) -> set[str]:
+    """The top-level statements that differ, by name where they have one: each that only one of the texts holds. Imports are free."""
+    old, new = (Counter(map(ast.unparse, _statements(text))) for text in (before, after))
+    names = {
+        ast.unparse(node): getattr(node, "name", "") for text in (before, after) for node in _statements(text)
+    }
+    differing = [*(old - new), *(new - old)]
+    found = Counter(names[text] or text for text in differing)
+    # A definition that was changed is there once before and once after.
+    return {f"{name} {count}" for name, count in found.items()}
+
+
+def _statements(text: str) -> list[ast.stmt]:
+    return [node for node in ast.parse(text).body if not isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def _differing(lines: Sequence[str], others: Sequence[str]) -> Iterator[int]:

@@ -140,7 +140,9 @@ class Worker:
         if isinstance(bundle, OwnTestsBundle):
             from autograder.grading.derived import OwnTestsGrader
 
-            return OwnTestsGrader(bundle, self.tester(), isolation)
+            tester = self.tester()
+            tester.await_ready()
+            return OwnTestsGrader(bundle, tester, isolation)
         if isinstance(bundle, DebugBundle):
             from autograder.grading.derived import DebugGrader
 

@@ -162,7 +162,7 @@ def try_mend(exercise: Exercise) -> tuple[Planted, Tried]:
         return planted, Tried(untouched=True)
     with closing(hidden_worker()) as worker:
         lost = _lost(exercise, worker, text, tuple(Visibility))
-    tried = Tried(lost=lost, small=None if lost else is_small(planted.text, planted.size, text))
+    tried = Tried(lost=lost, small=None if lost else is_small(planted.text, planted.right, text))
     if tried.mended:
         _end(exercise, "mended")
     return planted, tried

@@ -126,7 +126,10 @@ def write_tree(selection: Selection, out: Path, readme: str) -> None:
         write_notebook(exercise, out / "notebooks", selection.lang)
     _write_skeletons(released, out)
     wheel = write_package(out)
-    (out / "README.md").write_text(page(readme, selection, wheel=wheel.name), encoding="utf-8")
+    derived = [f"`{e.skeleton.name}`" for e in selection.exercises if isinstance(e, Derived)]
+    told = Text(", ".join(derived), "、".join(derived)).pick(selection.lang)
+    text = page(readme, selection, wheel=wheel.name, derived=told)
+    (out / "README.md").write_text(text, encoding="utf-8")
 
 
 def _write_skeletons(released: Sequence[Exercise], out: Path) -> None:

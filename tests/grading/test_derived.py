@@ -202,6 +202,9 @@ def test_a_mend_is_worth_half_for_its_size(assigned: Course, graded: Any, hand_i
         "long": (mended(given) + "x = 1\n" * 3000, 5),
         "deep": (mended(given) + "x = " + "-" * 900 + "1\n", 5),
         "no_python": (given + "\n)", 0),
+        "elsewhere": (given + "\naffine = lambda x, scale, shift: x * scale + shift\n", 5),
+        "again": (given + "\ndef affine(x, scale, shift): return x * scale + shift\n", 5),
+        "imported": (mended(given).replace("import torch\n", "import torch\nimport math\n", 1), 10),
         "comments": (mended(given).replace("# Find the bug", "# Found"), 10),
     }
     for name, (source, _) in mends.items():
