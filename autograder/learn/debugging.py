@@ -44,6 +44,10 @@ ABSENT = Text(
 NO_LINE = Text(
     "{path} has {lines} lines; --line {line} is none of them", "{path} 共 {lines} 行，没有第 {line} 行"
 )
+FAULT = Text(
+    "the tests of {exercise} could not be run, which is no fault of yours: {detail}",
+    "{exercise} 的测试无法运行，这不是你的错：{detail}",
+)
 GONE = Text(
     "the mistake that was planted in {exercise} is no longer among its known ones; a new one comes next time",
     "之前放进 {exercise} 的错误已不在已知错误之列；下次会给出新的错误",
@@ -185,7 +189,7 @@ def _lost(exercise: Exercise, worker: Worker, text: str, visibilities: Collectio
     name, bundle = f"{exercise.topic}.py", bundle_of(exercise)
     result = worker.grade(bundle, Submission("", exercise.id, name, name, {name: text.encode()}))
     if result.status is Status.UNGRADED:
-        raise CourseError(result.detail, result.detail)
+        raise _error(FAULT, exercise=exercise.id, detail=result.detail)
     lost = {test.name for test in result.tests if test.outcome is not Outcome.PASSED}
     cases = worker.grader(bundle).cases
     sentences = [case.sentence for case in cases if case.name in lost and case.visibility in visibilities]
