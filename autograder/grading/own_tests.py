@@ -125,14 +125,23 @@ class Tester:
             except StudentError as error:
                 if not programs.running:
                     raise Unusable(str(error), met_programs=True) from None
-                return Verdict(name, (Failure(programs.running, "error", str(error)),))
+                return _over(name, programs) or Verdict(
+                    name, (Failure(programs.running, "error", str(error)),)
+                )
             except Ended as error:
                 endless = isinstance(error, TimedOut)
                 outcome = "timeout" if endless else "crashed"
                 return Verdict(name, (Failure(programs.running, outcome, str(error)),), endless)
             if isinstance(child.callback_error, SandboxFault):
                 raise child.callback_error
-        return Verdict(name, tuple(_failures(answer)))
+        return _over(name, programs) or Verdict(name, tuple(_failures(answer)))
+
+
+def _over(name: str, programs: Programs) -> Verdict | None:
+    """What is said where tests have had a program compute for longer than all of them may, whatever they say themselves."""
+    if not programs.exhausted:
+        return None
+    return Verdict(name, (Failure(programs.running, "timeout", "the program computed for too long"),), True)
 
 
 def _failures(answer: object) -> Iterator[Failure]:
