@@ -45,7 +45,7 @@ def testers() -> Iterator[ModuleSandbox]:
 def started_once(shared_sandbox: Any, testers: ModuleSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """No command starts a sandbox of its own, and no loop takes long."""
     monkeypatch.setattr("autograder.grading.own_tests.SECONDS", 2.0)
-    lent = SimpleNamespace(open=testers.open, close=lambda: None)
+    lent = SimpleNamespace(open=testers.open, await_ready=testers.await_ready, close=lambda: None)
     monkeypatch.setattr("autograder.grading.own_tests.ModuleSandbox", lambda program, **options: lent)
 
 
