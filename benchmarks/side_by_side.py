@@ -36,8 +36,8 @@ from nbformat.v4 import new_markdown_cell
 from part import Size, Table, main
 
 from autograder.authoring.build import defines
-from autograder.authoring.script import split_cells
 from autograder.course import Course, Exercise, find_course
+from autograder.course.cells import split_cells
 from autograder.platforms.publish import release
 from autograder.platforms.selection import select
 

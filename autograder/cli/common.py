@@ -66,11 +66,11 @@ def open_course(given: Path | None, *, authoring: bool = False) -> Course:
 
 
 def course_at_hand(given: Path | None) -> Course | None:
-    """The course that a command is about; None where it is run outside of any, and none is named."""
+    """The course that a gradebook is about; None where it is run outside of any, and none is named."""
     from autograder.course.catalogue import NoCourseHere
 
     try:
-        return open_course(given)
+        return open_course(given).graded
     except NoCourseHere:
         return None
 

@@ -192,7 +192,7 @@ def grade(
         )
     if github is not None and grades_csv is not None:
         check_grades(grades_csv, github)
-    root = open_course(course, authoring=True)
+    root = open_course(course, authoring=True).graded
     exercises = root.select(only or [])
     root.check_files(exercises)
     _of_unit(exercises, unit)  # refused before anything is graded

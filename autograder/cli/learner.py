@@ -69,7 +69,7 @@ def list_(
     from autograder.cli.exercise_list import exercise_table, unit_table
     from autograder.learn.states import states_of
 
-    opened, say = open_course(course, authoring=True), Speaker(lang)
+    opened, say = open_course(course, authoring=True).graded, Speaker(lang)
     wanted = [*(names or []), *([unit] if unit else [])]
     exercises = opened.select(wanted)
     states = states_of(opened, exercises)
@@ -88,7 +88,7 @@ def _listed(exercise: Exercise, state: object) -> dict[str, object]:
     public = exercise.public
     return msgspec.to_builtins(state) | {
         "title": msgspec.to_builtins(public.title),
-        "kind": public.kind,
+        "kind": exercise.kind,
         "tier": public.tier,
         "minutes": public.minutes,
         "requires": public.requires,

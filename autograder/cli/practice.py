@@ -17,13 +17,14 @@ from autograder.cli.common import (
     print_json,
 )
 from autograder.cli.learner import Named
-from autograder.text import Text, shortened
+from autograder.feedback.own_tests import MISSED, NOTHING, REFUSED, told_at_home
+from autograder.text import Text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from autograder.course import Exercise
-    from autograder.grading.own_tests import Failure, Judgement
+    from autograder.grading.own_tests import Judgement
     from autograder.learn.journal import Bug
 
 SHOWN = 3  # of the mistakes that are missed: one thing after another
@@ -33,34 +34,8 @@ BEGUN = Text(
     "已建立 {path}，请在其中编写测试，然后再次运行同一命令。",
 )
 RIGHT = Text("{right} of {right} right answers pass your tests.", "{right} 个正确答案全部通过你的测试。")
-REFUSED = Text(
-    "A right answer does not pass your tests, so they earn nothing yet:",
-    "有一个正确答案没有通过你的测试，因此暂时不得分：",
-)
 CAUGHT = Text("They catch {caught} of {all} known mistakes.", "它们抓住了 {all} 个已知错误中的 {caught} 个。")
-MISSED = Text("Your tests accept a program with this mistake:", "你的测试接受了带有这个错误的程序：")
 MORE = Text("and {n} more", "另外还有 {n} 个")
-NOTHING = Text(
-    "Your tests accept every program that was tried: does each of them assert something?",
-    "你的测试接受了所有试过的程序：每个测试里都有断言吗？",
-)
-NO_TESTS = Text(
-    "{path} holds no tests: write functions called test_...", "{path} 里没有测试：请编写名为 test_... 的函数"
-)
-ENDLESS = Text("{test} did not end within its time.", "{test} 没有在时限内结束。")
-CONFINED = Text(
-    "Tests run without a network, files and other programs.", "测试运行时没有网络、文件和其他程序。"
-)
-ANSWERS_ONLY = Text(
-    "Tests see what a program answers, and not how it is written.", "测试只能看到程序的输出，看不到它的代码。"
-)
-WHY = (  # what stands in an error, and what it means
-    (
-        ("OSError", "PermissionError", "FileNotFoundError", "gaierror", "URLError", "ConnectionError"),
-        CONFINED,
-    ),
-    (("is not to be had", "does not forward __", "got Handle"), ANSWERS_ONLY),
-)
 PLANTED = Text(
     "{path} is a right answer with one mistake in it. Which line? autograder debug {exercise} --line N",
     "{path} 是一份带有一处错误的正确答案。错在哪一行？autograder debug {exercise} --line N",
@@ -136,7 +111,8 @@ def _print(exercise: Exercise, judgement: Judgement, say: Speaker) -> None:
     if judgement.refused:
         out.print(say(REFUSED), style="red", markup=False)
         for failure in judgement.refused.failures:
-            out.print(f"  {_told(exercise, failure, say)}", markup=False)
+            told = told_at_home(failure.test, failure.outcome, failure.error, exercise.own_tests.name)
+            out.print(f"  {say(told).replace(chr(10), chr(10) + '    ')}", markup=False)
         return
     out.print(say(RIGHT, right=judgement.right), markup=False)
     every = len(judgement.caught) + len(judgement.missed)
@@ -150,16 +126,6 @@ def _print(exercise: Exercise, judgement: Judgement, say: Speaker) -> None:
         out.print(f"  {hints[missed].pick(say.lang)}", markup=False)
     if len(judgement.missed) > SHOWN:
         out.print(say(MORE, n=len(judgement.missed) - SHOWN), style="dim", markup=False)
-
-
-def _told(exercise: Exercise, failure: Failure, say: Speaker) -> str:
-    if not failure.outcome:
-        return say(NO_TESTS, path=exercise.own_tests.name)
-    if failure.outcome == "timeout":
-        return say(ENDLESS, test=shortened(failure.test))
-    why = next((text for signs, text in WHY if any(sign in failure.error for sign in signs)), None)
-    told = f"{shortened(failure.test)}: {failure.error}"
-    return f"{told}\n    {say(why)}" if why else told
 
 
 def debug(
@@ -178,8 +144,8 @@ def debug(
     lang: LangOption = None,
 ) -> None:
     """Find the bug: a right answer with one known mistake in it, once you have all points on the exercise."""
-    from autograder.authoring.planted import TITLES
     from autograder.course.named import one_exercise
+    from autograder.grading.planted import TITLES
     from autograder.learn import debugging
 
     say, out = Speaker(lang), console()
@@ -227,7 +193,7 @@ def _print_lost(lost: Sequence[Text], say: Speaker) -> None:
 def _kinds(met: Sequence[tuple[Exercise, Bug]], say: Speaker) -> Table | str:
     from rich.table import Table
 
-    from autograder.authoring.planted import TITLES
+    from autograder.grading.planted import TITLES
 
     if not met:
         return say(NONE_YET)

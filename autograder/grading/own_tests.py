@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import SystemRandom
+from typing import Any
 
 from autograder.grading.bundle import Bundle
 from autograder.grading.diagnosis import REFERENCE
@@ -62,7 +63,14 @@ class OwnTests:
 
 
 class Unusable(Exception):
-    """The tests can't be tried at all: the file does not load, or holds no test. The text is the learner's own error."""
+    """The tests can't be tried at all: the file does not load, or holds no test. The text is the learner's own error.
+
+    met_programs: they could have reached a program before; then the text may hold what it answered.
+    """
+
+    def __init__(self, text: str, *, met_programs: bool = False) -> None:
+        super().__init__(text)
+        self.met_programs = met_programs
 
 
 class Tester:
@@ -70,16 +78,24 @@ class Tester:
 
     __test__ = False  # not a test class, whatever pytest makes of the name
 
-    def __init__(self, programs: ModuleSandbox) -> None:
-        """programs: the sandbox for the programs; the tests get one of their own."""
+    def __init__(self, programs: ModuleSandbox, **options: Any) -> None:
+        """programs: the sandbox for the programs; the tests get one of their own, with these options."""
         self._programs = programs
-        self._testers = ModuleSandbox(PROGRAM)
+        self._testers = ModuleSandbox(PROGRAM, **options)
 
     def __enter__(self) -> Tester:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process that tests are forked from."""
         self._testers.close()
+
+    def await_ready(self) -> None:
+        """Wait until tests can be tried: processes that are forked from this one after that may go on trying them."""
+        self._testers.await_ready()
 
     def verdict(self, tests: OwnTests, bundle: Bundle, name: str, source: bytes) -> Verdict:
         """What the tests say of one program.
@@ -108,26 +124,35 @@ class Tester:
                 answer = child.operate("help", RUN, None, RUN, (child.student, *asked))
             except StudentError as error:
                 if not programs.running:
-                    raise Unusable(str(error)) from None
-                return Verdict(name, (Failure(programs.running, "error", str(error)),))
+                    raise Unusable(str(error), met_programs=True) from None
+                return _over(name, programs) or Verdict(
+                    name, (Failure(programs.running, "error", str(error)),)
+                )
             except Ended as error:
                 endless = isinstance(error, TimedOut)
                 outcome = "timeout" if endless else "crashed"
                 return Verdict(name, (Failure(programs.running, outcome, str(error)),), endless)
             if isinstance(child.callback_error, SandboxFault):
                 raise child.callback_error
-        return Verdict(name, tuple(_failures(answer)))
+        return _over(name, programs) or Verdict(name, tuple(_failures(answer)))
+
+
+def _over(name: str, programs: Programs) -> Verdict | None:
+    """What is said where tests have had a program compute for longer than all of them may, whatever they say themselves."""
+    if not programs.exhausted:
+        return None
+    return Verdict(name, (Failure(programs.running, "timeout", "the program computed for too long"),), True)
 
 
 def _failures(answer: object) -> Iterator[Failure]:
     """What a tester's process says. It is the word of the learner's own code, about nothing but its own tests."""
     if not isinstance(answer, list):
-        raise Unusable("the tests gave no verdict")
+        raise Unusable("the tests gave no verdict", met_programs=True)
     for entry in answer[:10]:
         if type(entry) is tuple and [type(text) for text in entry] == [str, str, str]:
             yield Failure(*entry)
         else:
-            raise Unusable("the tests gave no verdict")
+            raise Unusable("the tests gave no verdict", met_programs=True)
 
 
 @dataclass(frozen=True)

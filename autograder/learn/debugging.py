@@ -10,9 +10,9 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
-from autograder.authoring.planted import Planted, is_small, plant
 from autograder.course import Course, CourseError, Exercise, Misconception
 from autograder.grading.bundle import bundle_of
+from autograder.grading.planted import Planted, is_small, plant
 from autograder.grading.submissions import Submission
 from autograder.grading.worker import Worker
 from autograder.learn.hidden import hidden_worker
@@ -41,12 +41,12 @@ ABSENT = Text(
     "there is no bug to find yet; run `autograder debug {exercise}` first",
     "还没有要找的错误；请先运行 `autograder debug {exercise}`",
 )
-OUR_FAULT = Text(
-    "{exercise} could not be graded, through a fault of the grader or of a test: {detail}",
-    "由于评分系统或测试本身的故障，{exercise} 未能评分：{detail}",
-)
 NO_LINE = Text(
     "{path} has {lines} lines; --line {line} is none of them", "{path} 共 {lines} 行，没有第 {line} 行"
+)
+FAULT = Text(
+    "the tests of {exercise} could not be run, which is no fault of yours: {detail}",
+    "{exercise} 的测试无法运行，这不是你的错：{detail}",
 )
 GONE = Text(
     "the mistake that was planted in {exercise} is no longer among its known ones; a new one comes next time",
@@ -166,7 +166,7 @@ def try_mend(exercise: Exercise) -> tuple[Planted, Tried]:
         return planted, Tried(untouched=True)
     with closing(hidden_worker()) as worker:
         lost = _lost(exercise, worker, text, tuple(Visibility))
-    tried = Tried(lost=lost, small=None if lost else is_small(planted, text))
+    tried = Tried(lost=lost, small=None if lost else is_small(planted.text, planted.right, text))
     if tried.mended:
         _end(exercise, "mended")
     return planted, tried
@@ -189,7 +189,7 @@ def _lost(exercise: Exercise, worker: Worker, text: str, visibilities: Collectio
     name, bundle = f"{exercise.topic}.py", bundle_of(exercise)
     result = worker.grade(bundle, Submission("", exercise.id, name, name, {name: text.encode()}))
     if result.status is Status.UNGRADED:
-        raise _error(OUR_FAULT, exercise=exercise.id, detail=result.detail)
+        raise _error(FAULT, exercise=exercise.id, detail=result.detail)
     lost = {test.name for test in result.tests if test.outcome is not Outcome.PASSED}
     cases = worker.grader(bundle).cases
     sentences = [case.sentence for case in cases if case.name in lost and case.visibility in visibilities]

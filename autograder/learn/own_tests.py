@@ -10,34 +10,14 @@ from collections.abc import Callable
 from contextlib import closing
 
 from autograder.course import CourseError, Exercise
+from autograder.course.derived import template_of
 from autograder.grading.bundle import bundle_of
-from autograder.grading.own_tests import Judgement, OwnTests, Tester, Unusable, judge
+from autograder.grading.own_tests import Judgement, OwnTests, Unusable, judge
 from autograder.grading.worker import Mode, Worker
 from autograder.learn.hidden import own_submission
 from autograder.learn.journal import entry_of
 from autograder.text import Text
 
-TEMPLATE = '''"""Your own tests of {exercise}.
-
-Write functions called test_...; `student` is the program under test. They must pass on every right answer, and
-fail on a program with a mistake in it. They see what a program answers, and not how it is written.
-
-    pytest exercises/{unit}/{file}    # on your own answer
-    autograder write-tests {exercise}    # what they catch
-
-给 {exercise} 写你自己的测试：编写名为 test_... 的函数，`student` 是被测程序。所有正确的答案都必须通过，
-带有错误的程序则应当失败。测试只能看到程序的输出，看不到它的代码。
-"""
-
-import pytest
-import torch
-
-from autograder.testing import assert_close
-
-
-def test_that_it_is_there(student):
-    assert callable(student.{question})
-'''
 NO_SOLUTIONS = Text(
     "{path} is not here: this tree was released without solutions, and your tests are tried on those; hand them in instead",
     "没有 {path}：发放的文件里不含答案，无法试运行你的测试；请直接提交",
@@ -52,10 +32,8 @@ def begin(exercise: Exercise) -> bool:
     path = exercise.own_tests
     if path.exists():
         return False
-    question = next(iter(exercise.public.questions), exercise.topic)
-    text = TEMPLATE.format(exercise=exercise.id, unit=exercise.unit, file=path.name, question=question)
     with path.open("x", encoding="utf-8") as file:
-        file.write(text)
+        file.write(template_of(exercise))
     return True
 
 
@@ -72,7 +50,7 @@ def try_out(exercise: Exercise, tried: Callable[[int, int], None]) -> Judgement:
     path = exercise.own_tests
     tests = OwnTests(path.read_bytes(), path.name, own.files, own.main)
     accepted = {file.name: file.read_bytes() for file in exercise.accepted}
-    with closing(Worker(Mode(hide=(exercise.root,)))) as worker, Tester(worker.sandbox) as tester:
+    with closing(Worker(Mode(hide=(exercise.root,)))) as worker, worker.tester() as tester:
         try:
             judgement = judge(tester, tests, bundle_of(exercise), accepted, tried)
         except Unusable as error:

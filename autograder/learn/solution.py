@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from autograder.authoring.build import solution_of
-from autograder.authoring.planted import code_of
 from autograder.course import CourseError, Exercise
+from autograder.grading.planted import code_of
 from autograder.learn.attempts import attempt_in
 from autograder.learn.journal import read_journal
 

@@ -23,6 +23,7 @@ from autograder.sandbox.process import Process
 PIECE = 1 << 20  # bytes that are passed on at once at most
 MOST_OPEN = 17  # children at a time: one for each rank, and the module itself
 MOST_OPENED = 500
+MOST_SECONDS = 120.0  # of CPU, and of waiting for what does nothing, of all children together
 
 HowEnded = tuple[str, str]  # the name of an `Ended` class, and the text
 
@@ -41,7 +42,9 @@ class Programs:
         self._most = most
         self._children: list[RemoteModule | None] = []
         self._ended: dict[int, Ended] = {}
+        self._before = 0.0  # seconds of children that have ended, and of waits that are over
         self.running = ""  # the test that has begun last
+        self.exhausted = False  # the children have used what they all may use
 
     def __enter__(self) -> Programs:
         return self
@@ -61,6 +64,7 @@ class Programs:
             or sum(child is not None for child in self._children) >= MOST_OPEN
         ):
             raise ValueError("too many processes")
+        self._check_spent()
         limits = Limits(self._most.seconds, min(max(int(memory_mb), 1), self._most.memory_mb))
         child = self._sandbox.open(self._files, self._main, limits=limits)
         self._children.append(child)
@@ -84,6 +88,7 @@ class Programs:
     def arm(self, number: int, seconds: float) -> None:
         """As `Budget.arm`."""
         if child := self._child(number):
+            self._before += child.process.budget.idle
             child.process.budget.arm(min(max(float(seconds), 0.0), self._most.seconds))
 
     def how_ended(self, number: int) -> HowEnded:
@@ -95,16 +100,26 @@ class Programs:
         """End a child."""
         if child := self._child(number):
             self._children[number] = None
+            self._before += child.process.budget.idle
             child.close()
+            self._before += child.process.cpu_seconds
 
     def _child(self, number: int) -> RemoteModule | None:
         return self._children[number] if 0 <= number < len(self._children) else None
+
+    def _check_spent(self) -> None:
+        """TimedOut once the children have used what they all may use: tests can have a program compute again and again."""
+        live = sum(child.process.budget.total for child in self._children if child)
+        self.exhausted = self.exhausted or self._before + live > MOST_SECONDS
+        if self.exhausted:
+            raise TimedOut(f"programs took more than {MOST_SECONDS:g} s together")
 
     def _exchange(self, number: int, do: Callable[[Process], Any]) -> Any:
         child = self._child(number)
         if child is None:
             return None
         try:
+            self._check_spent()
             return do(child.process) or True
         except Closed:
             self._ended[number] = child.process.cause()

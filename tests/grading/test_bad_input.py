@@ -625,7 +625,7 @@ def test_gradebook_locked_while_grading(
     monkeypatch.setattr(Gradebook, "record", record)
     said = grade(folder)
     assert recorded == ["s001"]
-    assert said.code == 2 and "Traceback" not in said.err
+    assert said.code == 3 and "Traceback" not in said.err
     assert "grades.db" in said.err and "locked" in said.err and "run the same command again" in said.err
     other.close()
     monkeypatch.setattr(Gradebook, "record", real)

@@ -157,6 +157,29 @@ def test_a_loop_ends(tester: Tester, affine: Exercise, monkeypatch: pytest.Monke
     assert found.refused.failures[0].outcome == "timeout"
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        "while True:\n            student.normalise(torch.ones(300, 300))",  # a little, again and again
+        "while True:\n            programs.close(programs.open(64))",
+        "programs.arm(0, 0.2)\n        while programs.read(0) is not None or programs.open(64):\n            pass",
+    ],
+)
+def test_a_program_is_not_kept_busy_for_ever(
+    act: str, tester: Tester, affine: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each child may take its seconds anew with every test: all of them together have an end, too, whoever catches it."""
+    monkeypatch.setattr("autograder.remote.relay.MOST_SECONDS", 0.5)
+    source = HEAD + (
+        "def test_busy(student):\n"
+        "    programs = object.__getattribute__(student, '_handle_remote')._process._programs\n"
+        f"    try:\n        {act}\n    except Exception:\n        pass\n"
+    )
+    found = judged(tester, affine, source)
+    assert found.refused is not None
+    assert found.refused.failures[0].error == "the program computed for too long"
+
+
 def test_a_program_s_loop_is_the_program_s(tester: Tester, affine: Exercise, edited: object) -> None:
     text = affine.spec_file.read_text().replace('with = "x * scale"', 'with = "[0 for _ in iter(int, 1)]"')
     affine.spec_file.write_text(text)

@@ -146,10 +146,10 @@ def test_one_exercise_is_ready_in_workers_too(
 ) -> None:
     """Its tests are collected once, by the driver, and no worker outlives it."""
     collected: list[str] = []
-    made, begun = Worker.grader, pool.Forked.__init__
+    made, begun = Worker._ready, pool.Forked.__init__
     workers: list[pool.Forked] = []
 
-    def grader(self: Worker, bundle: Any) -> ExerciseGrader:
+    def grader(self: Worker, bundle: Any) -> Any:
         if bundle.exercise not in self._graders:
             collected.append(bundle.exercise)
         return made(self, bundle)
@@ -161,7 +161,7 @@ def test_one_exercise_is_ready_in_workers_too(
         begun(self, *arguments)
         workers.append(self)
 
-    monkeypatch.setattr(Worker, "grader", grader)
+    monkeypatch.setattr(Worker, "_ready", grader)
     monkeypatch.setattr(pool.Forked, "__init__", begin)
     found, _ = run(toy_course, class_of(hand_in, 4))
     assert collected == ["basics/affine", "extras/vowels"]

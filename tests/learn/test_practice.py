@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from autograder.authoring.planted import changes, kind_of, plant
 from autograder.course import Course, Exercise
+from autograder.grading.planted import changes, is_small, kind_of, plant
 from autograder.learn.journal import read_journal
 from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.runner.tester import PROGRAM
@@ -30,7 +30,7 @@ def started_once(shared_sandbox: Any, testers: ModuleSandbox, monkeypatch: pytes
     """No command starts a sandbox of its own, and no loop takes long."""
     monkeypatch.setattr("autograder.grading.own_tests.SECONDS", 2.0)
     lent = SimpleNamespace(open=testers.open, close=lambda: None)
-    monkeypatch.setattr("autograder.grading.own_tests.ModuleSandbox", lambda program: lent)
+    monkeypatch.setattr("autograder.grading.own_tests.ModuleSandbox", lambda program, **options: lent)
 
 
 @pytest.fixture
@@ -153,7 +153,8 @@ def test_every_mistake_of_the_course_can_be_planted() -> None:
         for mistake in exercise.spec.misconception if exercise.kind != "quiz" else ():
             planted = plant(exercise, mistake)
             assert planted.lines, (exercise.id, mistake.name)
-            assert planted.size, (exercise.id, mistake.name)
+            assert changes(planted.text, planted.right), (exercise.id, mistake.name)
+            assert is_small(planted.text, planted.right, planted.right), (exercise.id, mistake.name)
             compile(planted.text, mistake.name, "exec")
             assert kind_of(mistake) is planted.kind
 

@@ -10,16 +10,28 @@ import difflib
 import io
 import token
 import tokenize
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from autograder.authoring.script import BEGIN, END, split_cells
-from autograder.course import Exercise, Misconception
+from autograder.course import CourseError, Exercise, Misconception
+from autograder.course.cells import BEGIN, END, split_cells
+from autograder.course.derived import Derived, template_of
 from autograder.course.toml import read_text
 from autograder.text import Text
 
 ROOM = 1  # lines by which a mend may be larger than the mistake: an import, a name for a value
+GROWTH = 3  # times the length of what was given out
+HEAD = """# Find the bug: this right answer to {exercise} was changed into one with a mistake. Mend it here, change nothing
+# else, and hand in this file. It must pass all tests of {topic}; half of the points are for having changed no more
+# than the mistake.
+#
+# 找错误：这份 {exercise} 的正确答案被改成了有一处错误的样子。请直接在本文件里改好它，不要改动别的地方，然后提交本文件。
+# 它须通过 {topic} 的全部测试；一半的分数给改动没有超出错误本身的提交。
+
+"""
 
 
 class MistakeKind(StrEnum):
@@ -52,13 +64,13 @@ class Planted:
     """A program with one mistake in it.
 
     lines: where it stands, counted from 1; where something is left out, the lines around the gap.
-    size: how many lines it changes.
+    right: the same program without it.
     """
 
     mistake: Misconception
     text: str
     lines: frozenset[int]
-    size: int
+    right: str
     kind: MistakeKind
 
 
@@ -75,9 +87,36 @@ def plant(exercise: Exercise, mistake: Misconception, head: str = "") -> Planted
         mistake,
         head + wrong,
         frozenset(above + line for line in _differing(wrong.splitlines(), right.splitlines())),
-        changes(wrong, right),
+        right,
         kind_of(mistake),
     )
+
+
+def planted_for_class(exercise: Exercise) -> Planted:
+    """The mistake that a whole class looks for: the first listed one, so that none added later takes its place.
+
+    Raises:
+        CourseError: the exercise has no known mistake that fits its reference.
+    """
+    for mistake in exercise.spec.misconception:
+        with suppress(ValueError):  # its edit no longer fits; an audit says so
+            return plant(exercise, mistake, HEAD.format(exercise=exercise.id, topic=exercise.topic))
+    raise no_known_mistakes(exercise)
+
+
+def no_known_mistakes(exercise: Exercise) -> CourseError:
+    """What is said where an assignment derives an exercise from one that has none."""
+    return CourseError(
+        f"{exercise.spec_file} lists no `[[misconception]]` that fits the solution, and {exercise.id} is assigned to be tested "
+        f"or debugged; add one, or take that out of course/course.toml",
+        f"{exercise.spec_file} 没有列出与答案相符的 `[[misconception]]`，而作业要求给 {exercise.id} 写测试或找错误；"
+        f"请补充一个，或在 course/course.toml 中去掉它",
+    )
+
+
+def given_text(exercise: Derived) -> str:
+    """The file that students get of a derived exercise."""
+    return template_of(exercise.base) if exercise.kind == "tests" else planted_for_class(exercise.base).text
 
 
 def code_of(exercise: Exercise, source: str) -> str:
@@ -87,15 +126,42 @@ def code_of(exercise: Exercise, source: str) -> str:
     return "\n".join(line for line in code.splitlines() if line.strip() not in (BEGIN, END)) + "\n"
 
 
-def is_small(planted: Planted, mended: str) -> bool:
-    """Whether a mend changes no more than the mistake did. SyntaxError where it is no Python."""
-    return changes(planted.text, mended) <= planted.size + ROOM
+def is_small(given: str, right: str, mended: str) -> bool:
+    """Whether a mend changes no more than the mistake did.
+
+    That is: no more lines, and at the top level of the file nothing but the definitions that the mistake is in, for a second
+    definition at the end would mend anything in a line. What is no Python, or has grown out of all proportion, is not looked
+    at for long: anybody may have written it.
+    """
+    if len(mended) > GROWTH * len(given):
+        return False
+    try:
+        small = changes(given, mended) <= changes(given, right) + ROOM
+        return small and _changed(given, mended) <= _changed(given, right)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
 def changes(before: str, after: str) -> int:
     """Lines that differ, comments and layout apart."""
     old, new = (ast.unparse(ast.parse(text)).splitlines() for text in (before, after))
     return sum(max(i2 - i1, j2 - j1) for i1, i2, j1, j2 in _hunks(old, new))
+
+
+def _changed(before: str, after: str) -> set[str]:
+    """The top-level statements that differ, by name where they have one: each that only one of the texts holds. Imports are free."""
+    old, new = (Counter(map(ast.unparse, _statements(text))) for text in (before, after))
+    names = {
+        ast.unparse(node): getattr(node, "name", "") for text in (before, after) for node in _statements(text)
+    }
+    differing = [*(old - new), *(new - old)]
+    found = Counter(names[text] or text for text in differing)
+    # A definition that was changed is there once before and once after.
+    return {f"{name} {count}" for name, count in found.items()}
+
+
+def _statements(text: str) -> list[ast.stmt]:
+    return [node for node in ast.parse(text).body if not isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def _differing(lines: Sequence[str], others: Sequence[str]) -> Iterator[int]:
