@@ -31,6 +31,7 @@ CHINESE = {
     "Where to begin: an exercise, its file, or a unit; by default where you left off.": (
         "从哪里开始：练习名、它的文件，或单元；默认从上次停下的地方。"
     ),
+    "The folder of the course's pages; by default build/site.": "课程网页所在的文件夹；默认是 build/site。",
     "Units, exercises or assignments; all by default.": "单元、练习或作业；默认全部。",
     "Show this unit's exercises.": "显示这个单元的练习。",
     "Show it before you have all points.": "没得满分也显示。",
