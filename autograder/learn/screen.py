@@ -115,8 +115,8 @@ def _report(page: Page, console: Console, room: int) -> list[Words]:
             if len(rows_of_all()) > room:
                 items.remove(item)
     for _, lines in items:
-        if len(rows_of_all()) > room:
-            del lines[2:-1]  # a test's sentence comes first, a known mistake or a remedy last
+        while len(rows_of_all()) > room and len(lines) > 3:
+            del lines[-2]  # a test's sentence comes first, a known mistake or a remedy last
     told = rows_of_all()
     printed = [row for line in page.printed for row in _wrapped(console, line, "dim")]
     return _first(told, room) + _last(printed, max(room - len(told), 0))
