@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import select
@@ -10,15 +9,19 @@ import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import pyte
 import pytest
 
-SECONDS = 25.0  # until a learner no longer believes that something will appear
+if sys.platform != "win32":
+    import fcntl
+    import termios
+
+    import pyte
+
+SECONDS = 180.0  # until a learner no longer believes that something will appear
 SECOND_SCREEN = re.compile(rb"\x1b\[\?1049h(.*?)(?:\x1b\[\?1049l|\Z)", re.DOTALL)
 # The shell leads a session of its own, whose terminal this is.
 LEAD = "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
@@ -36,7 +39,7 @@ class Terminal:
             stdin=slave, stdout=slave, stderr=slave, cwd=folder, env={**environment, "PS1": "$ "},
         )  # fmt: skip
         os.close(slave)
-        self.wait_for("$ ")
+        self.wait_for_the_shell()
 
     def resize(self, columns: int, rows: int) -> None:
         self.columns, self.rows = columns, rows
@@ -63,15 +66,21 @@ class Terminal:
 
     def wait_for(self, *texts: str) -> str:
         """The screen, joined to one text, once all of these stand on it. Where a row ends doesn't matter."""
+        return self._wait(lambda seen: all(_joined(text) in _joined(seen) for text in texts), texts)
+
+    def wait_for_the_shell(self) -> None:
+        """Until the shell asks for a command."""
+        self._wait(
+            lambda seen: not self.on_second_screen and seen.rstrip().splitlines()[-1:] == ["$"], ("$",)
+        )
+
+    def _wait(self, there: Callable[[str], bool], texts: tuple[str, ...]) -> str:
         deadline = time.monotonic() + SECONDS
-        while True:
-            seen = "\n".join(self.screen)
-            missing = [text for text in texts if _joined(text) not in _joined(seen)]
-            if not missing:
-                return seen
+        while not there(seen := "\n".join(self.screen)):
             left = deadline - time.monotonic()
-            assert left > 0, f"{missing} never came:\n{seen}"
+            assert left > 0, f"one of {texts} never came:\n{seen}"
             self.read(left)
+        return seen
 
     def read(self, seconds: float = SECONDS) -> None:
         """What is said next."""

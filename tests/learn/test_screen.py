@@ -29,8 +29,7 @@ Terminal = Any  # see conftest.py
 
 def assert_given_back(terminal: Terminal) -> None:
     """The shell's own screen, a cursor, keys with Enter and an echo."""
-    terminal.wait_for("$ ")
-    assert not terminal.on_second_screen
+    terminal.wait_for_the_shell()
     assert terminal.said.rfind(b"\x1b[?25h") >= terminal.said.rfind(b"\x1b[?25l")
     modes = terminal.modes().split()
     assert "icanon" in modes and "echo" in modes
@@ -171,6 +170,7 @@ def test_however_it_ends_the_terminal_is_given_back(
     terminal.type(f"clear; {LEARN}\n")
     terminal.wait_for("0 of 4 points")
     os.kill(terminal.in_front, signal.SIGTERM)
+    terminal.wait_for_the_shell()
     terminal.type("echo status $?\n")
     terminal.wait_for("status 143")
     assert_given_back(terminal)
