@@ -66,15 +66,16 @@ class Terminal:
 
     def wait_for(self, *texts: str) -> str:
         """The screen, joined to one text, once all of these stand on it. Where a row ends doesn't matter."""
-        return self._wait(lambda seen: all(_joined(text) in _joined(seen) for text in texts), texts)
+        return self.wait_until(lambda seen: all(_joined(text) in _joined(seen) for text in texts), texts)
 
     def wait_for_the_shell(self) -> None:
         """Until the shell asks for a command."""
-        self._wait(
+        self.wait_until(
             lambda seen: not self.on_second_screen and seen.rstrip().splitlines()[-1:] == ["$"], ("$",)
         )
 
-    def _wait(self, there: Callable[[str], bool], texts: tuple[str, ...]) -> str:
+    def wait_until(self, there: Callable[[str], bool], texts: tuple[str, ...] = ()) -> str:
+        """The screen, once it is as it should be."""
         deadline = time.monotonic() + SECONDS
         while not there(seen := "\n".join(self.screen)):
             left = deadline - time.monotonic()

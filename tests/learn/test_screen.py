@@ -94,8 +94,8 @@ def test_the_screen_is_drawn_anew_when_the_terminal_gets_another_size(
         begin = len(terminal.said)
         terminal.resize(columns, rows)
         terminal.wait_for(*(EN if rows > 10 else ("h: hint", "q: quit")))
-        while f"\x1b[{rows};1H".encode() not in terminal.said[begin:]:  # the last row, too
-            terminal.read()
+        last = f"\x1b[{rows};1H".encode()
+        terminal.wait_until(lambda seen, last=last, begin=begin: last in terminal.said[begin:])
         assert not any("\x1b" in row for row in terminal.screen)
     terminal.type("q")
     assert_given_back(terminal)
