@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -138,6 +139,9 @@ def learn(
             help="Where to begin: an exercise, its file, or a unit; by default where you left off."
         ),
     ] = None,
+    site: Annotated[
+        Path | None, typer.Option(help="The folder of the course's pages; by default build/site.")
+    ] = None,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
@@ -147,7 +151,7 @@ def learn(
 
     opened = open_course(course, authoring=True)
     first = first_exercise(opened, name).id if name else None
-    Loop(opened, language(lang), console()).run(first)
+    Loop(opened, language(lang), console(), site=site).run(first)
 
 
 def hint(name: NamedOrLast = None, course: CourseOption = None, lang: LangOption = None) -> None:

@@ -87,7 +87,9 @@ def test_one_exercise_is_ready_at_a_time(
 def test_a_process_apart_has_one_exercise_ready(
     toy_course: Course, shared_sandbox: Any, graders: WeakSet[ExerciseGrader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autograder.sandbox.linux.prctl", lambda *arguments: None)  # this process is to live on
+    monkeypatch.setattr(
+        "autograder.sandbox.linux.prctl", lambda *arguments: None
+    )  # this process is to live on
     asked = [("basics/affine", AFFINE), ("extras/vowels", VOWELS)]
 
     class Asking:
