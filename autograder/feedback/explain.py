@@ -173,7 +173,7 @@ def _error(
 
 def _in_file(error: StudentError, handed_in: HandedIn, given: Collection[str], loading: bool) -> Text:
     """What a confined file's error says of the file itself; where it was loaded, of its own words as much as fits."""
-    frames = error.frames[-1:] if loading else own_frames(error.frames, given)[-TRACED:]
+    frames = error.frames[-1:] if loading else own_frames(error.frames, given, look=False)[-TRACED:]
     places = [handed_in.place_of([frame]) for frame in frames]
     traced = [
         f"  {place.told('' if loading else handed_in.defined(frame.function))}"

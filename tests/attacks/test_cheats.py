@@ -443,7 +443,8 @@ NAMES: dict[str, str] = {
     "sys.modules[__name__] = sys.modules['submission'] = Other()\n"
     + SHAPED,
     "a module of a class of its own": EQUAL + "\nimport sys, types\n\n\nclass Sly(types.ModuleType):\n"
-    "    def __getattribute__(self, name):\n        return Equal()\n\n\nsys.modules[__name__].__class__ = Sly\n",
+    "    def __getattribute__(self, name):\n        return Equal()\n\n\nsys.modules[__name__].__class__ = Sly\n"
+    + SHAPED,
     "every module is torch": "import sys, torch\nfor name in list(sys.modules):\n    if name.startswith('autograder'):\n        sys.modules[name] = torch\n"
     + SHAPED,
     "patch torch.testing as a whole": "import sys, types, torch\nfake = types.ModuleType('torch.testing')\n"

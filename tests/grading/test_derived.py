@@ -185,7 +185,7 @@ def test_unsafe_grades_no_tests(assigned: Course, cli: Cli, hand_in: HandIn, tmp
     folder = hand_in("s001", {"own_test_affine.py": SOME})
     book = ("--gradebook", tmp_path / "book.db", "--course", assigned.root)
     done = cli("grade", folder, *book, "--only", "own_test_affine", "--unsafe")
-    assert done.code == 1
+    assert done.code == 3
     assert "in a sandbox only" in done.err
 
 

@@ -293,7 +293,7 @@ def test_workers_and_the_driver_die(
     assert known < 10
 
     code, said = cluster.end(cluster.begin(folder, deadly, book))
-    assert code == 1, said + cluster.said()
+    assert code == 3, said + cluster.said()
     assert f"{10 - known} graded, {known} known already, 0 could not be read, 2 left ungraded" in said
     after = attempts(book)
     for number in range(12):
@@ -339,7 +339,7 @@ def test_the_cluster_is_gone(
     wait_for(2, book, driver)
     os.killpg((cluster.scheduler if gone == "scheduler" else worker).pid, signal.SIGKILL)
     code, said = cluster.end(driver)
-    assert code == 1, said
+    assert code == 3, said
     assert f"grading on Dask: {why}" in said
     results = [result for [result] in attempts(book).values()]
     graded = [result for result in results if result.status is Status.GRADED]
