@@ -153,6 +153,9 @@ def _serve(
     """A worker: one submission after another, until it is ended."""
     with suppress(OSError):
         os.sched_setaffinity(0, {processor})
+    from autograder.guest.threads import renew_pool  # torch: the driver may have nothing to grade
+
+    renew_pool()
     worker.share(board, first)
     while True:
         submission = connection.recv()

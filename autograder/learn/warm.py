@@ -193,7 +193,10 @@ def in_child(report: Callable[[], Report], lang: str) -> Answer:
 
 def _answer_and_end(report: Callable[[], Report], lang: str, writing: int, printed: IO[bytes]) -> NoReturn:
     """In the child. It ends here, whatever the learner's code left running."""
+    from autograder.guest.threads import renew_pool
+
     try:
+        renew_pool()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for stream in (1, 2):
             os.dup2(printed.fileno(), stream)

@@ -18,6 +18,7 @@ import pytest
 import autograder.testing
 from autograder.guest.helpers import REMOTE_HELPERS
 from autograder.guest.loading import load_module
+from autograder.guest.threads import renew_pool
 from autograder.remote import warmup
 from autograder.remote.errors import StudentError
 from autograder.remote.relay import RelayedSandbox
@@ -139,4 +140,5 @@ def prepare(setting: list[str]) -> Callable[[], None]:
 
 def serve(channel: int) -> NoReturn:
     """Serve one file of tests."""
+    renew_pool()
     Server(channel).serve()
