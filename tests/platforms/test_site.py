@@ -134,7 +134,10 @@ def test_chinese_figures_have_chinese_labels(own: Path) -> None:
 
 def test_formulas_keep_their_numbers(own: Path) -> None:
     """Also those of several lines, which Sphinx would put where no number may stand."""
-    for name, numbers in {"scaled_dot_product": ["1", "2", "3"], "overview": ["1", "9"]}.items():
+    for name in ("scaled_dot_product", "overview"):
+        written = (own.parents[1] / f"course/{UNIT}/{name}.md").read_text(encoding="utf-8")
+        numbers = re.findall(r"\\tag\{(\d+)\}", written)
+        assert len(numbers) >= 2
         formulas = [
             formula.get_text() for formula in soup(own / f"en/attention/{name}.html").select("div.math")
         ]
