@@ -11,6 +11,7 @@ LANGUAGES = ("en", "zh")
 VARIABLES = ("AUTOGRADER_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 MARKS = "✓✗·█░"
 NAME_SHOWN = 200  # characters of a file's path: students choose it, and it may have thousands
+MARK = "│ "  # what a line of foreign text begins with
 PLAIN = str.maketrans(MARKS, "+x-#.")
 # What a formula may begin with; in East Asian locales the wide forms as well.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -60,6 +61,20 @@ def printable(text: str, limit: int) -> str:
     if cut.isprintable():
         return cut
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in cut)
+
+
+def marked(text: str, limit: int) -> str:
+    """Foreign text for a log: cut to `limit`, and each line of it behind a mark, so that none is a command to GitHub's runner.
+
+    That obeys a line that begins with `::command::` behind any blanks, and `##[command]` anywhere in one.
+    """
+    cut = text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return "\n".join(f"{MARK}{defused(line)}" for line in cut.splitlines() or [""])
+
+
+def defused(line: str) -> str:
+    """A line without `##[` and without control characters, which move about in it."""
+    return "".join(c if c.isprintable() else " " for c in line).replace("##[", "## [")
 
 
 def shortened(name: str) -> str:

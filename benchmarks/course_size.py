@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -25,17 +24,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from classes import ROOT, write_course
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from autograder.authoring.build import build
 from autograder.course import Course
 from autograder.gradebook import Gradebook
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility
 
-ROOT = Path(__file__).resolve().parent.parent
-TOY = ROOT / "tests/data/toy"
 TESTS = 10  # recorded with each result
 PLUGIN = ("-p", "autograder.learn.pytest_plugin", "--import-mode=importlib", "-p", "no:cacheprovider")
 
@@ -55,33 +52,6 @@ class Cost:
 
     seconds: float
     mebibytes: float
-
-
-def write_course(root: Path, exercises: int, units: int) -> Course:
-    """A course of copies of the toy exercise, spread evenly over units."""
-    topics = [(f"unit{n % units + 1:02}", f"topic{n + 1:03}") for n in range(exercises)]
-    names = sorted({unit for unit, _ in topics})
-    copies = {
-        "solutions/basics/affine.py": "solutions/{unit}/{topic}.py",
-        "solutions/basics/affine.toml": "solutions/{unit}/{topic}.toml",
-        "solutions/basics/test_affine.py": "solutions/{unit}/test_{topic}.py",
-        "exercises/basics/test_affine.py": "exercises/{unit}/test_{topic}.py",
-        "course/basics/affine.md": "course/{unit}/{topic}.md",
-        "course/basics/affine.zh.md": "course/{unit}/{topic}.zh.md",
-    }
-    for unit, topic in topics:
-        for source, copy in copies.items():
-            path = root / copy.format(unit=unit, topic=topic)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(TOY / source, path)
-    title = 'title.en = "Copies"\ntitle.zh = "副本"\n'
-    (root / "course/course.toml").write_text(f"{title}units = {names!r}\n", encoding="utf-8")
-    for name in names:
-        own = [topic for unit, topic in topics if unit == name]
-        (root / "course" / name / "unit.toml").write_text(f"{title}exercises = {own!r}\n", encoding="utf-8")
-    course = Course.load(root, authoring=True)
-    build(course)
-    return course
 
 
 def write_class(course: Course, folder: Path, students: int) -> None:

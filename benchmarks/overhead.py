@@ -1,40 +1,58 @@
-"""What isolation costs: CPU seconds per submission, three ways, side by side in one run.
+"""What isolation costs: CPU seconds per submission, four ways, side by side in one run.
 
-(a) this autograder, warm: a confined process per submission, all tests, no diagnosis needed;
-(b) a fresh `python -m pytest` on the same tests, as a grader that shells out does;
-(c) the same test functions called in a warm process with no isolation.
-
-    python benchmarks/overhead.py [EXERCISE] [--submissions N]
+* (a) this autograder, warm: a confined process per submission, all tests, no diagnosis needed;
+* (b) a fresh `python -m pytest` on the same tests, as a grader that shells out does;
+* (c) the same test functions called in a warm process, each with the guards and limits that a learner's own run has;
+* (d) the same test functions called in a warm process, seeded, and nothing else: what no grader can do without.
 
 CPU seconds count this process, the confined processes and their zygote, and every process that (b) starts.
-The goals: (a) at least 50 times below (b), and (a) minus (c) under 40 ms.
+The goal: (a) at least 50 times below (b). What isolation costs is (a) minus (d): the guards of (c), set up anew for every
+test, are no part of a submission's work.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from part import Size, Table, main
 from rich.progress import track
-from rich.table import Table
 
 from autograder.course import Course, Exercise, find_course
-from autograder.grading.bundle import bundle_of
+from autograder.grading.bundle import Bundle, bundle_of
 from autograder.grading.grader import ExerciseGrader
 from autograder.grading.submissions import Submission
 from autograder.grading.worker import Mode, Worker
-from autograder.results import Status
+from autograder.guest.loading import filename_of, load_module
+from autograder.guest.seed import seed_everything
+from autograder.results import Isolation, Limits, Status
+from autograder.runner.in_process import InProcessBackend
 
-ROUNDS = 5  # the three take turns: a processor's clock changes by a third within minutes
+EXERCISE = "attention/scaled_dot_product"
+EACH = 20
+ROUNDS = 5  # they take turns: a processor's clock changes by a third within minutes
+
+
+class Bare(InProcessBackend):
+    """A module in this process, with no guard and no limit around a test."""
+
+    @contextmanager
+    def begin(self, seed: int, limits: Limits) -> Iterator[None]:
+        _ = self.student
+        seed_everything(seed)
+        yield
+
+
+def bare(bundle: Bundle, files: Mapping[str, bytes], main: str) -> Bare:
+    filename = filename_of(main)
+    return Bare(lambda skipped: load_module(files, main, skipped=skipped), (), filename.__eq__)
 
 
 def ended_children() -> float:
@@ -107,44 +125,39 @@ def fresh_pytest(exercise: Exercise) -> Iterator[Callable[[], None]]:
         yield once
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("exercise", nargs="?", default="attention/scaled_dot_product")
-    parser.add_argument("--submissions", type=int, default=100)
-    options = parser.parse_args()
-    exercise = Course.load(find_course(), authoring=True).exercise(options.exercise)
+def tables(size: Size) -> list[Table]:
+    exercise = Course.load(find_course(), authoring=True).exercise(EXERCISE)
     bundle = bundle_of(exercise)
     main_file, files = f"{exercise.topic}.py", {f"{exercise.topic}.py": bundle.solution}
     worker = Worker(Mode(hide=(exercise.root,)))
-    each = max(1, options.submissions // ROUNDS)
+    each = size.of(EACH)
     try:
         confined = worker.grader(bundle)
         ways = {
             "a": (graded(confined, files, main_file, each), each),
             "c": (graded(Worker(Mode(unsafe=True)).grader(bundle), files, main_file, each), each),
+            "d": (graded(ExerciseGrader(bundle, bare, Isolation.UNSAFE), files, main_file, each), each),
         }
-        spent = {"a": 0.0, "b": 0.0, "c": 0.0}
+        spent = dict.fromkeys("abcd", 0.0)
         with fresh_pytest(exercise) as fresh:
             ways["b"] = (fresh, 1)
-            for _ in track(range(ROUNDS), "a, c, b in turns", transient=True):
+            for _ in track(range(ROUNDS), "a, c, d, b in turns", transient=True):
                 for name, (work, times) in ways.items():
                     spent[name] += cpu_of(work) / times / ROUNDS
     finally:
         worker.close()
-    a, b, c = spent["a"], spent["b"], spent["c"]
+    a, b, c, d = spent.values()
     tests = len(confined.cases)
-    table = Table(title=f"{exercise.id}: {tests} tests, {ROUNDS} x {each} submissions", title_justify="left")
-    table.add_column("CPU per submission")
-    table.add_column("ms", justify="right")
-    table.add_row("(a) this autograder, warm, isolated", f"{a * 1000:.1f}")
-    table.add_row("(b) a fresh python -m pytest", f"{b * 1000:.1f}")
-    table.add_row("(c) the same functions, warm, no isolation", f"{c * 1000:.1f}")
-    table.add_row("(b) / (a)", f"{b / a:.0f} x")
-    table.add_row("(a) - (c)", f"{(a - c) * 1000:.1f}")
-    Console().print(table)
+    table = Table(f"CPU per submission ({tests} tests), {ROUNDS} x {each} submissions", "ms")
+    table.add("(a) this autograder, warm, isolated", f"{a * 1000:.1f}")
+    table.add("(b) a fresh python -m pytest", f"{b * 1000:.1f}")
+    table.add("(c) the same functions, warm, in this process, guarded", f"{c * 1000:.1f}")
+    table.add("(d) the same functions, warm, in this process, bare", f"{d * 1000:.1f}")
+    table.add("(b) / (a)", f"{b / a:.0f} x")
+    table.add("(a) - (c)", f"{(a - c) * 1000:.1f}")
+    table.add("(a) - (d): isolation", f"{(a - d) * 1000:.1f}")
+    return [table]
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, tables)

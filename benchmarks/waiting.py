@@ -1,7 +1,5 @@
 """What people wait for: from a save to its result in `autograder learn`, and `doctor` and `release`, beside fresh processes.
 
-    python benchmarks/waiting.py [EXERCISE] [--rounds N]
-
 Seconds on the wall, medians of rounds in which all take turns, and each as a multiple of a fresh Python that imports torch:
 the machine's speed is in both. The goals: a result after a save in a tenth of a fresh `pytest` on the same exercise;
 `doctor` within twice the time of an import of torch; a release within five of them.
@@ -9,7 +7,6 @@ the machine's speed is in both. The goals: a result after a save in a tenth of a
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import statistics
 import subprocess
@@ -20,14 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from rich.console import Console
+from part import Size, Table, main
 from rich.progress import track
-from rich.table import Table
 
 from autograder.course import Course, Exercise, find_course
 from autograder.platforms.publish import Target
 
-ROUNDS = 5
+EXERCISE = "attention/scaled_dot_product"
+ROUNDS = 3
 AUTOGRADER = [sys.executable, "-m", "autograder"]
 PYTEST = [
     sys.executable,
@@ -93,19 +90,13 @@ def half_answered(exercise: Exercise) -> None:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("exercise", nargs="?", default="attention/scaled_dot_product")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    options = parser.parse_args()
-    root = find_course()
+def tables(size: Size) -> list[Table]:
+    root, rounds = find_course(), size.of(ROUNDS)
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         for tree in ("course", "exercises", "solutions"):
             shutil.copytree(root / tree, here / "course_copy" / tree)
-        exercise = Course.load(here / "course_copy", authoring=True).exercise(options.exercise)
+        exercise = Course.load(here / "course_copy", authoring=True).exercise(EXERCISE)
         half_answered(exercise)
         learner = Learner(exercise)
         tests = str(exercise.public_tests.relative_to(exercise.root))
@@ -126,22 +117,19 @@ def main() -> None:
             **{f"release --to {target.value}": released(target) for target in Target},
         }
         seconds: dict[str, list[float]] = {what: [] for what in ways}
-        for _ in track(range(options.rounds), "in turns", transient=True):
+        for _ in track(range(rounds), "in turns", transient=True):
             for what, work in ways.items():
                 begun = time.perf_counter()
                 work()
                 seconds[what].append(time.perf_counter() - begun)
         learner.quit()
-    table = Table(title=f"{exercise.id}, median of {options.rounds}", title_justify="left")
-    table.add_column("waiting for")
-    for head in ("s", "imports of torch"):
-        table.add_column(head, justify="right")
+    table = Table(f"waiting for ({EXERCISE}, median of {rounds})", "s", "imports of torch")
     unit = statistics.median(seconds[torch])
     for what, found in seconds.items():
         median = statistics.median(found)
-        table.add_row(what, f"{median:.2f}", f"{median / unit:.2f}")
-    Console().print(table)
+        table.add(what, f"{median:.2f}", f"{median / unit:.2f}")
+    return [table]
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, tables)

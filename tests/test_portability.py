@@ -145,6 +145,9 @@ assert "Traceback" not in err
 assert not out
 code, out, err = cli("grade", "submissions", "--only", "vowels", "--unsafe", "--json")
 assert code == 0 and '"isolation": "unsafe"' in out, (code, out, err)
+Path("submissions/s001/vowels.py").write_text("def vowels(text): return 4")
+code, out, err = cli("grade", "submissions", "--only", "vowels", "--unsafe", "--workers", "2")
+assert code == 2 and "more than one worker needs Linux" in err and "Traceback" not in err, (code, out, err)
 code, out, err = cli("doctor")
 assert code == 1 and "WSL2" in out and "Traceback" not in err, (code, out, err)
 code, out, err = cli("audit", "vowels")

@@ -225,7 +225,7 @@ def test_rooms_know_only_what_lies_below() -> None:
 def _place(module: str) -> str:
     """The platform that a module is about; "" where it serves several. Only `publish` may know them by name."""
     parts = module.split(".")
-    shared = ("platforms", "publish", "selection", "wheel", "columns")
+    shared = ("platforms", "publish", "selection", "wheel", "columns", "leftovers")
     return "" if parts[1] != "platforms" or parts[-1] in shared else parts[2]
 
 

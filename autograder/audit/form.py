@@ -11,8 +11,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from autograder.audit.defaults import overridable_defaults
-from autograder.authoring.script import END, find_blocks, questions, split_cells
+from autograder.authoring.script import find_blocks, questions
 from autograder.course import Exercise
+from autograder.course.cells import END, split_cells
 from autograder.course.sizes import HINT_CHARACTERS, HINT_WORDS, PUBLIC_SHARE, SIZES, Range
 from autograder.course.spec import ExerciseSpec
 from autograder.results import Visibility, total

@@ -18,15 +18,9 @@ import msgspec
 from autograder.authoring.given import with_given
 from autograder.authoring.mistakes import mistakes_text
 from autograder.authoring.quiz import hidden_tests_of, public_tests_of, quiz_points, quiz_solution
-from autograder.authoring.script import (
-    Cell,
-    ScriptError,
-    questions,
-    split_cells,
-    strip_solutions,
-    surviving_lines,
-)
+from autograder.authoring.script import questions, strip_solutions, surviving_lines
 from autograder.course import Course, Exercise, ExerciseSpec, PublicSpec
+from autograder.course.cells import Cell, ScriptError, split_cells
 from autograder.course.digests import code_digest, file_digest
 from autograder.course.glossary import CONVENTIONS, GLOSSARY_FILE, load_glossary, with_glossary
 from autograder.course.outputs import write_atomically

@@ -15,7 +15,8 @@ import ast
 import re
 from pathlib import Path
 
-from autograder.authoring.script import ScriptError, without_given
+from autograder.authoring.script import without_given
+from autograder.course.cells import ScriptError
 from autograder.course.given import GIVEN
 from autograder.course.toml import read_text
 

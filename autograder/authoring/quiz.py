@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from autograder.authoring.script import BEGIN, END
+from autograder.course.cells import BEGIN, END
 from autograder.course.quiz import (
     AnyQuestion,
     Choice,

@@ -73,7 +73,7 @@ def adjust(
     from autograder.gradebook import Gradebook
 
     say = Speaker(lang)
-    root = open_course(course)
+    root = open_course(course).graded
     name = root.exercise(exercise).id
     with Gradebook(gradebook) as book:
         before = _standing(book, root, student, name)
@@ -122,7 +122,7 @@ def undo(
     """Take an adjustment back by a counter-entry. Both stay on record."""
     from autograder.gradebook import Gradebook
 
-    root = open_course(course)
+    root = open_course(course).graded
     with Gradebook(gradebook) as book:
         given = book.adjustment(number)
         place = given.student, given.exercise

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autograder.text import Text, language, printable
+from autograder.text import MARK, Text, language, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, ConsoleRenderable
@@ -37,6 +37,7 @@ GradebookOption = Annotated[
     str, typer.Option("--gradebook", help="A file name (SQLite) or a database URL (postgresql://...).")
 ]
 DEFAULT_GRADEBOOK = "gradebook.db"
+NOT_GRADED = 3  # the exit status of a run that could not grade something, through no student's fault
 INTERRUPTED = 130  # the exit status of what Ctrl-C ended, as shells have it
 WRITTEN = Text("{rows} rows written to {path}.", "已将 {rows} 行写入 {path}。")
 JsonOption = Annotated[
@@ -65,11 +66,11 @@ def open_course(given: Path | None, *, authoring: bool = False) -> Course:
 
 
 def course_at_hand(given: Path | None) -> Course | None:
-    """The course that a command is about; None where it is run outside of any, and none is named."""
+    """The course that a gradebook is about; None where it is run outside of any, and none is named."""
     from autograder.course.catalogue import NoCourseHere
 
     try:
-        return open_course(given)
+        return open_course(given).graded
     except NoCourseHere:
         return None
 
@@ -89,7 +90,6 @@ def console(*, stderr: bool = False) -> Console:
 # A workflow's runner obeys a line that begins with `::command::` behind any blanks, and `##[command]` anywhere. Where a
 # line of ours is broken, what a student chose may begin the next one.
 COMMAND = re.compile(r"[\W_]*::")
-MARK = "│ "
 
 
 class Inert:

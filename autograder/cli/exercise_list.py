@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from autograder.course.sizes import TIERS
 from autograder.learn.states import ExerciseState, State, finished
 from autograder.text import Text, number
 
@@ -36,7 +37,6 @@ STATES = {
     State.PUBLIC: Text("public tests pass", "公开测试通过"),
     State.COMPLETE: Text("complete", "已完成"),
 }
-TIERS = {"core": Text("core", "核心"), "standard": Text("standard", "标准"), "short": Text("short", "短")}
 POINTS = Text("{state}, {score}/{max_score}", "{state}，{score}/{max_score}")
 CHANGED = Text("{state}, changed since the last test", "{state}，测试后又有改动")
 WITH_TITLES = 110  # columns of the terminal

@@ -107,7 +107,7 @@ def export(
             f"--template 和 --only 须与 --format canvas 或 moodle 同用，不能与 {format.value} 同用",
         )
     with Gradebook(gradebook) as book:
-        root = open_course(course)
+        root = open_course(course).graded
         scheme = scheme_of(book, root)
         scores = current_scores(book, scheme, exercises=list(scheme.versions))
         if platform:

@@ -31,9 +31,22 @@ CHINESE = {
     "Where to begin: an exercise, its file, or a unit; by default where you left off.": (
         "从哪里开始：练习名、它的文件，或单元；默认从上次停下的地方。"
     ),
+    "The folder of the course's pages; by default build/site.": "课程网页所在的文件夹；默认是 build/site。",
     "Units, exercises or assignments; all by default.": "单元、练习或作业；默认全部。",
     "Show this unit's exercises.": "显示这个单元的练习。",
     "Show it before you have all points.": "没得满分也显示。",
+    "Write tests of your own: right answers must pass them, programs with a known mistake must not.": (
+        "自己写测试：正确的答案必须全部通过，带有已知错误的程序必须不通过。"
+    ),
+    "Find the bug: a right answer with one known mistake in it, once you have all points on the exercise.": (
+        "找错误：得满分之后，在一份带有一处已知错误的正确答案里找到它。"
+    ),
+    "An exercise, as attention/multi_head; without one, which kinds of mistakes you find.": (
+        "练习名，如 attention/multi_head；不写则显示你能找到哪几类错误。"
+    ),
+    "The line in which you think the mistake is.": "你认为错误所在的行。",
+    "1: public tests show the mistake. 2: only hidden tests do.": "1：公开测试能暴露错误。2：只有隐藏测试能暴露。",
+    "Show where the mistake is.": "公布错误在哪里。",
     "Run the hidden tests, too, where solutions are at hand.": "有答案时，也运行隐藏测试。",
     "Where to write UNIT/TOPIC.ipynb.": "把 UNIT/TOPIC.ipynb 写到哪里。",
     "Replace notebooks that are there already.": "覆盖已有的 notebook。",

@@ -15,6 +15,7 @@ from autograder.cli.adjust import TakesNegatives, adjust, adjustments, undo
 from autograder.cli.common import (
     DEFAULT_GRADEBOOK,
     INTERRUPTED,
+    NOT_GRADED,
     CourseOption,
     GradebookOption,
     JsonOption,
@@ -49,15 +50,29 @@ UNSAFE = Text(
     "UNSAFE: submissions run inside this process, with your rights, next to the answers. Every result is marked unsafe.",
     "不安全模式：提交的代码将在本进程内运行，拥有你的权限，并能看到答案。所有结果都会标记为 unsafe。",
 )
+IN_CLEAR = Text(
+    "What goes to {address} can be read on the way, hidden tests and grades too, and whoever reaches that scheduler can "
+    "run programs on its workers. Use tls:// (docs/scale.md).",
+    "发往 {address} 的内容（包括隐藏测试和成绩）在传输途中可被读取，任何能连接该调度器的人都能在其工作进程上运行程序。"
+    "请使用 tls://（见 docs/scale.md）。",
+)
 DONE = Text(
     "{new} graded, {cached} known already, {invalid} could not be read, {ungraded} left ungraded. Gradebook: {name}",
     "新评 {new} 份，已有结果 {cached} 份，无法读取 {invalid} 份，未能评分 {ungraded} 份。成绩册：{name}",
 )
+FAULT = Text(
+    "{n} submissions could NOT be graded. The fault is the grader's or a test's, and costs nobody a point:",
+    "有 {n} 份提交未能评分。故障出在评分系统或测试本身，不会使任何人失分：",
+)
 AGAIN = Text(
-    "Some submissions stayed ungraded through a fault of the grader or of a test, named above. Mend it where it can be "
-    "mended, then run the same command again. The whole reason: autograder gradebook show --student NAME",
-    "有提交因评分系统或测试本身的故障未能评分，原因见上。请先排除故障，再运行同一命令。完整原因："
-    "autograder gradebook show --student 姓名",
+    "Mend it where it can be mended, then run the same command again. The whole reason: "
+    "autograder gradebook show --student NAME",
+    "请先排除故障，再运行同一命令。完整原因：autograder gradebook show --student 姓名",
+)
+BROKEN_OFF = Text(
+    "STOPPED: the gradebook can't be written to. {done} submissions are settled; at least {left} are NOT graded, which costs "
+    "nobody a point. Run the same command again: it goes on where it stopped.",
+    "已中断：成绩册无法写入。已处理 {done} 份提交；至少 {left} 份未能评分，不会使任何人失分。再次运行同一命令即可从中断处继续。",
 )
 NEXT = Text(
     "Next: autograder gradebook show --gradebook {name} --student NAME, or autograder gradebook export grades.csv --gradebook {name}",
@@ -67,6 +82,7 @@ STOPPED = Text(
     "Stopped. What is graded is recorded in {name}; run the same command to go on.",
     "已停止。已评分的结果记录在 {name} 中；再次运行同一命令即可继续。",
 )
+LOUD = "bold white on red"
 UnitOption = Annotated[
     str | None, typer.Option("--unit", help="Show this unit's exercises in the grade table.")
 ]
@@ -121,8 +137,11 @@ def grade(
     deadline: DeadlineOption = None,
     grades_csv: GradesOption = None,
     gradebook: GradebookOption = DEFAULT_GRADEBOOK,
-    workers: Annotated[int, typer.Option(min=1, help="Processes to grade with.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to grade on.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of this machine to grade with.")] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler, to grade on all its workers: docs/scale.md."),
+    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(help="Grade these exercises, units or assignments only; may be repeated."),
@@ -141,14 +160,20 @@ def grade(
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
-    """Grade a folder of submissions, an nbgrader course's, or a folder of clones, into the gradebook."""
+    """Grade a folder of submissions, an nbgrader course's, or a folder of clones, into the gradebook.
+
+    Exit status: 0 when all is graded, whatever the points; 2 when something given is wrong; 3 when something could not be
+    graded and the fault is not a student's, so run it again; 130 after Ctrl-C.
+    """
     from autograder.cli.grade_table import grade_table
     from autograder.cli.progress_bar import GradingProgress
     from autograder.cli.tables import Tally, diagnosis_table, fault_lines, reached_table, unreadable_lines
     from autograder.cli.unrecognised import run_json, unrecognised_table
     from autograder.gradebook import Gradebook
     from autograder.gradebook.ci_formats import result_json
+    from autograder.gradebook.database import GradebookError
     from autograder.grading.names import Names
+    from autograder.grading.on_dask import in_clear
     from autograder.grading.scheduler import Batch, Grader
     from autograder.grading.scheme import scheme_of
     from autograder.grading.worker import Mode
@@ -167,12 +192,14 @@ def grade(
         )
     if github is not None and grades_csv is not None:
         check_grades(grades_csv, github)
-    root = open_course(course, authoring=True)
+    root = open_course(course, authoring=True).graded
     exercises = root.select(only or [])
     root.check_files(exercises)
     _of_unit(exercises, unit)  # refused before anything is graded
     if unsafe:
-        remarks.print(say(UNSAFE), style="bold white on red")
+        remarks.print(say(UNSAFE), style=LOUD)
+    if scheduler is not None and in_clear(scheduler):
+        remarks.print(say(IN_CLEAR, address=scheduler), style="yellow", markup=False)
     with ExitStack() as stack:
         book = stack.enter_context(Gradebook(gradebook))
         stack.enter_context(_resumable(book.name, remarks, say))
@@ -218,11 +245,17 @@ def grade(
                 unrecognised=lambda student, file: unrecognised.setdefault(student, []).append(file),
             )
             # Under --unsafe submissions print where we do; standard output is kept for the answer.
-            with progress, redirect_stdout(sys.stderr) if unsafe else nullcontext():
-                for item in progress.following(grader.run(part.students, part.folder)):
-                    tally.add(item.result, item.cached)
-                    if json:
-                        results.append(item.result)
+            try:
+                with progress, redirect_stdout(sys.stderr) if unsafe else nullcontext():
+                    for item in progress.following(grader.run(part.students, part.folder)):
+                        tally.add(item.result, item.cached)
+                        if json:
+                            results.append(item.result)
+            except GradebookError as error:
+                remarks.print(f"autograder: {say(error.text)}", style="red", markup=False, soft_wrap=True)
+                told = say(BROKEN_OFF, done=tally.settled, left=progress.waiting)
+                remarks.print(told, style=LOUD, markup=False)
+                raise typer.Exit(NOT_GRADED) from None
         book.note_unrecognised(
             (submissions or github or nbgrader or Path()).resolve().name,
             {student: unrecognised.get(student, []) for student in students},
@@ -264,10 +297,11 @@ def grade(
         if not json:
             remarks.print(say(NEXT, name=book.name), style="dim", markup=False)
     if tally.ungraded:
+        remarks.print(say(FAULT, n=tally.ungraded), style=LOUD, markup=False)
         for line in fault_lines(tally, say):
             remarks.print(line, style="yellow", markup=False)
         remarks.print(say(AGAIN), style="yellow")
-        raise typer.Exit(1)
+        raise typer.Exit(NOT_GRADED)
 
 
 @contextmanager

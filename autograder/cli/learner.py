@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,7 +70,7 @@ def list_(
     from autograder.cli.exercise_list import exercise_table, unit_table
     from autograder.learn.states import states_of
 
-    opened, say = open_course(course, authoring=True), Speaker(lang)
+    opened, say = open_course(course, authoring=True).graded, Speaker(lang)
     wanted = [*(names or []), *([unit] if unit else [])]
     exercises = opened.select(wanted)
     states = states_of(opened, exercises)
@@ -88,7 +89,7 @@ def _listed(exercise: Exercise, state: object) -> dict[str, object]:
     public = exercise.public
     return msgspec.to_builtins(state) | {
         "title": msgspec.to_builtins(public.title),
-        "kind": public.kind,
+        "kind": exercise.kind,
         "tier": public.tier,
         "minutes": public.minutes,
         "requires": public.requires,
@@ -138,6 +139,9 @@ def learn(
             help="Where to begin: an exercise, its file, or a unit; by default where you left off."
         ),
     ] = None,
+    site: Annotated[
+        Path | None, typer.Option(help="The folder of the course's pages; by default build/site.")
+    ] = None,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
@@ -147,7 +151,7 @@ def learn(
 
     opened = open_course(course, authoring=True)
     first = first_exercise(opened, name).id if name else None
-    Loop(opened, language(lang), console()).run(first)
+    Loop(opened, language(lang), console(), site=site).run(first)
 
 
 def hint(name: NamedOrLast = None, course: CourseOption = None, lang: LangOption = None) -> None:

@@ -1,7 +1,7 @@
 """`autograder`: the commands, and what an error looks like.
 
-Exit status: 0 when all is well, 1 when the answer is no (an audit is red, points are missing, something stayed ungraded),
-2 when something the user gave is wrong, 130 after Ctrl-C. Nothing heavy is imported here: a command loads what it needs when it runs.
+Exit status: 0 when all is well, 1 when the answer is no (an audit is red, points are missing), 2 when something the user gave
+is wrong, 3 when something could not be graded through no student's fault, 130 after Ctrl-C. Nothing heavy is imported here: a command loads what it needs when it runs.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import typer
 from typer.core import TyperGroup
 
 from autograder import __version__
-from autograder.cli import author, instructor, learner
+from autograder.cli import author, instructor, learner, practice
 from autograder.cli import release as releasing
 from autograder.cli import report as reporting
 from autograder.cli.common import INTERRUPTED, console, spoken_language
 from autograder.cli.help import LearnerCommand
 from autograder.errors import UserError
 from autograder.sandbox.errors import SandboxUnavailable
-from autograder.text import Text
+from autograder.text import Text, printable
 
+SAID = 8000  # characters of an error
 STOPPED = Text("Stopped.", "已停止。")
 NO_SANDBOX = Text(
     "`autograder doctor` shows each layer; --unsafe grades without isolation.",
@@ -37,7 +38,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            typer.echo(str(stop) or STOPPED.pick(spoken_language()), err=True)
+            _say(str(stop) or STOPPED.pick(spoken_language()))
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -51,6 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 learner.register(app)
+practice.register(app)
 for command in app.registered_commands:
     command.cls = LearnerCommand
 instructor.register(app)
@@ -80,19 +82,19 @@ def run() -> None:
     try:
         app()
     except UserError as error:
-        _say(f"autograder: {error.text.pick(spoken_language())}")
+        _say(f"autograder: {error.text.pick(spoken_language())}", "red")
         sys.exit(2)
     except SandboxUnavailable as error:
-        typer.secho(f"autograder: {error.text.pick(spoken_language())}", err=True, fg="red")
-        typer.secho(f"autograder: {NO_SANDBOX.pick(spoken_language())}", err=True)
+        _say(f"autograder: {error.text.pick(spoken_language())}", "red")
+        _say(f"autograder: {NO_SANDBOX.pick(spoken_language())}")
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)
 
 
-def _say(error: str) -> None:
-    """Through our console: an error may quote a name that a student chose."""
-    console(stderr=True).print(error, style="red", markup=False, soft_wrap=True)
+def _say(said: str, style: str = "") -> None:
+    """Through our console, and bounded: an error may quote a name that a student chose."""
+    console(stderr=True).print(printable(said, SAID), style=style, markup=False, soft_wrap=True)
 
 
 def _print_what_can_be() -> None:

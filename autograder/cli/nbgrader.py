@@ -96,6 +96,6 @@ def sync(
     from autograder.gradebook import Gradebook
 
     say = Speaker(lang)
-    root = open_course(course, authoring=True)
+    root = open_course(course, authoring=True).graded
     with Gradebook(gradebook) as book, opened(nbgrader, root, list(root), book) as opened_sync:
         write_out(opened_sync, console(stderr=True), say)

@@ -1,9 +1,10 @@
-"""The progress of a grading run: students whose files were read, and submissions that are graded."""
+"""Progress: of a grading run, students whose files were read and submissions that are graded; and a plain bar."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from autograder.text import Text
@@ -37,7 +38,8 @@ class GradingProgress:
         self._students = self._bars.add_task(say(COLLECTED), total=students)
         self._new = self._bars.add_task(say(GRADED), total=0)
         self._left = students
-        self._waiting = 0
+        self._found = 0
+        self.waiting = 0  # new submissions that were found and are not graded yet
 
     def __enter__(self) -> GradingProgress:
         self._bars.start()
@@ -49,16 +51,19 @@ class GradingProgress:
     def collected(self, student: str, new: int) -> None:
         """A student's files were read; so many of their submissions wait."""
         self._left -= 1
-        self._waiting += new
+        self._found += new
+        self.waiting += new
         self._bars.advance(self._students)
-        self._bars.update(self._new, total=self._waiting)
+        self._bars.update(self._new, total=self._found)
         self._show()
 
     def following(self, settled: Iterable[Settled]) -> Iterator[Settled]:
         """Pass the results through, showing whose was the last. Those settled while others are collected were known."""
         for item in settled:
             name = f"{item.result.student}  {item.result.exercise}"
-            self._bars.update(self._new, advance=0 if self._left else 1, description=name)
+            graded = 0 if self._left else 1
+            self.waiting -= graded
+            self._bars.update(self._new, advance=graded, description=name)
             self._show()
             yield item
 
@@ -66,3 +71,15 @@ class GradingProgress:
         if time.monotonic() - self._shown > REFRESH_SECONDS:
             self._bars.refresh()
             self._shown = time.monotonic()
+
+
+@contextmanager
+def counted(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A bar that shows how many of how many are done, while the block lasts: call what it gives with both numbers."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    with Progress(
+        BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
+    ) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, every: bar.update(task, completed=done, total=every)

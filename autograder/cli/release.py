@@ -14,14 +14,16 @@ from autograder.platforms.publish import release as write
 from autograder.text import Text
 
 RELEASED = Text(
-    "{n} files written to {out} for {exercises} exercises. Next: {out}/README.md",
-    "已为 {exercises} 道练习向 {out} 写入 {n} 个文件。接下来请看 {out}/README.md",
+    "{n} files written to {out} for {exercises} exercises. Next: {next}",
+    "已为 {exercises} 道练习向 {out} 写入 {n} 个文件。接下来请看 {next}",
 )
+READ = Text("Open {page} in a browser.", "请用浏览器打开 {page}。")
 
 
 def register(app: typer.Typer) -> None:
     """Add this command."""
     app.command()(release)
+    app.command()(site)
 
 
 def _refuse_inside(root: Path, out: Path) -> None:
@@ -57,4 +59,25 @@ def release(
     selection = select(root, assignment, say.lang)
     with console(stderr=True).status(to.value):
         written = write(selection, to, out, force=force)
-    console().print(say(RELEASED, n=len(written), out=out, exercises=len(selection.exercises)))
+    page = out / ("index.html" if to is Target.SITE else "README.md")
+    console().print(say(RELEASED, n=len(written), out=out, exercises=len(selection.exercises), next=page))
+
+
+def site(
+    out: Annotated[Path, typer.Argument(help="The folder to write.")] = Path("build/site"),
+    course: CourseOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Make the course's pages for yourself, to be read in a browser without a network; your progress shows on them.
+
+    Quizzes can be practised on them, so the answers are there; for a class: release OUT --to site.
+    """
+    from autograder.platforms.selection import select
+    from autograder.platforms.site.build import write_own
+
+    say = Speaker(lang)
+    root = open_course(course)
+    _refuse_inside(root.root, out)
+    with console(stderr=True).status("site"):
+        write_own(select(root, None, say.lang), out)
+    console().print(say(READ, page=out / "index.html"))

@@ -125,6 +125,11 @@ class Tally:
         self.reached: list[tuple[str, str, Text]] = []
         self.faults: dict[tuple[str, str], list[str]] = {}  # (exercise, why it stayed ungraded) -> students
 
+    @property
+    def settled(self) -> int:
+        """Submissions that were graded, were known, or can't be read."""
+        return self.new + self.cached + len(self.unreadable)
+
     def add(self, result: ExerciseResult, cached: bool) -> None:
         if cached:
             self.cached += 1
@@ -351,12 +356,14 @@ def try_table(found: Sequence[Try], say: Speaker) -> Table:
         score = "?" if one.result.score is None else number(one.result.score)
         full = one.result.score == one.result.max_score
         lost = "\n".join(_lost_lines(one, say))
+        # Why there are no points: one line for each reason, whose traceback follows it.
+        reasons = [line for line in one.result.detail.splitlines() if not line.startswith(" ")]
         problem = "" if one.result.tests else one.result.message.pick(say.lang)
         table.add_row(
             escape(one.name),
             f"[{'yellow' if full else 'default'}]{score}/{number(one.result.max_score)}[/]",
-            "[green]✓[/]" if one.passes_public else "[red]✗[/]",
-            escape(lost or problem),
+            "?" if one.result.score is None else "[green]✓[/]" if one.passes_public else "[red]✗[/]",
+            escape("\n".join([lost or problem, *reasons])),
             escape("\n".join(one.diagnoses)),
         )
     return table

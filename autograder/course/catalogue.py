@@ -1,31 +1,21 @@
-"""Units, exercises and assignments, read from `course/course.toml`, from a `unit.toml` per unit, and from where files lie.
-
-An exercise `UNIT/TOPIC` has the same name in every tree of the course; nothing but that name links its files.
-"""
+"""Units, exercises and assignments, read from `course/course.toml`, and from a `unit.toml` per unit."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from autograder.course.quiz import Quiz, read_quiz
-from autograder.course.spec import (
-    BasicSpec,
-    BothLanguages,
-    ExerciseSpec,
-    Kind,
-    Name,
-    PublicSpec,
-    require_languages,
-)
+from autograder.course.derived import Derived, derived_name
+from autograder.course.exercise import Exercise
+from autograder.course.spec import BothLanguages, Name, require_languages
 from autograder.course.toml import CourseError, read_toml
 from autograder.guest.loading import PART
 from autograder.results import Policy
@@ -38,6 +28,12 @@ BUILD, WRITE, TAKE_BACK = (
     Text("run `autograder build`", "请运行 `autograder build`"),
     Text("write it", "请编写它"),
     Text("take it back from what was given to you", "请从发给你的文件中恢复它"),
+)
+
+
+QUIZ = Text(
+    "{where}: {name!r} is of no use, because {base} is a quiz and there is no program in it; take it out",
+    "{where}：{name!r} 无法使用，因为 {base} 是小测验，其中没有程序；请删去它",
 )
 
 
@@ -72,10 +68,6 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
     days: Annotated[int, Meta(ge=0)] | None = None
 
 
-class _KindOnly(Struct, frozen=True):
-    kind: Kind = "exercise"
-
-
 class _CourseFile(Struct, frozen=True, forbid_unknown_fields=True):
     title: BothLanguages
     units: tuple[Name, ...]
@@ -86,109 +78,11 @@ class _CourseFile(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class Exercise:
-    """One exercise and the places of its files. Only what a student has is sure to exist."""
-
-    root: Path
-    unit: str
-    topic: str
-    languages: tuple[str, ...] = field(default=("en", "zh"), kw_only=True)  # that each text is written in
-
-    @property
-    def id(self) -> str:
-        return f"{self.unit}/{self.topic}"
-
-    @property
-    def skeleton(self) -> Path:
-        return self.root / "exercises" / self.unit / f"{self.topic}.py"
-
-    @property
-    def public_spec_file(self) -> Path:
-        return self.skeleton.with_suffix(".toml")
-
-    @property
-    def mistakes_file(self) -> Path:
-        """What known mistakes answer to the public tests. A quiz has none."""
-        return self.skeleton.with_suffix(".mistakes.json")
-
-    @property
-    def public_tests(self) -> Path:
-        return self.skeleton.with_name(f"test_{self.topic}.py")
-
-    @property
-    def solution(self) -> Path:
-        return self.root / "solutions" / self.unit / f"{self.topic}.py"
-
-    @property
-    def spec_file(self) -> Path:
-        return self.solution.with_suffix(".toml")
-
-    @property
-    def hidden_tests(self) -> Path:
-        return self.solution.with_name(f"test_{self.topic}.py")
-
-    @property
-    def oracle_tests(self) -> Path:
-        return self.root / "tests" / "oracles" / self.unit / f"test_{self.topic}.py"
-
-    @property
-    def parts(self) -> list[Exercise]:
-        """For a capstone: the exercises whose answers it takes as an argument."""
-        return [Exercise(self.root, *name.split("/"), languages=self.languages) for name in self.basics.parts]
-
-    @property
-    def accepted(self) -> list[Path]:
-        """Other correct solutions, in other styles."""
-        return sorted((self.root / "tests" / "accepted" / self.unit / self.topic).glob("*.py"))
-
-    def lesson(self, lang: str) -> Path:
-        """The page that teaches it: for a quiz, its unit's overview."""
-        name = "overview" if self.kind == "quiz" else self.topic
-        return self.root / "course" / self.unit / (f"{name}.zh.md" if lang == "zh" else f"{name}.md")
-
-    @cached_property
-    def kind(self) -> Kind:
-        """What its author's file says, or where that isn't at hand its public one; "exercise" before there is any."""
-        path = next((path for path in (self.spec_file, self.public_spec_file) if path.is_file()), None)
-        return read_toml(path, _KindOnly).kind if path else "exercise"
-
-    @cached_property
-    def quiz(self) -> Quiz:
-        """The questions of a quiz. CourseError where there are none, or its file is not at hand."""
-        quiz = read_quiz(self.spec_file)
-        for question in quiz.questions:
-            require_languages(self.spec_file, question, self.languages, f"question {question.name!r}")
-        return quiz
-
-    @cached_property
-    def public(self) -> PublicSpec:
-        """What students may know of it."""
-        public = read_toml(self.public_spec_file, PublicSpec)
-        require_languages(self.public_spec_file, public, self.languages)
-        return public
-
-    @property
-    def basics(self) -> BasicSpec:
-        """What both of its files hold: from the one that is here."""
-        return self.public if self.public_spec_file.is_file() else self.spec
-
-    @cached_property
-    def spec(self) -> ExerciseSpec:
-        """All that its author wrote. CourseError where solutions are not at hand."""
-        spec = self.quiz.spec if self.kind == "quiz" else read_toml(self.spec_file, ExerciseSpec)
-        require_languages(self.spec_file, spec, self.languages)
-        repeated = [name for name, n in Counter(m.name for m in spec.misconception).items() if n > 1]
-        if repeated:
-            raise CourseError(
-                f"{self.spec_file}: misconception {repeated[0]!r} is named twice; rename one",
-                f"{self.spec_file}：误解 {repeated[0]!r} 重名；请给其中一个改名",
-            )
-        return spec
-
-
-@dataclass(frozen=True)
 class Course:
-    """A course on disk: its units in order, its exercises by id, its assignments."""
+    """A course on disk: its units in order, its exercises by id, its assignments.
+
+    Exercises are those that somebody wrote; `graded` has those besides that assignments derive from them.
+    """
 
     root: Path
     title: BothLanguages
@@ -197,6 +91,7 @@ class Course:
     assignments: tuple[Assignment, ...]
     policy: Policy
     languages: tuple[str, ...] = LANGUAGES  # in which every page exists
+    derived: dict[str, Derived] = field(default_factory=dict)  # by id; those that assignments list
 
     @classmethod
     def load(cls, root: Path, *, authoring: bool = False) -> Course:
@@ -233,7 +128,8 @@ class Course:
         }
         assignments = tuple(_dated(assignment, data.starts, path) for assignment in data.assignment)
         course = cls(root, data.title, units, exercises, assignments, data.policy, languages)
-        for assignment in assignments:
+        course = course._with_derived(path)
+        for assignment in course.assignments:
             course.select(assignment.exercises, where=IN_ASSIGNMENT.format(path=path, name=assignment.id))
         if not authoring:
             course.check_files(course)
@@ -243,6 +139,43 @@ class Course:
     def has_solutions(self) -> bool:
         """Whether the hidden side is here: an instructor's or self-learner's tree, not a released one."""
         return (self.root / "solutions").is_dir()
+
+    @property
+    def graded(self) -> Course:
+        """The course with its derived exercises among the others: what is handed in, scored and exported."""
+        exercises: dict[str, Exercise] = {}
+        for exercise in self:
+            exercises[exercise.id] = exercise
+            exercises |= {name: one for name, one in self.derived.items() if one.base.id == exercise.id}
+        return dataclasses.replace(self, exercises=exercises)
+
+    def _with_derived(self, path: Path) -> Course:
+        """The course with what its assignments derive, each under its full id. CourseError where that can't be."""
+        derived: dict[str, Derived] = {}
+        assignments = []
+        for assignment in self.assignments:
+            where, names = IN_ASSIGNMENT.format(path=path, name=assignment.id), []
+            for name in assignment.exercises:
+                made = self._derive(name, where)
+                if made is not None:
+                    derived[made.id] = made
+                names.append(made.id if made else name)
+            assignments.append(replace(assignment, exercises=tuple(names)))
+        return dataclasses.replace(self, assignments=tuple(assignments), derived=derived)
+
+    def _derive(self, name: str, where: Text) -> Derived | None:
+        """The derived exercise that a name means; None where it is another's, that somebody wrote."""
+        found = derived_name(name)
+        if found is None or any(name in (exercise.id, exercise.topic) for exercise in self):
+            return None
+        prefix, written = found
+        base = self._named(
+            written, Text("{where}, {name!r}", "{where}，{name!r}").format(where=where, name=name)
+        )
+        if base.kind == "quiz":
+            told = QUIZ.format(where=where, name=name, base=base.id)
+            raise CourseError(told.en, told.zh)
+        return Derived(self.root, base.unit, f"{prefix}{base.topic}", languages=self.languages)
 
     def __iter__(self) -> Iterator[Exercise]:
         return iter(self.exercises.values())
@@ -272,22 +205,27 @@ class Course:
             name = name.rstrip("/")
             if name in assignments and not where:
                 wanted |= {e.id for e in self.select(assignments[name].exercises)}
-            elif name in units:
+            elif name in units:  # and not what another assignment derives of it
                 wanted |= {f"{name}/{topic}" for topic in units[name].exercises}
+            elif name in self.derived:
+                wanted.add(name)
             else:
-                try:
-                    wanted.add(self.exercise(name).id)
-                except CourseError as error:
-                    if where is None:
-                        raise
-                    raise CourseError(
-                        f"{where.en}: {error.text.en}", f"{where.zh}：{error.text.zh}"
-                    ) from None
+                wanted.add(self._named(name, where).id)
         return [e for e in self if e.id in wanted or not names]
+
+    def _named(self, name: str, where: Text | None) -> Exercise:
+        """As `exercise`; an error says where the name stands."""
+        try:
+            return self.exercise(name)
+        except CourseError as error:
+            if where is None:
+                raise
+            raise CourseError(f"{where.en}: {error.text.en}", f"{where.zh}：{error.text.zh}") from None
 
     def check_files(self, exercises: Iterable[Exercise]) -> None:
         """CourseError if one of these exercises lacks a file, or if a file lies about that no exercise owns."""
         for exercise in exercises:
+            exercise = exercise.base if isinstance(exercise, Derived) else exercise
             listed_in = unit_file(self.root, exercise.unit)
             generated = [exercise.skeleton, exercise.public_spec_file]
             by_hand = [exercise.public_tests]
@@ -306,7 +244,9 @@ class Course:
         listed = {exercise.skeleton for exercise in self}
         for path in sorted((self.root / "exercises").glob("*/*.py")):
             known = (
-                path in listed or path.name.startswith(("test_", "conftest")) or path.parent.name == "given"
+                path in listed
+                or path.name.startswith(("test_", "own_test_", "debug_", "conftest"))
+                or path.parent.name == "given"
             )
             if not known:
                 owner = unit_file(self.root, path.parent.name)
@@ -397,7 +337,7 @@ def require_file(path: Path, exercise: Exercise) -> None:
 
 def exercise_at(course: Course, path: Path) -> Exercise | None:
     """The exercise that a file of the course belongs to (`exercises/U/T.py`, `solutions/U/test_T.py`, ...)."""
-    topic = path.stem.removeprefix("test_")
+    topic = path.stem.removeprefix("own_").removeprefix("test_")
     return course.exercises.get(f"{path.parent.name}/{topic}")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autograder.course.catalogue import Course, Exercise, exercise_at
+from autograder.course.catalogue import Course, exercise_at
+from autograder.course.exercise import Exercise
 from autograder.course.toml import CourseError
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from autograder.course.catalogue import COURSE_FILE, Course, Exercise
+from autograder.course.catalogue import COURSE_FILE, Course
+from autograder.course.exercise import Exercise
 from autograder.course.toml import CourseError
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from autograder.course.spec import Tier
+from autograder.text import Text
 
 Range = tuple[int, int]  # at least, at most
 
@@ -33,3 +34,4 @@ PUBLIC_SHARE = (0.2, 0.45)  # of the points; about a third
 HINT_WORDS, HINT_CHARACTERS = 60, 100  # at most, of a misconception's hint in English and in Chinese
 QUIZ_QUESTIONS: Range = (8, 12)
 QUIZ_OPTIONS: Range = (3, 5)
+TIERS = {"core": Text("core", "核心"), "standard": Text("standard", "标准"), "short": Text("short", "短")}

@@ -17,6 +17,7 @@ from autograder.text import Text
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 Filled = Annotated[str, Meta(min_length=1)]
 Kind = Literal["exercise", "quiz", "capstone"]
+DerivedKind = Literal["tests", "debug"]  # which no author writes: see `autograder.course.derived`
 Tier = Literal["core", "standard", "short"]
 
 

@@ -1,9 +1,10 @@
 """What a student reads about one test.
 
-About a public test: everything. About a hidden one: the sentence its author wrote for students, the kind of error, what
-to do about that kind, and the function of the skeleton it came from. Nothing else, because an exception's text, like a
-print, or the line that fails, can carry a hidden input out. About a confined file that does not load: the kind of error,
-the line, and of the text what stands in that line; its code may know the hidden inputs of other exercises.
+About a public test: everything, as far as there is room for a confined submission's own words. About a hidden one: the
+sentence its author wrote for students, the kind of error, what to do about that kind, and the function of the skeleton it
+came from. Nothing else, because an exception's text, like a print, or the line that fails, can carry a hidden input out.
+About a confined file that does not load: the kind of error, the line, and of the text what stands in that line. Its code,
+like that of any other confined file, may know the hidden inputs of other exercises.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from autograder.guest.cut_graph import CutGraph
 from autograder.remote.errors import Frame, StudentError
 from autograder.remote.intake import ELEMENTS, LoadedTooLong, TooMuch
 from autograder.results import Outcome, Visibility
-from autograder.text import LANGUAGES, Text, printable
+from autograder.text import LANGUAGES, Text, joined, printable
 
 if TYPE_CHECKING:
     from autograder.runner.collect import TestCase
     from autograder.runner.run import Ending
 
 MESSAGE_LIMIT = 600
+TRACED = 4  # lines of a traceback
 # A remedy that would repeat a name; where that stands nowhere, what is said of every such error.
 _UNNAMED = {"ModuleNotFoundError": BY_FAMILY["ModuleNotFoundError"]}
 FAMILIES = {
@@ -41,12 +43,12 @@ ABSENT = Text(
     "你的文件里没有 {question}；请从题目骨架里保留它。",
 )
 UNANSWERED = Text("{question} is not implemented yet.", "{question} 还没有实现。")
-FAILED = Text("{sentence}\n{detail}", "{sentence}\n{detail}")
 ERROR = Text("{error} in line {line}.", "第 {line} 行出现 {error}。")
 ERROR_IN = Text("{error} in {function}.", "{function} 中出现 {error}。")
 ERROR_SOMEWHERE = Text("{error} in your code.", "你的代码出现 {error}。")
 # What pytest appends to an assertion's own words: the compared values, tensors in full.
 ASSERTED = re.compile(r"(?s)(?<=.)\nassert .*")
+RERUN = Text("Run the public tests yourself to read more.", "自己运行公开测试，可以看到更多信息。")
 CUT_GRAPH = Text(
     "The result is cut from the graph, so no gradient flows from it to what went in: look for a step that takes values "
     "out of tensors, switches gradients off, or makes a new tensor of old numbers.",
@@ -123,18 +125,25 @@ def explain(
     if ending.outcome in FIXED:
         return FIXED[ending.outcome].format(seconds=seconds, memory_mb=memory_mb)
     if ending.error is not None and _claimed(ending.error) == CutGraph.__name__:
-        return FAILED.format(sentence=case.sentence, detail=CUT_GRAPH)
+        return joined(case.sentence, CUT_GRAPH)
     if ending.outcome is Outcome.ERROR and ending.error is not None:
-        if loading and handed_in is not None and isinstance(ending.error, StudentError):
-            return _not_loaded(ending.error, handed_in)
+        told = loading or case.visibility is Visibility.PUBLIC
+        if told and handed_in is not None and isinstance(ending.error, StudentError):
+            return _in_file(ending.error, handed_in, given, loading)
         return _error(ending.error, case.visibility, is_student, handed_in, given)
     if case.visibility is Visibility.PUBLIC and ending.error is not None:
         said = words(ending.error) if str(ending.error).strip() else Text(type(ending.error).__name__)
         detail = Text(
             *(printable(ASSERTED.sub("", said.pick(lang)).strip(), MESSAGE_LIMIT) for lang in LANGUAGES)
         )
-        return FAILED.format(sentence=case.sentence, detail=detail)
+        return with_detail(case.sentence, detail, handed_in)
     return case.sentence
+
+
+def with_detail(sentence: Text, detail: Text, handed_in: HandedIn | None) -> Text:
+    """A public test's sentence, and what a submission's answer was like, as much of it as may be told."""
+    told = handed_in.told(detail) if handed_in is not None else detail
+    return joined(sentence, told, RERUN if told != detail else Text())
 
 
 def _error(
@@ -145,7 +154,7 @@ def _error(
     given: Collection[str],
 ) -> Text:
     """The student's own exception, with their own lines only."""
-    frames = own_frames(frames_of(error, is_student), given)
+    frames = own_frames(frames_of(error, is_student), given, look=not isinstance(error, StudentError))
     if visibility is Visibility.HIDDEN:
         name = _family(error)
         function = handed_in.function_of(frames) if handed_in is not None else None
@@ -158,31 +167,45 @@ def _error(
         advice = BY_FAMILY.get(name) if isinstance(error, StudentError) else None
         advice = BY_CLAIM.get((name, _claimed(error)), advice)
         return Text(f"{said.en} {advice.en}", f"{said.zh}{advice.zh}") if advice else said
-    traced = [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-4:]]
-    return _told(_claimed(error), words(error), traced, remedy(error))
+    traced = [f"  line {frame.line}, in {frame.function}: {frame.source}" for frame in frames[-TRACED:]]
+    return _told(_named(_claimed(error), words(error)), traced, remedy(error))
 
 
-def _not_loaded(error: StudentError, handed_in: HandedIn) -> Text:
-    """Why a confined file did not load, as far as that can be told of the file itself."""
-    place = handed_in.place_of(error.frames)
-    located = [f"  {place}"] if place is not None else []
+def _in_file(error: StudentError, handed_in: HandedIn, given: Collection[str], loading: bool) -> Text:
+    """What a confined file's error says of the file itself; where it was loaded, of its own words as much as fits."""
+    frames = error.frames[-1:] if loading else own_frames(error.frames, given, look=False)[-TRACED:]
+    places = [handed_in.place_of([frame]) for frame in frames]
+    traced = [
+        f"  {place.told('' if loading else handed_in.defined(frame.function))}"
+        for place, frame in zip(places, frames, strict=True)
+        if place is not None
+    ]
     if error.certain:
-        return _told(_claimed(error), words(error), located, None)
+        return _told(_named(_claimed(error), words(error)), traced, None)
     family = _family(error)
     name = error.name if (family, error.name) in BY_CLAIM else family
-    said = repeatable(error.name, error.message, place.source) if place is not None else Text()
-    if said == Text() and (advice := BY_CLAIM.get((family, error.name), _UNNAMED.get(family))):
-        return _told(name, said, located, advice)
-    return _told(name, said, located, remedy(error))
+    source = places[-1].source if places and places[-1] is not None else ""
+    said = repeatable(error.name, error.message, source)
+    first, whole = _named(name, said), said != Text()
+    if not whole and not loading:
+        own = _named(error.name, words(error))
+        told = handed_in.told(own) if own != first else own
+        first, whole = told if told.en else first, told == own
+    fixed = BY_CLAIM.get((family, error.name), _UNNAMED.get(family))
+    if fixed is not None and not whole:
+        return _told(first, traced, fixed)
+    return _told(first, traced, remedy(error) or (None if whole or loading else RERUN))
 
 
-def _told(name: str, said: Text, traced: Sequence[str], advice: Text | None) -> Text:
-    def told(lang: str) -> str:
-        message = printable(said.pick(lang), MESSAGE_LIMIT)
-        first, last = f"{name}: {message}" if message else name, advice.pick(lang) if advice else ""
-        return "\n".join([first, *traced, last]).rstrip()
+def _named(name: str, said: Text) -> Text:
+    """An exception as Python shows it."""
+    messages = (printable(said.pick(lang), MESSAGE_LIMIT) for lang in LANGUAGES)
+    return Text(*(f"{name}: {message}" if message else name for message in messages))
 
-    return Text(told("en"), told("zh"))
+
+def _told(first: Text, traced: Sequence[str], advice: Text | None) -> Text:
+    lines = "\n".join(traced)
+    return joined(first, Text(lines, lines), advice or Text())
 
 
 def frames_of(error: BaseException, is_student: Callable[[str], bool]) -> tuple[Frame, ...]:
@@ -198,10 +221,16 @@ def frames_of(error: BaseException, is_student: Callable[[str], bool]) -> tuple[
     return tuple(frames)
 
 
-def own_frames(frames: Sequence[Frame], given: Collection[str] = ()) -> Sequence[Frame]:
-    """The lines that the student wrote, without those of given code in the same file; all, where that leaves none."""
-    sources = {frame.filename: "".join(linecache.getlines(frame.filename)) for frame in frames}
-    known = {name: given_functions(source) | frozenset(given) for name, source in sources.items()}
+def own_frames(frames: Sequence[Frame], given: Collection[str] = (), look: bool = True) -> Sequence[Frame]:
+    """The lines that the student wrote, without those of given code in the same file; all, where that leaves none.
+
+    look: whether the files may be looked into. Where a confined process names them, that could be any file here.
+    """
+    known = {frame.filename: frozenset(given) for frame in frames}
+    if look:
+        known |= {
+            name: own | given_functions("".join(linecache.getlines(name))) for name, own in known.items()
+        }
     return [frame for frame in frames if frame.function not in known[frame.filename]] or frames
 
 

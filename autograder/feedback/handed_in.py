@@ -1,7 +1,8 @@
 """What was handed in, as the trusted side holds it: the measure of what confined code says of itself.
 
 A submission's code may know a hidden input, of another exercise, too, and what is reported of its errors is its own word. So
-its author reads only what stands in their own files, and what picks among a few words of ours.
+its author reads only what stands in their own files, what picks among a few words of ours, and of the rest no more than a
+few words about each exercise.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from autograder.remote.errors import SOURCE_LIMIT, Frame, StudentError
 from autograder.text import Text, printable
 
 LONGEST = 4096  # lines of all files together that a message may point to; which one it is, is 12 bits
+WORDS = (
+    300  # bytes that public tests of an exercise repeat of a submission's own words, at most 6.6 bits each
+)
+LEAST = 40
 # What Python and the guard of imports say with one name in it.
 NAMING = tuple(
     map(
@@ -41,12 +46,10 @@ class Place(NamedTuple):
     line: int
     source: str
 
-    def __str__(self) -> str:
-        return (
-            f"{self.file}, line {self.line}: {self.source}"
-            if self.file
-            else f"line {self.line}: {self.source}"
-        )
+    def told(self, function: str = "") -> str:
+        """As a traceback shows it."""
+        parts = [self.file, f"line {self.line}", f"in {function}" if function else ""]
+        return f"{', '.join(filter(None, parts))}: {self.source}"
 
 
 class HandedIn:
@@ -57,6 +60,19 @@ class HandedIn:
         self._main = main
         self._asked = asked
         self.filename = filename_of(main)  # as tracebacks show it
+        self._room = WORDS
+        self._told: dict[Text, Text] = {}
+
+    def told(self, said: Text) -> Text:
+        """As much of a submission's own words as there is room for. The same ones again are nothing new."""
+        if said not in self._told:
+            size = len(said.en.encode())
+            fits = size <= self._room
+            self._told[said] = (
+                said if fits else Text(*(_cut(text, self._room) for text in (said.en, said.zh)))
+            )
+            self._room = self._room - size if fits else 0
+        return self._told[said]
 
     @cached_property
     def functions(self) -> frozenset[str]:
@@ -64,6 +80,17 @@ class HandedIn:
         return frozenset(DEFINED.findall(_text(self._main, self._files[self._main]))).intersection(
             self._asked
         )
+
+    @cached_property
+    def _defined(self) -> frozenset[str]:
+        """Every function of these files."""
+        return frozenset(
+            name for file, raw in self._files.items() for name in DEFINED.findall(_text(file, raw))
+        )
+
+    def defined(self, function: str) -> str:
+        """A function's name in a traceback, where it is one of these files'; else nothing."""
+        return function if function in self._defined else ""
 
     def function_of(self, frames: Sequence[Frame]) -> str | None:
         """The function of the skeleton that was at work, the innermost of several."""
@@ -100,6 +127,11 @@ def repeatable(name: str, message: str, code: str) -> Text:
         if found and re.search(rf"(?<![\w.]){re.escape(found[1])}(?!\w)", code):
             return words(StudentError(name, message=found[0]))
     return Text()
+
+
+def _cut(text: str, room: int) -> str:
+    """The beginning of a text, of no more than `room` bytes and a sign; nothing where that says nothing."""
+    return f"{text.encode()[:room].decode('utf-8', 'ignore')}…" if room >= LEAST else ""
 
 
 def _text(name: str, raw: bytes) -> str:

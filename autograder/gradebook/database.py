@@ -15,7 +15,7 @@ from autograder.course.outputs import is_database, refuse_course, refuse_work
 from autograder.errors import UserError
 from autograder.text import Text
 
-BUSY_SECONDS = 30  # how long a locked SQLite file is waited for
+BUSY_SECONDS = 10  # how long a lock that another program holds is waited for
 
 # What to do about a database that can't be used.
 URL_OR_FILE = Text(
@@ -29,7 +29,15 @@ HELD = Text(
     "another program holds it; close that program or wait, then run the same command again",
     "另一个程序正占用它；请关闭该程序或稍候，再运行同一条命令",
 )
-FOLDER = Text("check that its folder exists and may be written to", "请检查它所在的文件夹是否存在、能否写入")
+FULL = Text(
+    "the disk that it is on is full. Make room there, then run the same command again; what was recorded stays",
+    "它所在的磁盘已满。请腾出空间，再运行同一条命令；已记录的内容不会丢失",
+)
+FOLDER = Text(
+    "check that its folder exists, and that both the folder and the file may be written to, or name another one with "
+    "--gradebook",
+    "请检查它所在的文件夹是否存在、该文件夹和文件能否写入，或用 --gradebook 指定另一个",
+)
 RUNNING = Text(
     "check that the database is running and that the URL is right", "请检查数据库是否在运行、URL 是否正确"
 )
@@ -100,6 +108,8 @@ def open_engine(place: str) -> sa.Engine:
     if url.drivername == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
+    elif url.get_backend_name() == "postgresql":
+        sa.event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
 
@@ -113,6 +123,21 @@ def _check_file(path: Path) -> None:
                 f"{path} is not a database; choose another file or URL for the gradebook",
                 f"{path} 不是数据库；请为成绩册另选文件或 URL",
             )
+
+
+def write_ahead(engine: sa.Engine) -> None:
+    """Switch on SQLite's write-ahead log: a reader never waits for the grader, and a killed grader leaves whole transactions.
+
+    It fails only while somebody else writes, who has switched it on already; so it is not worth a long wait.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with contextlib.closing(engine.raw_connection()) as connection:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=1000")
+        with contextlib.suppress(sqlite3.OperationalError):
+            cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA busy_timeout={round(BUSY_SECONDS * 1000)}")
 
 
 @contextlib.contextmanager
@@ -139,6 +164,12 @@ def remove_unused(url: sa.URL, tables: Iterable[str]) -> None:
             Path(url.database).unlink()
 
 
+def is_held(error: DatabaseError) -> bool:
+    """Whether another program holds a lock, for which this one has waited as long as it does."""
+    problem = str(error.orig)
+    return "locked" in problem or "lock timeout" in problem
+
+
 @contextlib.contextmanager
 def translate_errors(name: str) -> Iterator[None]:
     """Turn the database's errors into ours, with the remedy."""
@@ -146,8 +177,10 @@ def translate_errors(name: str) -> Iterator[None]:
         yield
     except OperationalError as error:
         problem = str(error.orig).strip().splitlines()[0]
-        if "locked" in problem:
+        if is_held(error):
             remedy = HELD
+        elif "is full" in problem or "No space left" in problem:
+            remedy = FULL
         elif "unable to open" in problem or "readonly" in problem or "read-only" in problem:
             remedy = FOLDER
         else:
@@ -170,6 +203,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    """PostgreSQL waits for a lock without end, unless it is told otherwise."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = {round(BUSY_SECONDS * 1000)}")
+    connection.commit()
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

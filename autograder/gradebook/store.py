@@ -6,8 +6,6 @@ transaction, so a grader that is killed leaves whole results only.
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import (
     IntegrityError,
     OperationalError,
@@ -35,10 +35,12 @@ from autograder.gradebook.adjustments import (
 from autograder.gradebook.database import (
     GradebookError,
     closed_on_failure,
+    is_held,
     open_engine,
     redacted_url,
     remove_unused,
     translate_errors,
+    write_ahead,
 )
 from autograder.gradebook.roster import Person, updated
 from autograder.gradebook.schema import (
@@ -109,16 +111,11 @@ class Gradebook:
         """Make the tables where there are none; refuse a database that is not ours, without touching it."""
         try:
             self._create_or_check()
-        except (OperationalError, ProgrammingError, IntegrityError):
+        except (OperationalError, ProgrammingError, IntegrityError) as error:
+            if is_held(error):
+                raise  # to wait as long once more would help nobody
             self._create_or_check()  # another program may have made the same new gradebook meanwhile
-        if self._engine.dialect.name == "sqlite":
-            # Write-ahead logging: a reader never waits for the grader, and a killed grader leaves whole transactions.
-            # It fails only while somebody else writes, who has switched it on already.
-            with (
-                contextlib.suppress(sqlite3.OperationalError),
-                contextlib.closing(self._engine.raw_connection()) as connection,
-            ):
-                connection.cursor().execute("PRAGMA journal_mode=WAL")
+        write_ahead(self._engine)
 
     def _create_or_check(self) -> None:
         present = set(sa.inspect(self._engine).get_table_names())
@@ -162,6 +159,10 @@ class Gradebook:
         now = datetime.now(UTC).replace(tzinfo=None)
         with self._writer.begin() as connection:
             _add_students(connection, [result.student])
+            # Two graders of one student take turns, so that neither records what the other just has. SQLite has one writer.
+            connection.execute(
+                sa.select(students_table).where(students_table.c.name == result.student).with_for_update()
+            )
             latest = connection.execute(
                 sa.select(attempts_table.c.result_id, results_table, faults_table.c.detail)
                 .select_from(attempts_table.join(results_table).outerjoin(faults_table))
@@ -393,7 +394,9 @@ def _add_students(connection: sa.Connection, names: list[str]) -> None:
     known = set(connection.scalars(sa.select(students_table.c.name).where(students_table.c.name.in_(names))))
     missing = [{"name": name} for name in dict.fromkeys(names) if name not in known]
     if missing:
-        connection.execute(sa.insert(students_table), missing)
+        insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+        # Another grader may add them between these two statements.
+        connection.execute(insert(students_table).on_conflict_do_nothing(), missing)
 
 
 def _everybody(connection: sa.Connection) -> list[str]:

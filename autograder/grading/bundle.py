@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +17,8 @@ from msgspec.structs import replace
 from autograder import __version__
 from autograder.course import CourseError, Exercise, ExerciseSpec
 from autograder.course.catalogue import part_file
+from autograder.course.derived import Derived
+from autograder.grading.planted import no_known_mistakes, planted_for_class
 from autograder.results import Isolation
 
 ENGINE = f"{__version__}/3"  # raise the number when grading the same files may give another result
@@ -39,8 +42,44 @@ class Bundle(Struct, frozen=True, dict=True):  # dict: for what is computed once
         return hashlib.sha256(msgspec.msgpack.encode([ENGINE, self])).hexdigest()
 
 
+class OwnTestsBundle(Bundle, frozen=True, dict=True):
+    """Tests that students write of an exercise: what they are tried on. No test of the exercise's own is needed."""
+
+    accepted: dict[str, bytes]
+
+
+class DebugBundle(Bundle, frozen=True, dict=True):
+    """A mistake for students to find: the text that is given out with it, and the same without it."""
+
+    base: Bundle  # which a mend is graded as an answer to
+    given: str
+    right: str
+
+
 def bundle_of(exercise: Exercise) -> Bundle:
     """Read an exercise's files. CourseError where one can't be read."""
+    return _derived(exercise) if isinstance(exercise, Derived) else _written(exercise)
+
+
+def _derived(exercise: Derived) -> Bundle:
+    base = _written(exercise.base)
+    debug = exercise.kind == "debug"
+    if debug:  # a diagnosis would name the mistake that is to be found
+        base = replace(base, spec=replace(base.spec, misconception=()))
+    elif not base.spec.misconception:
+        raise no_known_mistakes(exercise.base)
+    fields: dict[str, Any] = {name: getattr(base, name) for name in Bundle.__struct_fields__}
+    fields |= {"exercise": exercise.id, "max_score": exercise.public.max_score}
+    fields |= {"hidden_tests": b"", "public_tests": b""}
+    if debug:
+        planted = planted_for_class(exercise.base)
+        return DebugBundle(**fields, base=base, given=planted.text, right=planted.right)
+    return OwnTestsBundle(
+        **fields, accepted={path.name: path.read_bytes() for path in exercise.base.accepted}
+    )
+
+
+def _written(exercise: Exercise) -> Bundle:
     parts = exercise.parts
     contents = []
     files = (

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from typing import Any
 
+from autograder.grading.work import how_it_ended
 from autograder.sandbox import linux
 
 FORK = multiprocessing.get_context("fork")
@@ -45,8 +46,7 @@ class Forked:
         """Wait for its end. Returns: how it ended."""
         self.connection.close()
         self.process.join()
-        code = self.process.exitcode or 0
-        return f"{signal.Signals(-code).name} ended it" if code < 0 else f"it ended with exit status {code}"
+        return how_it_ended(self.process.exitcode or 0)
 
 
 def _begin(driver: int, work: Callable[..., None], connection: Connection, *arguments: Any) -> None:

@@ -15,7 +15,7 @@ from types import ModuleType
 
 from autograder.course import CourseError
 from autograder.course.given import asked_functions, given_functions
-from autograder.feedback.explain import explain
+from autograder.feedback.explain import explain, with_detail
 from autograder.feedback.handed_in import HandedIn
 from autograder.feedback.results_expected import results_expected
 from autograder.feedback.skipped_cells import left_out
@@ -85,7 +85,7 @@ class ExerciseGrader:
         )
         self._given = given_functions(bundle.solution.decode())
         self._asked = asked_functions(bundle.solution.decode())
-        self.variants = _variants(bundle)
+        self.variants = variants_of(bundle)
         caught = {m.name: m.caught for m in bundle.spec.misconception if m.name in self.variants}
         self.diagnostician = Diagnostician(caught, self._observe_variant)
         self._reference_faults: dict[str, str] = {}  # test -> why the reference does not pass it here
@@ -211,15 +211,21 @@ class ExerciseGrader:
 
     def _settle(self, endings: Sequence[Ending]) -> list[Ending]:
         """A test that the reference itself does not pass here says nothing about a student: it stays ungraded."""
-        if all(ending.outcome in SILENT for ending in endings):
+        if all(map(self._stands, endings)):
             return list(endings)
         reference = self.diagnostician.behaviour(REFERENCE)
         return [
             ending
-            if ending.outcome in SILENT or reference[case.name].outcome is Outcome.PASSED
+            if self._stands(ending) or reference[case.name].outcome is Outcome.PASSED
             else Ending(Outcome.UNGRADED, ending.error)
             for case, ending in zip(self.cases, endings, strict=True)
         ]
+
+    def _stands(self, ending: Ending) -> bool:
+        """Whether it needs no reference: the test was passed, or its question is open. No test may ask for more than that has."""
+        return ending.outcome in SILENT and (
+            ending.question is None or hasattr(self.reference, ending.question)
+        )
 
     # ------------------------------------------------------------------------------------------ results
 
@@ -257,24 +263,23 @@ class ExerciseGrader:
         limits = case.limits(self.bundle.spec.limits)
         # A capstone runs beside the references of its parts, and could put them into an error's text.
         public = case.visibility is Visibility.PUBLIC and not self.bundle.parts
-        message = explain(
-            ending,
-            case if public else replace(case, visibility=Visibility.HIDDEN),
-            handed_in.filename.__eq__,
-            limits.seconds,
-            limits.memory_mb,
-            handed_in,
-            self._given,
-            loading=ending.error is not None and ending.error is backend.load_error,
-        )
-        if public and not ending.passed:
-            told = results_expected(case, trace)
-            message = joined(case.sentence, told) if told is not None else message
-        if diagnosis is not None and ending.outcome is not Outcome.UNGRADED:
-            hint = next(m.hint for m in self.bundle.spec.misconception if m.name == diagnosis)
-            message = hint.text
-        else:
+        if ending.outcome is Outcome.UNGRADED:
             diagnosis = None
+        if diagnosis is not None:
+            message = next(m.hint for m in self.bundle.spec.misconception if m.name == diagnosis).text
+        elif public and not ending.passed and (expected := results_expected(case, trace)) is not None:
+            message = with_detail(case.sentence, expected, handed_in)
+        else:
+            message = explain(
+                ending,
+                case if public else replace(case, visibility=Visibility.HIDDEN),
+                handed_in.filename.__eq__,
+                limits.seconds,
+                limits.memory_mb,
+                handed_in,
+                self._given,
+                loading=ending.error is not None and ending.error is backend.load_error,
+            )
         return TestResult(
             name=case.name,
             visibility=case.visibility,
@@ -292,7 +297,7 @@ def _is_part(name: str, parts: Iterable[str]) -> bool:
     return module_name(name) in map(module_name, parts)
 
 
-def _variants(bundle: Bundle) -> dict[str, bytes]:
+def variants_of(bundle: Bundle) -> dict[str, bytes]:
     """Name -> source of the reference, under "", and of each misconception.
 
     One whose edit no longer matches is left out: it costs a diagnosis, and must not cost anybody's grade. The audit

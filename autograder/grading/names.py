@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
 from autograder.course import Exercise
+from autograder.course.derived import PREFIXES
 
 SUFFIXES = (".py", ".ipynb")
 # Other files that may hold somebody's work; what else lies about is data, a picture, or was given out by us.
@@ -22,6 +23,8 @@ DOCUMENTS = {".pdf", ".doc", ".docx", ".odt", ".pages", ".rtf", ".tex", ".htm", 
 PACKED = {".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"}
 # What releases hold besides exercises (their files are named in `Names.is_given`), and what holds no work.
 GIVEN = {"skeletons.zip", "install.py", "autograder.py", "conftest.py", "__init__.py"}
+# Of an exercise's public tests; and of what its learner practises on, where no assignment asks for that.
+NOT_HANDED_IN = ("test_", *PREFIXES.values())
 # What browsers (Chrome, Firefox; Safari and Canvas), Jupyter, Windows, macOS and Google Drive add to a copy's name.
 COPY = re.compile(
     r"(?:\s*[(（]\d{1,3}[)）]|-\d{1,2}|\s*-\s*copy\s*\d{0,3}|\s+copy(?:\s+\d{1,3})?|(?:\s+|\s*-\s*|的)副本(?:\s*\d{1,3})?)$",
@@ -87,8 +90,9 @@ class Names:
 
     def is_given(self, name: str) -> bool:
         """Whether this is the name of a file that students receive, and that nobody hands in as an answer."""
-        topic = name.removeprefix("test_").removesuffix(".py")
-        return name in GIVEN or (name == f"test_{topic}.py" and topic in self.by_stem)
+        stem = name.removesuffix(".py")
+        topics = [stem.removeprefix(prefix) for prefix in NOT_HANDED_IN if stem.startswith(prefix)]
+        return name in GIVEN or (name != stem and any(topic in self.by_stem for topic in topics))
 
     def may_hold_work(self, name: str) -> bool:
         """Whether a file that is no `.py` and no notebook may have been meant as an answer."""

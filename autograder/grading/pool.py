@@ -3,12 +3,14 @@
 They are forked from this process once an exercise's tests are collected and the sandbox is ready, and end with the
 exercise: one exercise is ready at a time, and its tests are collected once. They share the sandbox's zygote, which has
 never seen a hidden file, and what they have seen of the exercise's misconceptions.
+
+A submission whose worker dies is tried once more at the end of its exercise, while nothing else runs: what others needed
+can't be the cause then. Where its worker dies again, and the reference's does not, it is the submission that ends them.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,13 +21,11 @@ from autograder.grading.board import Board
 from autograder.grading.bundle import Bundle
 from autograder.grading.forked import Forked
 from autograder.grading.submissions import Submission
-from autograder.grading.without_running import ungraded
+from autograder.grading.without_running import deadly, ungraded
 from autograder.grading.work import Settled, Work
 from autograder.grading.worker import Worker
 from autograder.results import ExerciseResult
 from autograder.sandbox.errors import SandboxUnavailable
-
-TRIES = 2  # of a submission whose worker dies: a second time it is no accident
 
 
 class Pool:
@@ -33,11 +33,6 @@ class Pool:
 
     def __init__(self, count: int, worker: Worker, record: Callable[[ExerciseResult], None]) -> None:
         """`worker` gives them its sandbox, and the exercise that it has ready."""
-        if not sys.platform.startswith("linux"):
-            raise UserError(
-                "more than one worker needs Linux; leave out --workers",
-                "使用多个工作进程需要 Linux；请去掉 --workers",
-            )
         self._count = count
         self._worker = worker
         self._record = record
@@ -45,6 +40,8 @@ class Pool:
         self._bundle: Bundle | None = None
         self._board: Board | None = None
         self._members: list[_Member] = []
+        self._lost: list[Submission] = []  # to this exercise; their workers died
+        self._reference_survives: bool | None = None  # None: not tried
 
     def run(self, work: Iterable[Work]) -> Iterator[Settled]:
         """Grade what comes, in whatever order it is done."""
@@ -58,8 +55,9 @@ class Pool:
                     yield from self._finish()
                     self._worker.take_up(bundle)
                     self._bundle, self._board = bundle, Board()
+                    self._reference_survives = None
                 member, result = self._free()
-                member.begin(bundle, submission)  # it need not wait until its last result is recorded
+                member.begin(submission)  # it need not wait until its last result is recorded
                 if result is not None:
                     yield self._settled(result)
             yield from self._finish()
@@ -76,34 +74,54 @@ class Pool:
         return self._first_done()
 
     def _finish(self) -> Iterator[Settled]:
-        """Wait for what is being graded, and end the workers."""
+        """Wait for what is being graded, try what is lost, and end the workers."""
         while any(member.work for member in self._members):
             _, result = self._first_done()
-            yield self._settled(result)
+            if result is not None:
+                yield self._settled(result)
+        while self._lost:
+            yield self._settled(self._alone(self._lost.pop(0)))
         while self._members:
             self._members.pop().process.kill()
 
-    def _first_done(self) -> tuple[_Member, ExerciseResult]:
-        """The next worker that is done, and its result. What the death of a worker left is tried once more."""
-        while True:
-            busy = {
-                member.process.connection: (member, *member.work) for member in self._members if member.work
-            }
-            member, bundle, submission = busy[wait(list(busy))[0]]  # type: ignore[index]
-            try:
-                answer = member.process.connection.recv()
-            except (EOFError, OSError):
-                said = member.process.end()
-                member.process = self._forked(member.number)
-                if member.tries < TRIES:
-                    member.begin(bundle, submission)
-                    continue
-                detail = f"grading: its worker died {TRIES} times; the last time {said}"
-                answer = ungraded(bundle, submission, detail)
-            if isinstance(answer, Exception):
-                raise answer  # every other submission would meet it, too
-            member.work, member.tries = None, 0
-            return member, answer
+    def _first_done(self) -> tuple[_Member, ExerciseResult | None]:
+        """The next worker that is done, and its result: None where it died, and another one has its place."""
+        busy = {member.process.connection: (member, member.work) for member in self._members if member.work}
+        member, submission = busy[wait(list(busy))[0]]  # type: ignore[index]
+        answer = self._answer(member)
+        if isinstance(answer, str):
+            self._lost.append(submission)
+            return member, None
+        return member, answer
+
+    def _answer(self, member: _Member) -> ExerciseResult | str:
+        """What a worker answers; where it died, how. Then another one has its place."""
+        try:
+            answer = member.process.connection.recv()
+        except (EOFError, OSError):
+            answer = member.process.end()
+            member.process = self._forked(member.number)
+        member.work = None
+        if isinstance(answer, Exception):
+            raise answer  # every other submission would meet it, too
+        return answer
+
+    def _alone(self, submission: Submission) -> ExerciseResult:
+        """The second try of a submission whose worker died."""
+        bundle, member = self._bundle, self._members[0]
+        assert bundle is not None  # there is one while anything is graded
+        member.begin(submission)
+        answer = self._answer(member)
+        if not isinstance(answer, str):
+            return answer
+        if self._reference_survives is None:
+            topic = f"{bundle.exercise.partition('/')[2]}.py"
+            member.begin(Submission("", bundle.exercise, topic, topic, {topic: bundle.solution}))
+            self._reference_survives = not isinstance(self._answer(member), str)
+        if self._reference_survives:
+            return deadly(bundle, submission, self._worker.isolation, answer)
+        detail = f"grading: its worker died, and so did the reference solution's: {answer}"
+        return ungraded(bundle, submission, detail)
 
     def _forked(self, number: int) -> Forked:
         processor = self._processors[number % len(self._processors)]
@@ -120,13 +138,11 @@ class _Member:
 
     process: Forked
     number: int
-    work: tuple[Bundle, Submission] | None = None
-    tries: int = 0
+    work: Submission | None = None
 
-    def begin(self, bundle: Bundle, submission: Submission) -> None:
+    def begin(self, submission: Submission) -> None:
         """Hand it one submission. With no more at once, neither side waits for the other to read."""
-        self.work = bundle, submission
-        self.tries += 1
+        self.work = submission
         with suppress(OSError):  # it is dead, which waiting for its answer will show
             self.process.connection.send(submission)
 
@@ -137,6 +153,9 @@ def _serve(
     """A worker: one submission after another, until it is ended."""
     with suppress(OSError):
         os.sched_setaffinity(0, {processor})
+    from autograder.guest.threads import renew_pool  # torch: the driver may have nothing to grade
+
+    renew_pool()
     worker.share(board, first)
     while True:
         submission = connection.recv()

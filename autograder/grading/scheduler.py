@@ -9,6 +9,7 @@ nothing; the caller's `record` is the only writer.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ class Grader:
         graded now, in the driver.
     latest: (student, exercise) -> the last recorded result, of these students on these exercises. What is still the same is
         neither looked up nor recorded one by one.
-    workers: processes on this machine. scheduler: the address of Dask's, to grade elsewhere.
+    workers: processes on this machine. scheduler: the address of Dask's, to grade on all its workers instead.
     collected: called with each student whose files were read, and with how many of their submissions are new.
     names: the exercises whose names are known, and whether a guess counts. unrecognised: called with each student and a
     file of theirs that was meant as an answer to all appearance, and is none.
@@ -174,8 +175,13 @@ class Grader:
         if self.scheduler is not None:
             from autograder.grading.on_dask import OnDask
 
-            return OnDask(self.workers, self.scheduler, self.mode, self.record).run
+            return OnDask(self.scheduler, self.mode, self.record).run
         if self.workers > 1:
+            if not sys.platform.startswith("linux"):  # where not even the module can be imported
+                raise UserError(
+                    "more than one worker needs Linux; leave out --workers",
+                    "使用多个工作进程需要 Linux；请去掉 --workers",
+                )
             from autograder.grading.pool import Pool
 
             return Pool(self.workers, worker, self.record).run

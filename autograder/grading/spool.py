@@ -5,16 +5,21 @@ A grading run holds one student's files, or one submission, in memory, whatever 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from autograder.errors import UserError
 from autograder.grading.submissions import Submission
 from autograder.text import Text
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Waiting(Struct, frozen=True):
@@ -41,16 +46,17 @@ class Spool:
 
     def keep(self, submission: Submission, key: str) -> Waiting:
         """Write a submission's files. It waits once it is added."""
-        files = tuple(
-            (name.encode("utf-8", "surrogatepass"), self._written(content))
-            for name, content in submission.files.items()
-        )
+        with self._room():
+            files = tuple(
+                (name.encode("utf-8", "surrogatepass"), self._written(content))
+                for name, content in submission.files.items()
+            )
         path, main, problem = submission.path, submission.main, submission.problem
         return Waiting(submission.student, submission.exercise, path, main, files, problem, key)
 
     def add(self, waiting: Waiting) -> None:
         """Put a kept submission at the end of its exercise's list."""
-        with self._list(waiting.exercise).open("ab") as lines:
+        with self._room(), self._list(waiting.exercise).open("ab") as lines:
             lines.write(msgspec.json.encode(waiting) + b"\n")
         self.waiting += 1
 
@@ -66,6 +72,21 @@ class Spool:
                 }
                 submission = Submission(found.student, exercise, found.path, found.main, files, found.problem)
                 yield found.key, submission
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """UserError where the disk has none left: every other submission would meet it, too."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            folder = self._contents.parent.parent
+            raise UserError(
+                f"{folder}: {error.strerror}. Submissions that wait to be graded are kept there; make room, or name another "
+                "folder by the environment variable TMPDIR, then run the same command again",
+                f"{folder}：{error.strerror}。待评分的提交保存在该处；请腾出空间，或用环境变量 TMPDIR 指定另一个文件夹，再运行同一条命令",
+            ) from None
 
     def _list(self, exercise: str) -> Path:
         return self._lists / exercise.replace("/", ".")

@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from autograder.errors import UserError
-from autograder.grading.bundle import Bundle
+from autograder.grading.bundle import Bundle, DebugBundle, OwnTestsBundle
 from autograder.grading.collector import MAX_ARCHIVE, MAX_ENTRIES
 from autograder.grading.internal_errors import internal_error
 from autograder.grading.names import SUFFIXES
@@ -30,7 +30,24 @@ from autograder.sandbox.sandbox import Level
 if TYPE_CHECKING:
     from autograder.grading.board import Board
     from autograder.grading.grader import ExerciseGrader
+    from autograder.grading.own_tests import Tester
     from autograder.runner.backend import Backend
+
+
+CONFINED_ONLY = (
+    "grading: tests that students wrote run in a sandbox only, and --unsafe has none; grade them without it"
+)
+
+
+class AnyGrader(Protocol):
+    """What grades submissions to one bundle's exercise."""
+
+    @property
+    def bundle(self) -> Bundle: ...
+
+    def grade(self, submission: Submission) -> ExerciseResult: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -49,16 +66,28 @@ class Worker:
     def __init__(self, mode: Mode) -> None:
         self.mode = mode
         self._sandbox: ModuleSandbox | None = None
-        self._graders: dict[str, ExerciseGrader] = {}
+        self._graders: dict[str, AnyGrader] = {}
         self._share: Callable[[ExerciseGrader], None] = lambda grader: None
 
     @property
     def sandbox(self) -> ModuleSandbox:
         if self._sandbox is None:
-            self._sandbox = ModuleSandbox(
-                level=self.mode.level, hide=self.mode.hide, nothing_hidden=self.mode.nothing_hidden
-            )
+            self._sandbox = ModuleSandbox(**self._options)
         return self._sandbox
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            "level": self.mode.level,
+            "hide": self.mode.hide,
+            "nothing_hidden": self.mode.nothing_hidden,
+        }
+
+    def tester(self) -> Tester:
+        """What tries a learner's own tests, as confined as all else here."""
+        from autograder.grading.own_tests import Tester
+
+        return Tester(self.sandbox, **self._options)
 
     def start(self) -> None:
         """Start what submissions run in, without waiting for it. SandboxUnavailable where nothing protects."""
@@ -76,7 +105,7 @@ class Worker:
         self.keep_only(bundle.exercise)
         self.start()
         with suppress(Exception):  # grading meets it again, and says what it is
-            self.grader(bundle)
+            self._ready(bundle)
         self.await_ready()
 
     @property
@@ -93,13 +122,34 @@ class Worker:
         return ConfinedBackend(self.sandbox, files, main, bundle.spec.limits, bundle.spec.forbidden_calls)
 
     def grader(self, bundle: Bundle) -> ExerciseGrader:
+        """As `_ready`, of an exercise that somebody wrote."""
+        return cast("ExerciseGrader", self._ready(bundle))
+
+    def _ready(self, bundle: Bundle) -> AnyGrader:
         """The grader of this very bundle; it takes the place of an older one of the same exercise."""
         known = self._graders.get(bundle.exercise)
         if known is None or known.bundle != bundle:
-            isolation = self.isolation  # first: while the sandbox starts, this process imports
-            self._graders[bundle.exercise] = _exercise_grader()(bundle, self._open, isolation)
-            self._share(self._graders[bundle.exercise])
+            if known is not None:
+                known.close()
+            self._graders[bundle.exercise] = self._made(bundle)
         return self._graders[bundle.exercise]
+
+    def _made(self, bundle: Bundle) -> AnyGrader:
+        isolation = self.isolation  # first: while the sandbox starts, this process imports
+        make = _exercise_grader()
+        if isinstance(bundle, OwnTestsBundle):
+            from autograder.grading.derived import OwnTestsGrader
+
+            tester = self.tester()
+            tester.await_ready()
+            return OwnTestsGrader(bundle, tester, isolation)
+        if isinstance(bundle, DebugBundle):
+            from autograder.grading.derived import DebugGrader
+
+            return DebugGrader(bundle, make(bundle.base, self._open, isolation))
+        grader = make(bundle, self._open, isolation)
+        self._share(grader)
+        return grader
 
     def share(self, board: Board, first: float) -> None:
         """Share what graders see of misconceptions with the other processes that have this board.
@@ -113,7 +163,8 @@ class Worker:
 
         self._share = share
         for grader in self._graders.values():
-            share(grader)
+            if hasattr(grader, "diagnostician"):
+                share(cast("ExerciseGrader", grader))
 
     def keep_only(self, exercise: str) -> None:
         """Drop the graders of all other exercises, with their traces and tensors."""
@@ -127,10 +178,12 @@ class Worker:
         """One result. A fault of ours is tried once more from a clean start; a second one is nobody's zero."""
         if submission.problem is not None:
             return refused(bundle, submission)
+        if self.mode.unsafe and isinstance(bundle, OwnTestsBundle):
+            return ungraded(bundle, submission, CONFINED_ONLY)
         detail = ""
         for _ in range(2):
             try:
-                result = self.grader(bundle).grade(submission)
+                result = self._ready(bundle).grade(submission)
             except (UserError, SandboxUnavailable):
                 raise  # every other submission would meet it, too
             except Exception as error:

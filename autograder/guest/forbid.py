@@ -1,8 +1,9 @@
 """Calls an exercise forbids, because making them would be the exercise; and imports that every exercise forbids.
 
 The named attribute is replaced by a wrapper that looks at who is calling: the student's functions get an error, every
-library goes on as before. This is a rule of the course, not a wall: a submission that works around it is still confined
-and still has to compute the right values.
+library goes on as before. An operator (`torch.ops.aten.NAME`) is refused to the student's functions whichever way they come
+to it, through libraries and threads, too (see `autograder.guest.operators`). This is a rule of the course and a deterrent,
+not a wall: a submission that works around it is still confined and still has to compute the right values.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from autograder.guest.imports import guard_imports
 from autograder.guest.loading import is_loading
+from autograder.guest.operators import PREFIX, as_students, watch
 
 
 class ForbiddenCall(RuntimeError):
@@ -93,6 +95,24 @@ def seal(module: ModuleType) -> None:
     for name, made in _made:
         _retire(name, made)
     _made.clear()
+    module.__class__ = _Sealed
+
+
+class _Sealed(ModuleType):
+    """A student's module as a test sees it: a library's function under the student's name is the student's to answer for."""
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        return as_students(value) if not name.startswith("__") and _is_librarys(value) else value
+
+
+def _is_librarys(value: Any) -> bool:
+    """Whether this is a function of torch's, under whatever name, or is made of one."""
+    callable_one = inspect.isroutine(value) or isinstance(value, functools.partial)
+    if not callable_one and type(value).__module__ != "torch._ops":
+        return False
+    module = getattr(value, "__module__", None) or "torch"  # what is made in C may have none
+    return str(module).partition(".")[0] in ("torch", "functools")
 
 
 def _retire(name: str, made: Any) -> None:
@@ -127,15 +147,19 @@ def forbid(names: Sequence[str], is_student: Callable[[str], bool]) -> Callable[
     A class stays itself, for isinstance and for subclasses; it is its construction that is guarded, and its methods.
     """
     found = [(name, *resolve(name)) for name in names]  # all of them, before any is replaced
+    operators = [name for name in names if name.startswith(PREFIX)]
+    found = [part for part in found if part[0] not in operators]
     saved: list[tuple[Any, str, Any, bool]] = []
     for name, owner, attribute in chain.from_iterable(map(_calls, found)):
         original = getattr(owner, attribute)
         saved.append((owner, attribute, original, attribute in vars(owner)))
         setattr(owner, attribute, _guard(name, original, is_student))
+    unwatch = watch(operators, is_student, _refusal)
     allow_imports = guard_imports(is_student)
 
     def undo() -> None:
         allow_imports()
+        unwatch()
         for owner, attribute, original, own in reversed(saved):
             if own:
                 setattr(owner, attribute, original)

@@ -1,6 +1,7 @@
 """Groups of calls that exercises forbid together, by the name that an exercise's toml gives them (`@softmax`).
 
-A group holds every name under which the library offers the same thing: a call that has another name is another call.
+A group holds every name under which the library offers the same thing, since a call that has another name is another call;
+and the operators to which they come, so that a name which is not there is seen, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _TRACED = (
     "torch.jit.ScriptFunction.__call__",
     "torch.jit.ScriptModule.__call__",
     "torch.export.export",
+    "torch.compile",
     "torch.fx.symbolic_trace",
 )
 
@@ -32,19 +34,30 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *_named("torch torch.Tensor", "logcumsumexp"),
         *_named("torch.nn", "Softmax LogSoftmax Softmin Softmax2d"),
         *_named("torch.nn.functional", "softmin gumbel_softmax cross_entropy"),
-        *_named("torch torch.ops.aten", "_softmax _safe_softmax"),
+        *_named("torch", "_softmax _safe_softmax"),
+        *_named(
+            "torch.ops.aten",
+            "_softmax _log_softmax _safe_softmax _masked_softmax _sparse_softmax _sparse_log_softmax "
+            "logsumexp logcumsumexp",
+        ),
         "torch.masked.softmin",
         "torch.distributions.Categorical",
         *_TRACED,
     ),
     "@attention": (
         "torch.nn.functional.scaled_dot_product_attention",
+        *_named(
+            "torch.ops.aten",
+            "scaled_dot_product_attention _scaled_dot_product_attention_math "
+            "_scaled_dot_product_flash_attention_for_cpu",
+        ),
         "@multi_head_attention",
     ),
     "@multi_head_attention": (
         "torch.nn.MultiheadAttention",
         "torch.nn.functional.multi_head_attention_forward",
         "torch._native_multi_head_attention",
+        *_named("torch.ops.aten", "_native_multi_head_attention _transformer_encoder_layer_fwd"),
         *_named(
             "torch.nn",
             "TransformerEncoderLayer TransformerDecoderLayer TransformerEncoder TransformerDecoder Transformer",

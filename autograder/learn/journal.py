@@ -1,7 +1,7 @@
 """What a learner did last with each exercise: one small file in the course's folder, `.autograder/progress.json`.
 
 It helps a memory and is no record: nobody is graded by it. Where it is missing, damaged or can't be written, everything
-works as at the beginning.
+works as at the beginning. Once a site of the course was made here, `progress.js` beside it says the same to its pages.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from autograder.course import Exercise
 from autograder.text import Text
 
 FOLDER = ".autograder"
+PAGES = "progress.js"
 
 
 class HiddenPoints(Struct):
@@ -35,6 +36,15 @@ class HiddenPoints(Struct):
         return self.score >= self.max_score
 
 
+class Bug(Struct):
+    """A mistake that was planted for the learner to find."""
+
+    mistake: str
+    kind: str
+    found_at_once: bool | None = None  # whether the first line they named was right; None: they named none
+    ended: str = ""  # "mended", "shown", or still open
+
+
 class Entry(Struct):
     """One exercise: the last attempt that was tested, and the help that was given."""
 
@@ -48,6 +58,8 @@ class Entry(Struct):
     hidden: HiddenPoints | None = None
     hints: dict[str, int] = {}  # question -> steps of help that were given
     hinted: str = ""  # the attempt for which the last step was given
+    bugs: list[Bug] = []  # the last one may be open
+    caught: list[int] | None = None  # known mistakes that the learner's own tests catch, and all of them
 
     @property
     def complete(self) -> bool:
@@ -84,6 +96,18 @@ def entry_of(exercise: Exercise) -> Iterator[Entry]:
     journal.last, journal.when = exercise.id, time.time()
     with suppress(OSError):
         _write(own_folder(exercise.root) / "progress.json", msgspec.json.encode(journal))
+        if (exercise.root / FOLDER / PAGES).is_file():
+            publish_progress(exercise.root)
+
+
+def publish_progress(root: Path) -> Path | None:
+    """Write the journal as a script that pages opened as files can load; its place, or None where it can't be written."""
+    try:
+        path = own_folder(root) / PAGES
+        _write(path, b"window.courseProgress = " + msgspec.json.encode(read_journal(root)) + b";\n")
+    except OSError:
+        return None
+    return path
 
 
 def own_folder(root: Path) -> Path:

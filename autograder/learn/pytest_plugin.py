@@ -218,7 +218,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.not_loaded = True
         elif item.config.option.tbstyle == "auto":
             report.longrepr = _readable(item, call.excinfo, "" if loading else _sentence(item))
-        advice = "" if loading else _advice(item, exercise)
+        advice = "" if loading or item.path != exercise.public_tests else _advice(item, exercise)
         if advice:
             report.sections.append((WENT_WRONG.pick(language()), advice))
         if loading:
@@ -227,7 +227,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report.exercise = exercise.id
     report.points = item.stash[POINTS]
     report.place = item.stash[PLACE]
-    report.public = item.path.parent.parent.name == "exercises"
+    report.public = item.path == exercise.public_tests
     return report
 
 

@@ -32,7 +32,7 @@ def reset(exercise: Exercise, lang: str) -> list[tuple[Path, Path | None]]:
         wanted[notebook] = _notebook(exercise, given, notebook, lang)
     done = []
     for path, text in wanted.items():
-        copy = _keep(exercise, path) if path.is_file() else None
+        copy = keep_copy(exercise, path) if path.is_file() else None
         _replace(path, text)
         done.append((path, copy))
     return done
@@ -62,7 +62,7 @@ def _notebook(exercise: Exercise, skeleton: str, path: Path, lang: str) -> str:
     return str(import_nbformat().writes(fresh)) + "\n"
 
 
-def _keep(exercise: Exercise, path: Path) -> Path:
+def keep_copy(exercise: Exercise, path: Path) -> Path:
     """Copy the learner's file to a name that is not taken, with the moment in it."""
     folder = own_folder(exercise.root) / "kept" / exercise.unit
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def _keep(exercise: Exercise, path: Path) -> Path:
     content = path.read_bytes()
     for number in range(1, 1000):
         again = f"_{number}" if number > 1 else ""
-        copy = folder / f"{exercise.topic}.{moment}{again}{path.suffix}"
+        copy = folder / f"{path.stem}.{moment}{again}{path.suffix}"
         try:
             with copy.open("xb") as file:
                 file.write(content)

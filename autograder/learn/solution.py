@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from autograder.authoring.build import solution_of
-from autograder.authoring.script import BEGIN, END, split_cells
 from autograder.course import CourseError, Exercise
+from autograder.grading.planted import code_of
 from autograder.learn.attempts import attempt_in
 from autograder.learn.journal import read_journal
 
@@ -20,13 +20,16 @@ def solution_text(exercise: Exercise, *, give_up: bool = False) -> str:
             f"{exercise.solution} is not here: this tree was released without solutions; ask your instructor",
             f"没有 {exercise.solution}：发放的文件里不含答案；请询问教师",
         )
-    entry = read_journal(exercise.root).entry(exercise)
-    if not give_up and not (entry.complete and entry.attempt == attempt_in(exercise.skeleton)):
+    if not give_up and not has_all_points(exercise):
         raise CourseError(
             f"{exercise.skeleton} does not have all points yet: run `autograder check {exercise.id} --hidden`, "
             "ask for a hint, or add --give-up",
             f"{exercise.skeleton} 还没有得到全部分数：请运行 `autograder check {exercise.id} --hidden`，看看提示，或加上 --give-up",
         )
-    cells = split_cells(solution_of(exercise), str(exercise.solution))
-    code = "\n\n\n".join(cell.body.strip() for cell in cells if not cell.is_markdown)
-    return "\n".join(line for line in code.splitlines() if line.strip() not in (BEGIN, END)) + "\n"
+    return code_of(exercise, solution_of(exercise))
+
+
+def has_all_points(exercise: Exercise) -> bool:
+    """Whether the file, as it is now, has all points, those of the hidden tests included."""
+    entry = read_journal(exercise.root).entry(exercise)
+    return entry.complete and entry.attempt == attempt_in(exercise.skeleton)

@@ -62,6 +62,7 @@ class Checker:
 
     def __init__(self) -> None:
         self._warm: dict[bool, _WarmProcess] = {}
+        self._closed = False
 
     def run(self, exercise: Exercise, lang: str) -> Iterator[Answer]:
         """What the public tests say; if all of them pass and solutions are at hand, then what all tests say."""
@@ -71,13 +72,17 @@ class Checker:
             yield self._answer(exercise, lang, hidden=True)
 
     def close(self) -> None:
-        for process in self._warm.values():
+        """End what runs. Another thread may be waiting for it."""
+        self._closed = True
+        for process in list(self._warm.values()):
             process.close()
 
     def _answer(self, exercise: Exercise, lang: str, *, hidden: bool) -> Answer:
         asked = Asked(str(exercise.root), exercise.id, lang, hidden)
         if sys.platform == "linux":
             for _ in range(2):  # the system may have ended the process, for want of memory
+                if self._closed:
+                    return Answer("", False)
                 if hidden not in self._warm:
                     self._warm[hidden] = _WarmProcess()
                 answer = self._warm[hidden].ask(asked)
@@ -188,7 +193,10 @@ def in_child(report: Callable[[], Report], lang: str) -> Answer:
 
 def _answer_and_end(report: Callable[[], Report], lang: str, writing: int, printed: IO[bytes]) -> NoReturn:
     """In the child. It ends here, whatever the learner's code left running."""
+    from autograder.guest.threads import renew_pool
+
     try:
+        renew_pool()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for stream in (1, 2):
             os.dup2(printed.fileno(), stream)

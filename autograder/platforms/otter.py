@@ -17,8 +17,9 @@ import msgspec
 
 from autograder.authoring.build import defines
 from autograder.authoring.notebooks import import_nbformat, notebook_of
-from autograder.authoring.script import BEGIN, END, find_blocks, questions, split_cells, strip_solutions
+from autograder.authoring.script import find_blocks, questions, strip_solutions
 from autograder.course import Exercise
+from autograder.course.cells import BEGIN, END, split_cells
 from autograder.course.toml import read_text
 from autograder.platforms.selection import Selection, beside_course, leave_notebooks_only, page, write_course
 from autograder.platforms.wheel import write_package

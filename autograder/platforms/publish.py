@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autograder.course.catalogue import COURSE_FILE
 from autograder.errors import UserError
 from autograder.text import Text
 
@@ -30,6 +31,7 @@ class Target(StrEnum):
     NBGRADER = "nbgrader"
     OTTER = "otter"
     GRADESCOPE = "gradescope"
+    SITE = "site"
 
 
 # Each of these modules has `write(selection, out)`, and may have `carry_over(staged, out)`: it adds to the files of a new
@@ -40,8 +42,11 @@ WRITERS = {
     Target.NBGRADER: "autograder.platforms.nbgrader.source",
     Target.OTTER: "autograder.platforms.otter",
     Target.GRADESCOPE: "autograder.platforms.gradescope.package",
+    Target.SITE: "autograder.platforms.site.build",
 }
 
+BY_ASSIGNMENT = {Target.NBGRADER, Target.GRADESCOPE}  # a whole course is released as its assignments
+WITH_DERIVED = {Target.PLAIN, Target.GITHUB}  # whose students get files, and not notebooks alone
 
 WORK = Text(
     "holds somebody's work and is not replaced, with --force neither",
@@ -61,6 +66,7 @@ def release(selection: Selection, target: Target | str, out: Path, *, force: boo
         ReleaseError: a file in `out` differs from the one to be written, and `force` is off; or it holds somebody's work.
         UserError: a file in `out` is a database.
     """
+    _refuse_derived(selection, Target(target))
     writer = importlib.import_module(WRITERS[Target(target)])
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -83,13 +89,36 @@ def release(selection: Selection, target: Target | str, out: Path, *, force: boo
         return _merge(staged, out, _filled_in(selection, out), force=force)
 
 
+def _refuse_derived(selection: Selection, target: Target) -> None:
+    """ReleaseError where the target can't give out an exercise that an assignment derives from another."""
+    from autograder.course.derived import Derived
+
+    course = selection.course
+    exercises = list(selection.exercises)
+    if not selection.assignment and target in BY_ASSIGNMENT:
+        exercises += course.graded.select(name for one in course.assignments for name in one.exercises)
+    derived = next((exercise.id for exercise in exercises if isinstance(exercise, Derived)), None)
+    if derived is not None and target not in WITH_DERIVED:
+        raise ReleaseError(
+            f"{derived} is assigned in {course.root / COURSE_FILE}, and target {target.value} can't give it out; release its "
+            "assignment with --to plain or --to github, and the others one by one with --assignment",
+            f"{course.root / COURSE_FILE} 中布置了 {derived}，而目标 {target.value} 无法发放它；请用 --to plain 或 --to github "
+            "发布该作业，其余作业用 --assignment 逐个发布",
+        )
+
+
 def _filled_in(selection: Selection, out: Path) -> set[Path]:
     """The files of an earlier release in `out` that a student has worked in: it is somebody's folder, not a release."""
+    from autograder.course.derived import Derived
     from autograder.grading.pristine import is_pristine
 
     found = set()
     for exercise in selection.exercises:
         there = replace(exercise, root=out)
+        if isinstance(exercise, Derived):
+            if there.skeleton.is_file():  # where it differs, somebody may have written in it
+                found.add(there.skeleton)
+            continue
         notebook = out / "notebooks" / there.unit / f"{there.topic}.ipynb"
         for path in (there.skeleton, notebook) if there.public_spec_file.is_file() else ():
             if path.is_file() and not is_pristine(there, path.name, path.read_bytes()):

@@ -21,8 +21,10 @@ from autograder.authoring.new import render
 from autograder.authoring.notebooks import write_notebook
 from autograder.course import Course, CourseError, Exercise
 from autograder.course.catalogue import COURSE_FILE, unit_file
+from autograder.course.derived import Derived
 from autograder.course.digests import file_digest
 from autograder.course.toml import read_text
+from autograder.grading.planted import given_text
 from autograder.learn.reset import SKELETONS
 from autograder.platforms.leftovers import files_below
 from autograder.platforms.wheel import WHEN, write_package
@@ -51,7 +53,7 @@ def select(course: Course, assignment: str | None, lang: str) -> Selection:
         CourseError: there is no such assignment, or one of its exercises lacks a file.
     """
     titles = {a.id: a.title.text for a in course.assignments} | {u.id: u.title.text for u in course.units}
-    exercises = tuple(course.select([assignment] if assignment else []))
+    exercises = _exercises(course, assignment)
     course.check_files(exercises)
     if not assignment:
         title = course.title.text
@@ -61,6 +63,20 @@ def select(course: Course, assignment: str | None, lang: str) -> Selection:
         title = exercises[0].public.title.text
     name = assignment.strip("/").rsplit("/", 1)[-1] if assignment else ""
     return Selection(course, exercises, name, title, lang)
+
+
+def _exercises(course: Course, assignment: str | None) -> tuple[Exercise, ...]:
+    """What is named. A derived exercise comes with that of which it is, and only where its assignment, or itself, is named.
+
+    A mistake to find shows a reference solution: whoever releases a whole course, or a unit, did not ask for that.
+    """
+    if not assignment:
+        return tuple(course.select([]))
+    everything = course.graded
+    chosen = everything.select([assignment])
+    return tuple(
+        everything.select({e.id for e in chosen} | {e.base.id for e in chosen if isinstance(e, Derived)})
+    )
 
 
 def assignments_of(selection: Selection) -> list[Selection]:
@@ -82,9 +98,13 @@ def write_course(selection: Selection, out: Path) -> list[Exercise]:
     """Write what `check()` and pytest look for below `out`: exercises/, course/ and pytest.ini.
 
     Returns:
-        The same exercises as they lie below `out`.
+        The exercises as they lie below `out`, without those that an assignment derives.
     """
+    written = [exercise for exercise in selection.exercises if not isinstance(exercise, Derived)]
     for exercise in selection.exercises:
+        if isinstance(exercise, Derived):
+            _put(out / exercise.skeleton.relative_to(exercise.root), given_text(exercise))
+    for exercise in written:
         for path, text in _student_files(exercise).items():
             _put(out / path.relative_to(exercise.root), text)
         for path in (exercise.public_tests, exercise.mistakes_file):
@@ -96,7 +116,7 @@ def write_course(selection: Selection, out: Path) -> list[Exercise]:
     for path, text in _catalogue(selection).items():
         _put(out / path, text)
     _put(out / "pytest.ini", render("pytest.ini"))
-    return [replace(exercise, root=out) for exercise in selection.exercises]
+    return [replace(exercise, root=out) for exercise in written]
 
 
 def write_tree(selection: Selection, out: Path, readme: str) -> None:
@@ -106,7 +126,10 @@ def write_tree(selection: Selection, out: Path, readme: str) -> None:
         write_notebook(exercise, out / "notebooks", selection.lang)
     _write_skeletons(released, out)
     wheel = write_package(out)
-    (out / "README.md").write_text(page(readme, selection, wheel=wheel.name), encoding="utf-8")
+    derived = [f"`{e.skeleton.name}`" for e in selection.exercises if isinstance(e, Derived)]
+    told = Text(", ".join(derived), "、".join(derived)).pick(selection.lang)
+    text = page(readme, selection, wheel=wheel.name, derived=told)
+    (out / "README.md").write_text(text, encoding="utf-8")
 
 
 def _write_skeletons(released: Sequence[Exercise], out: Path) -> None:
@@ -172,7 +195,11 @@ def _catalogue(selection: Selection) -> dict[Path, str]:
     course = selection.course
     files = {}
     for unit in course.units:
-        topics = [exercise.topic for exercise in selection.exercises if exercise.unit == unit.id]
+        topics = [
+            exercise.topic
+            for exercise in selection.exercises
+            if exercise.unit == unit.id and not isinstance(exercise, Derived)
+        ]
         if topics:
             title = msgspec.to_builtins(unit.title)
             files[unit_file(Path(), unit.id)] = toml_lines({"title": title, "exercises": topics})

@@ -78,8 +78,12 @@ class RemoteModule:
 
     # --- what a test does ---
 
-    def load(self, *, patient: bool = True, seconds: float = LOAD_SECONDS) -> list[SkippedCell]:
+    def load(
+        self, *, patient: bool = True, seconds: float = LOAD_SECONDS, sealed: bool = False
+    ) -> list[SkippedCell]:
         """Run the student's source; what was left out of a notebook. `patient` and `seconds` as in `deadline`.
+
+        sealed: it is no student's, but a program that somebody's tests are tried on (see `autograder.remote.sealed`).
 
         Raises:
             StudentError: it raises.
@@ -87,7 +91,7 @@ class RemoteModule:
         """
         self.deadline(seconds, patient=patient)
         # No path: the trace of a notebook is compared with that of a `.py`.
-        answer = self.operate("load", "", None, "", (self._files, self._main))
+        answer = self.operate("load", "", None, "", (self._files, self._main, sealed))
         self.deadline(self._limits.seconds)
         if type(answer) is not list or not all(map(_is_note, answer)):
             self._end(Blocked("loading gave something else than notes"))
@@ -185,6 +189,11 @@ class RemoteModule:
         """CPU time used in all, or so far."""
         return self._process.cpu_seconds if self._ended is not None else self._process.budget.total
 
+    @property
+    def process(self) -> Process:
+        """What it runs in."""
+        return self._process
+
     def close(self) -> None:
         """End the process and wait for it. May be called again."""
         if self._ended is None:
@@ -259,7 +268,7 @@ class RemoteModule:
 
     def _exchange(self, call: int, pieces: list[memoryview | bytes], path: str) -> Any:
         budget = self._process.budget
-        callbacks, started = 0, time.thread_time()
+        callbacks, started = 0, 0.0
         while True:
             with budget:
                 self._frames.send(pieces)
@@ -279,6 +288,7 @@ class RemoteModule:
                     raise student_error(message.name, message.mro, message.message, frames)
                 case wire.Callback():
                     callbacks += 1
+                    started = started or time.thread_time()
                     if callbacks > MAX_CALLBACKS:
                         raise TimedOut(f"called the test's functions more than {MAX_CALLBACKS} times")
                     pieces = self._call_back(message, decoder)

@@ -20,6 +20,7 @@ import torch
 from autograder.remote import wire
 from autograder.remote.values import (
     BATCH,
+    FORMS,
     HASHING_SECONDS,
     MAKERS,
     MAX_AXIS,
@@ -32,9 +33,7 @@ from autograder.remote.values import (
     MAX_NUMBERS,
     NUMPY_DTYPES,
     SCALARS,
-    STAND_INS,
     TORCH_DTYPES,
-    TORCH_NAMES,
     range_length,
 )
 from autograder.remote.wire import WireError
@@ -70,6 +69,8 @@ class Decoder:
             raise WireError(f"malformed value: {type(error).__name__}: {str(error)[:80]}") from None
 
     def arguments(self, arguments: wire.Arguments) -> tuple[list[Any], dict[str, Any]]:
+        if not arguments.names and not arguments.values:
+            return [self.value(node) for node in arguments.args], {}
         values = [self.value(node) for node in arguments.values]
         if not len(set(arguments.names)) == len(arguments.names) == len(values):
             raise WireError("keyword arguments don't match their names")
@@ -212,17 +213,14 @@ class Decoder:
         return np.ndarray(shape, dtype, self._payload, node.offset)
 
     def _tensor(self, node: wire.TensorNode, depth: int) -> torch.Tensor:
-        dtype = TORCH_DTYPES[node.dtype]
-        stand_in = STAND_INS.get(dtype)
-        elements = self._elements(NUMPY_DTYPES[TORCH_NAMES[stand_in or dtype]], node)
-        tensor = torch.from_numpy(elements)
-        if stand_in:
+        dtype, bytes_as, differentiable = FORMS[node.dtype]
+        tensor = torch.from_numpy(self._elements(bytes_as, node))
+        if tensor.dtype is not dtype:
             tensor = tensor.view(dtype)
         if node.order:
             if sorted(node.order) != list(range(len(node.shape))):
                 raise WireError("a tensor's axes have an impossible order")
             tensor = tensor.permute(node.order)
-        differentiable = dtype.is_floating_point or dtype.is_complex
         return tensor.requires_grad_() if node.requires_grad and differentiable else tensor
 
     def _array(self, node: wire.ArrayNode, depth: int) -> np.ndarray[Any, Any]:

@@ -20,6 +20,7 @@ from autograder.remote.values import (
     MAX_NODES,
     MAX_NUMBERS,
     NUMPY_DTYPES,
+    REAL_NAMES,
     SCALARS,
     SHORT_BYTES,
     STAND_INS,
@@ -56,6 +57,8 @@ class Encoder:
         if self._count > MAX_NODES:
             raise WireError(f"the value has more than {MAX_NODES} elements")
         kind = type(value)
+        if kind is torch.Tensor and (node := self._plain_tensor(value)) is not None:
+            return node
         if kind is int:
             return value if -(1 << 63) <= value < 1 << 64 else _big_int(value)
         if kind is str:
@@ -151,6 +154,15 @@ class Encoder:
             else wire.LongBytes(*self._place(memoryview(value)))
         )
 
+    def _plain_tensor(self, value: torch.Tensor) -> wire.TensorNode | None:
+        """What `_tensor` makes of nearly all tensors, in less time; None for the others."""
+        name = REAL_NAMES.get(value.dtype)
+        if name is None or value.layout is not torch.strided or not (value.is_cpu and value.is_contiguous()):
+            return None
+        self._check_size(value.nbytes, value.shape)
+        place = self._place(_bytes_of(value.numpy(force=True)))
+        return wire.TensorNode(name, list(value.shape), *place, value.requires_grad)
+
     def _tensor(self, value: torch.Tensor) -> Node:
         with torch._C.DisableTorchFunctionSubclass():
             name = TORCH_NAMES.get(value.dtype)
@@ -190,9 +202,10 @@ class Encoder:
         return offset, size
 
     def arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> wire.Arguments:
-        return wire.Arguments(
-            [self.node(arg) for arg in args], list(kwargs), [self.node(value) for value in kwargs.values()]
-        )
+        positional = [self.node(arg) for arg in args]
+        if not kwargs:
+            return wire.Arguments(positional)
+        return wire.Arguments(positional, list(kwargs), [self.node(value) for value in kwargs.values()])
 
 
 def _big_int(value: int) -> Node:

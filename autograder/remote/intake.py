@@ -49,4 +49,4 @@ class Intake:
 
     def add_shape(self, shape: Sequence[int]) -> None:
         """The same, of a tensor: one with an axis of no elements can be iterated along the others."""
-        self.add_elements(math.prod(max(axis, 1) for axis in shape))
+        self.add_elements(math.prod(shape) or math.prod(max(axis, 1) for axis in shape))

@@ -23,9 +23,9 @@ class ModuleSandbox(Sandbox):
         module.student.softmax(torch.randn(3))
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, program: Program = PROGRAM, **options: Any) -> None:
         """Takes the options of `Sandbox`."""
-        super().__init__(PROGRAM, **options)
+        super().__init__(program, **options)
 
     def open(
         self, files: Mapping[str, bytes], main: str, *, limits: Limits, forbidden: Sequence[str] = ()

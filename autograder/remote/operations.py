@@ -29,12 +29,12 @@ class Exhausted(Exception):
 def perform(kind: str, target: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """One operation on `target`. Raises whatever the object raises; Exhausted for an iterator's end."""
     match kind:
+        case "call":
+            return target(*args, **kwargs)
         case "get":
             return getattr(target, name)
         case "set":
             return setattr(target, name, args[0])
-        case "call":
-            return target(*args, **kwargs)
         case "getitem":
             return target[args[0]]
         case "setitem":

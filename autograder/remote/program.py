@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from autograder.guest.forbid import forbid
+from autograder.guest.threads import renew_pool
 from autograder.remote.server import Server, student_files
 from autograder.remote.warmup import warm_up
 
@@ -19,4 +20,5 @@ def prepare(forbidden: list[str]) -> Callable[[], None]:
 
 def serve(channel: int) -> NoReturn:
     """Serve one student's module."""
+    renew_pool()
     Server(channel).serve()

@@ -23,11 +23,13 @@ from autograder.guest.forbid import seal
 from autograder.guest.helpers import KEPT, REMOTE_HELPERS
 from autograder.guest.loading import check_syntax, filename_of, load_module
 from autograder.guest.seed import seed_everything
+from autograder.guest.settings import read_settings, restore_settings
 from autograder.remote import archive, wire
 from autograder.remote.decode import Decoder
 from autograder.remote.differentiable import METHODS, differentiable
 from autograder.remote.encode import Encoder
 from autograder.remote.operations import Exhausted, builtin_bases, perform
+from autograder.remote.sealed import check_question
 from autograder.remote.stream import Inbox
 from autograder.remote.values import LASTING, MODULE, type_name
 from autograder.sandbox.messages import EXIT_MEMORY
@@ -56,6 +58,8 @@ class Server:
         self._numbers = itertools.count(1)
         self._turn = threading.RLock()  # the student's threads may call back, too: one exchange at a time
         self._call = 0
+        self._sealed = False
+        self._settings = read_settings()
         # Address space is what the limit counts; to touch the pages as well would cost every child 4 ms.
         self._ballast: mmap.mmap | None = mmap.mmap(-1, BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._inbox = Inbox(self._read)
@@ -119,7 +123,8 @@ class Server:
         """Do what is asked. MemoryError where there was not enough for it."""
         encoder = Encoder(self._keep)
         try:
-            if request.seed is not None:
+            if request.seed is not None:  # a test begins
+                restore_settings(self._settings)
                 seed_everything(request.seed)
             args, kwargs = Decoder(payload, self._resolve).arguments(request.arguments)
             result = self._operate(request, args, kwargs)
@@ -153,7 +158,7 @@ class Server:
         frames = [
             (_clean(f.filename), f.lineno or 0, _clean(f.name), _clean(f.line or "")[:400])
             for f in traceback.extract_tb(error.__traceback__)
-            if f.filename in student_files
+            if f.filename in student_files and not self._sealed
         ][-20:]
         if isinstance(error, SyntaxError) and error.filename in student_files:
             line = error.lineno if type(error.lineno) is int else 0
@@ -168,6 +173,8 @@ class Server:
 
     def _operate(self, request: wire.Request, args: list[Any], kwargs: dict[str, Any]) -> Any:
         kind, name = request.kind, request.name
+        if self._sealed:
+            check_question(kind, request.target, name, self._handles.get(request.target), args)
         match kind:
             case "load":
                 return self._load(*args)
@@ -184,12 +191,17 @@ class Server:
             self._given[name] = value
         return value
 
-    def _load(self, files: Mapping[str, bytes], main: str) -> list[tuple[str, str, str]]:
+    def _load(
+        self, files: Mapping[str, bytes], main: str, sealed: bool = False
+    ) -> list[tuple[str, str, str]]:
+        """`sealed`: from now on it answers only what `autograder.remote.sealed` lets through."""
         student_files.update(map(filename_of, files))
         skipped: list[SkippedCell] = []
         module = load_module(files, main, skipped=skipped)
         seal(module)
         self._handles[MODULE] = module
+        self._sealed = sealed
+        self._settings = read_settings()
         return [(_clean(cell.cell), _clean(cell.error), _clean(cell.message)) for cell in skipped]
 
     def _check_syntax(self, file: str, raw: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from types import FunctionType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -42,6 +42,28 @@ STAND_INS: dict[torch.dtype, torch.dtype] = {
     torch.float8_e5m2: torch.uint8,
 }
 TORCH_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
+# Real numbers that numpy has, too: what nearly all tensors are of.
+REAL_NAMES = {
+    dtype: name for dtype, name in TORCH_NAMES.items() if dtype not in STAND_INS and not dtype.is_complex
+}
+
+
+class Form(NamedTuple):
+    """How a tensor of one dtype is read: what that is, what its bytes pass as, whether it can have a gradient."""
+
+    dtype: torch.dtype
+    bytes_as: np.dtype[Any]
+    differentiable: bool
+
+
+FORMS = {
+    name: Form(
+        dtype,
+        NUMPY_DTYPES[TORCH_NAMES[STAND_INS.get(dtype, dtype)]],
+        dtype.is_floating_point or dtype.is_complex,
+    )
+    for name, dtype in TORCH_DTYPES.items()
+}
 
 
 MODULE = 0  # the handle of the student's module

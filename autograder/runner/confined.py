@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import Any, Self
 
@@ -109,7 +109,7 @@ class ConfinedBackend:
         # A test may have a low limit of memory to see what the student's code needs; its own code needs no less for that.
         mebibytes = max(limits.memory_mb, MEBIBYTES)
         self._intake = Intake(mebibytes)
-        with own_memory(2 * mebibytes):
+        with self.own_memory(2 * mebibytes):
             child = self._current(planned)
             child.take_in(self._intake)
             child.seed(seed)
@@ -122,6 +122,10 @@ class ConfinedBackend:
                 self._slept += max(used.idle for used in (child, *self._ranks))
                 for rank in self._ranks:
                     rank.close()
+
+    def own_memory(self, mebibytes: int) -> AbstractContextManager[None]:
+        """Caps what a test's own code may take of this process's memory."""
+        return own_memory(mebibytes)
 
     def made_by_student(self, error: BaseException) -> bool:
         """Never: what the student's code raises arrives as a StudentError."""

@@ -18,6 +18,7 @@ from autograder.guest.forbid import forbidden, seal
 from autograder.guest.helpers import HELPERS
 from autograder.guest.loading import filename_of, load_module
 from autograder.guest.seed import seed_everything
+from autograder.guest.settings import read_settings, restore_settings
 from autograder.results import Limits
 from autograder.runner.backend import dotted
 from autograder.sandbox.errors import TimedOut
@@ -91,15 +92,19 @@ class InProcessBackend:
 
     @contextmanager
     def begin(self, seed: int, limits: Limits) -> Iterator[None]:
-        """Seeds the generators; refuses the exercise's forbidden calls; caps memory and time where the system can.
+        """Seeds the generators; refuses the exercise's forbidden calls; caps memory and time where the system can; puts settings back.
 
         Time: see `autograder.guest.deadline`. In the block it is an OutOfTime, which leaves it as TimedOut.
         """
         _ = self.student  # loaded before anything is limited: its imports are not the test's
         seed_everything(seed)
         self._limits = limits
-        with memory_cap(limits.memory_mb), forbidden(self._forbidden, self._is_student), self._in_time():
-            yield
+        settings = read_settings()
+        try:
+            with memory_cap(limits.memory_mb), forbidden(self._forbidden, self._is_student), self._in_time():
+                yield
+        finally:
+            restore_settings(settings)
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:

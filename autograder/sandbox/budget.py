@@ -60,8 +60,13 @@ class Clock:
 
 def own_delay() -> float:
     """Seconds for which the calling thread could have run but had to wait for a processor; 0 if not counted."""
-    with suppress(OSError), open("/proc/thread-self/schedstat", "rb") as counts:
-        return int(counts.read().split()[1]) / 1e9
+    with suppress(OSError):
+        # Twice a test: a file object would take 20 us.
+        counts = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return int(os.read(counts, 100).split()[1]) / 1e9
+        finally:
+            os.close(counts)
     return 0.0
 
 

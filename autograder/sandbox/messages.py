@@ -28,6 +28,7 @@ class Settings(Struct):
     namespaces: bool = True
     landlock: bool = True
     seccomp: bool = True
+    user: bool = True
     hidden: list[str] = []
 
 

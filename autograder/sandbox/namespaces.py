@@ -102,9 +102,11 @@ def build_root(
     linux.restrict_mount("/", ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV, recursive=False)
 
 
-def close_temporary() -> None:
-    """Make /tmp of the new root read-only, once the zygote has imported what wanted to write there."""
+def close_root(starting: Sequence[str]) -> None:
+    """Once the zygote has imported what wanted it: make /tmp read-only, and take `starting` out of the new root."""
     linux.restrict_mount("/tmp", ATTR_RDONLY, recursive=False)
+    for path in filter(os.path.ismount, starting):
+        linux.detach(path)
 
 
 def _bind(path: str, attributes: int) -> None:

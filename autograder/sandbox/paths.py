@@ -28,10 +28,9 @@ SYSTEM = (
     "/usr/share/zoneinfo",
     "/etc/ld.so.cache",
     "/etc/localtime",
-    "/proc/cpuinfo",
-    "/proc/meminfo",
-    "/sys/devices/system/cpu",
 )
+# What libraries read as they are loaded. Later it would tell a child how busy others keep the machine.
+STARTING = ("/proc/cpuinfo", "/sys/devices/system/cpu")
 
 
 def library_paths() -> list[str]:

@@ -120,7 +120,7 @@ class Sandbox:
         hide: files and directories that no child may read. What lies outside the interpreter's own
             directories is hidden in any case.
         nothing_hidden: the caller vouches that no file on this machine must stay hidden; see `level_of`.
-        without: layers to leave out. For tests and `doctor`, which show by it what each layer stops.
+        without: layers to leave out, or "user": a child then stays the grader's user. For tests and `doctor`, which show by it what each layer stops.
 
     Raises: SandboxUnavailable where the level can't be reached; it names what is missing and the remedy.
     """
@@ -232,9 +232,8 @@ class Sandbox:
 
     def _start(self) -> ZygoteProcess:
         """A zygote with namespaces where they work, else one without; refused where that isn't enough."""
-        settings = Settings(
-            self._program, hidden=self._hidden, **{layer: layer not in self._without for layer in LAYERS}
-        )
+        wanted_layers = {layer: layer not in self._without for layer in (*LAYERS, "user")}
+        settings = Settings(self._program, hidden=self._hidden, **wanted_layers)
         zygote = ZygoteProcess(settings)
         if zygote.report.namespaces and settings.namespaces:
             reason = zygote.report.namespaces

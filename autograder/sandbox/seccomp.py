@@ -7,7 +7,8 @@ the filter can see as long as they are plain numbers; `clone3` and `openat2` hid
 ENOSYS.
 
 Absent, too, is what leaves a note in the kernel for another child to read: locks on files, and what evicts a file's
-pages from memory or tells which are there (fadvise64, preadv2, pwritev2, mincore, some advices of madvise).
+pages from memory or tells which are there (fadvise64, preadv2, pwritev2, mincore, some advices of madvise, getrusage by
+its count of blocks read); and what counts what others take (sysinfo, the clocks of other processes' CPU time).
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ _PLAIN = """
     fdatasync ftruncate mprotect munmap mremap msync brk membarrier map_shadow_stack
     get_mempolicy futex futex_waitv set_robust_list get_robust_list set_tid_address rseq sched_yield
     restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend
-    sigaltstack pause nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times
+    sigaltstack pause nanosleep gettimeofday time times
     getitimer setitimer alarm getpid gettid getppid getpgrp getpgid getsid getuid geteuid getgid getegid
-    getresuid getresgid getgroups getrlimit getrusage sysinfo uname getcpu getpriority sched_getaffinity
+    getresuid getresgid getgroups getrlimit uname getcpu getpriority sched_getaffinity
     sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min getrandom wait4 waitid
     exit exit_group arch_prctl recvfrom shutdown getsockname getpeername getsockopt
 """
@@ -62,6 +63,7 @@ FCNTL_COMMANDS = (*range(5), 1030, 1032)
 ADVICES = (0, 4, 8, 14, 15, 16, 17, 18, 102, 103)
 # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
 IOCTL_COMMANDS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+CLOCKS = tuple(range(12))  # the kernel's own; a negative one is the CPU time of some process
 SOME_PID = 0x7069_6421  # stands in a filter for the pid that is not known yet; more than a pid can be
 PRCTL_OPTIONS = (15, 16, 0x53564D41)  # PR_SET_NAME, PR_GET_NAME, PR_SET_VMA (glibc names its arenas)
 
@@ -146,6 +148,7 @@ def program(machine: str, pid: int) -> list[Instruction]:
         "openat": _no_truncating_read(2),
         "kill": _one_of(0, [pid]),
         "tgkill": _one_of(0, [pid]),
+        **dict.fromkeys(("clock_gettime", "clock_getres", "clock_nanosleep"), _one_of(0, CLOCKS)),
         "prlimit64": [*_null(2), *_one_of(0, [0, pid])],
         "prctl": _one_of(0, PRCTL_OPTIONS),
         "ioctl": _one_of(1, IOCTL_COMMANDS),

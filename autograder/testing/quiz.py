@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 from autograder.course.quiz import ROUNDING
 
+LONGEST = 1000  # characters of an answer in letters: what a text costs to normalise may grow with the square of its length
+
 
 class WrongAnswer(AssertionError):
     """An answer of the right form that is not right.
@@ -112,8 +114,11 @@ def _letters(student: Any, name: str, keys: str) -> str:
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, list | tuple | set | frozenset) or not all(isinstance(p, str) for p in parts):
         _malformed(student, name)
+    text = "".join(parts)
+    if len(text) > LONGEST:
+        _malformed(student, name)
     # An input method for Chinese may type full-width letters and punctuation.
-    text = unicodedata.normalize("NFKC", "".join(parts)).lower()
+    text = unicodedata.normalize("NFKC", text).lower()
     letters = "".join(character for character in text if character.isalnum())
     if not letters or not set(letters) <= set(keys):
         _malformed(student, name)

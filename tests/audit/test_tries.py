@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,3 +68,29 @@ def test_the_table(cli: Callable[..., Any], toy: Path, tmp_path: Path, shared_sa
 def test_bad_input(affine: Exercise, files: list[Path], edits: list[str], problem: str) -> None:
     with pytest.raises(UserError, match=problem):
         sources_of(affine, files, edits)
+
+
+FAULTS = {
+    "a test's own assertion": (
+        "solutions/basics/test_affine.py",
+        "    x = torch.randn(5, width)",
+        "    x = torch.randn(5, width)\n    assert x.numel() == 0, 'made the wrong data'",
+        r"test_affine\[3\] \(solutions/basics/test_affine\.py:\d+\): .*made the wrong data",
+    ),
+    "a forbidden call that does not exist": (
+        "solutions/basics/affine.toml",
+        'forbidden = ["torch.nn.functional.layer_norm"]',
+        'forbidden = ["torch.nn.functional.layer_morn"]',
+        r"'torch\.nn\.functional\.layer_morn' names nothing that can be imported",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_table_says_why_there_are_no_points(
+    cli: Callable[..., Any], toy: Path, edited: Callable[..., None], shared_sandbox: Any, fault: str
+) -> None:
+    file, old, new, cause = FAULTS[fault]
+    edited(toy / file, old, new)
+    said = cli("try", "affine", toy / "tests/accepted/basics/affine/rows.py", "--course", toy)
+    assert re.search(cause, " ".join(said.out.replace("│", " ").split())), said.out

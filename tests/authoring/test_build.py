@@ -17,8 +17,8 @@ from autograder.authoring.build import (
     public_toml,
     stale,
 )
-from autograder.authoring.script import ScriptError
 from autograder.course import Course, Exercise, PublicSpec
+from autograder.course.cells import ScriptError
 from autograder.course.digests import code_digest, file_digest
 from autograder.course.spec import BothLanguages, Hint, PristineDigests, QuestionPoints
 from autograder.course.toml import read_toml

@@ -9,8 +9,9 @@ import pytest
 
 from autograder.authoring.build import State, build_exercise, generate, stale
 from autograder.authoring.given import with_given
-from autograder.authoring.script import ScriptError, surviving_lines
+from autograder.authoring.script import surviving_lines
 from autograder.course import CourseError, Exercise
+from autograder.course.cells import ScriptError
 
 Edit = Callable[[Path, str, str], None]
 SNIPPET = '''"""How to double."""

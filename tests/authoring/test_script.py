@@ -7,14 +7,13 @@ import ast
 import pytest
 
 from autograder.authoring.script import (
-    ScriptError,
     find_blocks,
     questions,
     solution_lines,
-    split_cells,
     strip_solutions,
     surviving_lines,
 )
+from autograder.course.cells import ScriptError, split_cells
 
 HEAD = "# %%\n"
 

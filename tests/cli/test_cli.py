@@ -232,15 +232,19 @@ def test_adjust_and_export(graded: tuple[Any, Path], cli: Cli, toy: Path, tmp_pa
 FAILS = "solutions/extras/test_vowels.py:10"
 
 
-def test_ungraded_is_status_1(
+def test_ungraded_is_status_3(
     cli: Cli, toy: Path, edited: Edit, hand_in: Callable[..., Path], shared_sandbox: Any, tmp_path: Path
 ) -> None:
     edited(toy / "solutions/extras/test_vowels.py", "== 10", "== 11")  # the reference itself fails
     folder = hand_in("s001", {"vowels.py": GOOD})
     options = ("--course", toy, "--gradebook", tmp_path / "b.db")
     said = cli("grade", folder, *options, "--only", "extras")
-    assert said.code == 1
+    assert said.code == 3
     assert "1 left ungraded" in said.err
+    assert (
+        "1 submissions could NOT be graded. The fault is the grader's or a test's, and costs nobody a point:"
+        in said.err
+    )
     assert "run the same command again" in said.err
     why = f"test_vowels ({FAILS}): the reference solution does not pass it here: AssertionError"
     assert f"extras/vowels  s001: {why}" in said.err
@@ -260,7 +264,7 @@ def test_ungraded_after_a_graded_attempt(
     options = ("--course", toy, "--gradebook", tmp_path / "b.db")
     assert cli("grade", hand_in("s001", {"vowels.py": GOOD}), "--only", "extras", *options).code == 0
     edited(toy / "solutions/extras/test_vowels.py", "== 10", "== 11")
-    assert cli("grade", tmp_path / "submissions", "--only", "extras", *options).code == 1
+    assert cli("grade", tmp_path / "submissions", "--only", "extras", *options).code == 3
     shown = cli("gradebook", "show", "--student", "s001", *options)
     assert "extras/vowels  4/4  graded" in shown.out
     assert f"ungraded: test_vowels ({FAILS}): the reference solution does not pass it here" in shown.out

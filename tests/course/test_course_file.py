@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def example() -> str:
-    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## A course of your own")[2]
+    page = (ROOT / "docs/own_course.md").read_text(encoding="utf-8")
     found = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
     assert found is not None
     return found[1]

@@ -365,7 +365,7 @@ def test_a_fault_while_collecting(
     hand_in(folder, "vowels.py", VOWELS.encode())
     monkeypatch.setattr("autograder.grading.scheduler.submissions_of", faulty)
     said = grade(folder)
-    assert said.code == 1
+    assert said.code == 3
     assert "s001: collecting: RecursionError: a fault of ours" in said.err
     found = {(row["student"], row["exercise"]): row for row in json.loads(said.out)["results"]}
     assert found["s002", "basics/affine"]["score"] == FULL
@@ -625,7 +625,7 @@ def test_gradebook_locked_while_grading(
     monkeypatch.setattr(Gradebook, "record", record)
     said = grade(folder)
     assert recorded == ["s001"]
-    assert said.code == 2 and "Traceback" not in said.err
+    assert said.code == 3 and "Traceback" not in said.err
     assert "grades.db" in said.err and "locked" in said.err and "run the same command again" in said.err
     other.close()
     monkeypatch.setattr(Gradebook, "record", real)

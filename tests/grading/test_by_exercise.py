@@ -20,7 +20,7 @@ from rich.console import Console
 from autograder.cli.common import Lang, Speaker
 from autograder.cli.progress_bar import GradingProgress
 from autograder.course import Course
-from autograder.grading import on_dask, scheduler, spool
+from autograder.grading import apart, scheduler, spool
 from autograder.grading.bundle import bundle_of
 from autograder.grading.diagnosis import REFERENCE, SILENT
 from autograder.grading.grader import ExerciseGrader
@@ -84,18 +84,30 @@ def test_one_exercise_is_ready_at_a_time(
     assert found == [(name, student) for name in ("basics/affine", "extras/vowels") for student in students]
 
 
-def test_a_dask_worker_has_one_exercise_ready(
+def test_a_process_apart_has_one_exercise_ready(
     toy_course: Course, shared_sandbox: Any, graders: WeakSet[ExerciseGrader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(on_dask, "_workers", {})
-    for name, source in (("basics/affine", AFFINE), ("extras/vowels", VOWELS)):
-        main = name.split("/")[1] + ".py"
-        on_dask.grade_task(
-            bundle_of(toy_course.exercise(name)),
-            Submission("s001", name, main, main, {main: source.encode()}),
-            Mode(),
-        )
-        assert [grader.bundle.exercise for grader in graders] == [name]
+    monkeypatch.setattr(
+        "autograder.sandbox.linux.prctl", lambda *arguments: None
+    )  # this process is to live on
+    asked = [("basics/affine", AFFINE), ("extras/vowels", VOWELS)]
+
+    class Asking:
+        def recv_bytes(self) -> bytes:
+            if not asked:
+                raise EOFError
+            name, source = asked[0]
+            main = name.split("/")[1] + ".py"
+            submission = Submission("s001", name, main, main, {main: source.encode()})
+            return apart.packed(bundle_of(toy_course.exercise(name)), submission, Mode())
+
+        def send(self, answer: Any) -> None:
+            name, _ = asked.pop(0)
+            assert answer.exercise == name
+            assert [grader.bundle.exercise for grader in graders] == [name]
+
+    apart.serve(Asking())  # type: ignore[arg-type]
+    assert not asked
 
 
 def test_submissions_are_in_memory_one_at_a_time(

@@ -46,45 +46,99 @@ def run(course: Course, folder: Path, **options: Any) -> tuple[list[Settled], li
 
 
 @pytest.fixture
-def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
-    """`ending("s001", times=1)`: the worker that grades this student's work is killed, so many times."""
+def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[str]]:
+    """`ending("s001", times=1)`: the worker that grades this student's work is killed, so many times.
+
+    What it returns tells, in order, whose work was begun (`+s001`) and whose was done (`-s001`); the reference's is nobody's.
+    """
     real = ExerciseGrader.grade
+    log = tmp_path / "log"
 
-    def arrange(student: str, times: int) -> None:
-        marks = tmp_path / "deaths"
+    def note(mark: str) -> None:
+        with log.open("a") as lines:
+            lines.write(f"{mark}\n")
 
+    def arrange(*students: str, times: int) -> Callable[[], list[str]]:
         def grade(self: ExerciseGrader, submission: Any) -> ExerciseResult:
-            died = len(marks.read_text()) if marks.exists() else 0
-            if submission.student == student and died < times:
-                marks.write_text("x" * (died + 1))
+            mark = f"{submission.student} {submission.exercise}"
+            note(f"+{mark}")
+            if submission.student in students and log.read_text().count(f"+{mark}\n") <= times:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return real(self, submission)
+            result = real(self, submission)
+            note(f"-{mark}")
+            return result
 
         monkeypatch.setattr(ExerciseGrader, "grade", grade)
+        return lambda: log.read_text().splitlines()
 
     return arrange
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_worker_s_death_costs_nobody_a_point(
-    toy_course: Course, hand_in: HandIn, shared_sandbox: Any, ending: Callable[..., None], times: int
-) -> None:
-    """Its submission is tried once more; a second time it stays ungraded, and says why. The others go on."""
-    ending("s002", times)
-    found, recorded = run(toy_course, class_of(hand_in, 4))
+FULL = {"basics/affine": 6.0, "extras/vowels": 4.0}
+
+
+def lost_and_others(
+    course: Course, folder: Path, count: int
+) -> tuple[list[ExerciseResult], list[ExerciseResult]]:
+    """The results of s002, and everybody else's, after a run in which everything was settled once."""
+    found, recorded = run(course, folder)
     assert sorted((r.exercise, r.student) for r in recorded) == sorted(
-        (name, f"s{number:03}") for name in ("basics/affine", "extras/vowels") for number in range(1, 5)
+        (name, f"s{number:03}") for name in FULL for number in range(1, count + 1)
     )
     assert [settled.result for settled in found] == recorded
-    lost = [result for result in recorded if result.status is Status.UNGRADED]
-    if times == 1:
-        assert lost == []
-    else:
-        (result,) = lost
-        assert (result.student, result.exercise, result.score) == ("s002", "basics/affine", None)
-        assert "its worker died 2 times; the last time SIGKILL ended it" in result.detail
-    full = {"basics/affine": 6.0, "extras/vowels": 4.0}
-    assert all(result.score == full[result.exercise] for result in recorded if result not in lost)
+    own = [result for result in recorded if result.student == "s002"]
+    return own, [result for result in recorded if result.student != "s002"]
+
+
+def test_a_worker_s_death_costs_nobody_a_point(
+    toy_course: Course, hand_in: HandIn, shared_sandbox: Any, ending: Callable[..., Any]
+) -> None:
+    """Its submission is tried once more, when nothing else runs: what another one needed may have been the cause."""
+    log = ending("s002", times=1)
+    own, others = lost_and_others(toy_course, class_of(hand_in, 6), 6)
+    assert all(result.score == FULL[result.exercise] for result in own + others)
+    lines = log()
+    for exercise in FULL:
+        again = len(lines) - 1 - lines[::-1].index(f"+s002 {exercise}")
+        before, after = lines[:again], lines[again:]
+        assert {f"-s{number:03} {exercise}" for number in (1, 3, 4, 5, 6)} <= set(before)
+        assert after[1] == f"-s002 {exercise}"
+
+
+def test_who_ends_the_worker_again_alone_has_failed(
+    toy_course: Course, hand_in: HandIn, shared_sandbox: Any, ending: Callable[..., Any]
+) -> None:
+    """The class goes on. The reference shows that a worker survives the exercise here."""
+    log = ending("s002", times=99)
+    own, others = lost_and_others(toy_course, class_of(hand_in, 4), 4)
+    assert all(result.score == FULL[result.exercise] for result in others)
+    for result in own:
+        assert (result.status, result.score) == (Status.INVALID, 0.0)
+        assert "ended the program that tests it, twice (SIGKILL ended it)" in result.message.en
+        assert result.message.zh and result.key == ""  # the next run tries again
+        assert log().count(f"+s002 {result.exercise}") == 2
+
+
+def test_where_the_reference_ends_it_too_it_is_our_fault(
+    toy_course: Course, hand_in: HandIn, shared_sandbox: Any, ending: Callable[..., Any]
+) -> None:
+    ending("s002", "", times=99)
+    own, others = lost_and_others(toy_course, class_of(hand_in, 4), 4)
+    assert all(result.score == FULL[result.exercise] for result in others)
+    for result in own:
+        assert (result.status, result.score) == (Status.UNGRADED, None)
+        assert "its worker died, and so did the reference solution's: SIGKILL ended it" in result.detail
+
+
+def test_many_who_end_their_workers(
+    toy_course: Course, hand_in: HandIn, shared_sandbox: Any, ending: Callable[..., Any]
+) -> None:
+    """More of them than workers, and the last in line among them."""
+    ending(*(f"s{number:03}" for number in range(2, 7)), times=99)
+    _, recorded = run(toy_course, class_of(hand_in, 6))
+    scores = {(result.student, result.exercise): result.score for result in recorded}
+    assert len(recorded) == len(scores) == 12
+    assert [place for place, score in scores.items() if score] == [("s001", name) for name in FULL]
 
 
 def test_one_exercise_is_ready_in_workers_too(
@@ -92,10 +146,10 @@ def test_one_exercise_is_ready_in_workers_too(
 ) -> None:
     """Its tests are collected once, by the driver, and no worker outlives it."""
     collected: list[str] = []
-    made, begun = Worker.grader, pool.Forked.__init__
+    made, begun = Worker._ready, pool.Forked.__init__
     workers: list[pool.Forked] = []
 
-    def grader(self: Worker, bundle: Any) -> ExerciseGrader:
+    def grader(self: Worker, bundle: Any) -> Any:
         if bundle.exercise not in self._graders:
             collected.append(bundle.exercise)
         return made(self, bundle)
@@ -107,7 +161,7 @@ def test_one_exercise_is_ready_in_workers_too(
         begun(self, *arguments)
         workers.append(self)
 
-    monkeypatch.setattr(Worker, "grader", grader)
+    monkeypatch.setattr(Worker, "_ready", grader)
     monkeypatch.setattr(pool.Forked, "__init__", begin)
     found, _ = run(toy_course, class_of(hand_in, 4))
     assert collected == ["basics/affine", "extras/vowels"]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,13 +18,11 @@ from msgspec.structs import replace
 
 from autograder.course import Course, Exercise
 from autograder.gradebook import Gradebook
-from autograder.grading import on_dask
-from autograder.grading.bundle import bundle_of
 from autograder.grading.grader import ExerciseGrader
 from autograder.grading.scheduler import Grader
-from autograder.grading.submissions import Submission, students_of
+from autograder.grading.submissions import students_of
 from autograder.grading.work import Settled
-from autograder.grading.worker import Mode, Worker
+from autograder.grading.worker import Mode
 from autograder.results import ExerciseResult, Isolation, Status
 from autograder.sandbox.errors import SandboxFault, SandboxUnavailable
 
@@ -248,64 +246,18 @@ def comparable(book: Gradebook) -> list[ExerciseResult]:
     return book.in_full(attempt for _, attempts in sorted(book.attempts().items()) for attempt in attempts)
 
 
-@pytest.mark.parametrize("where", ["two workers", "dask"])
-def test_elsewhere(
-    toy_course: Course, hand_in: HandIn, book: Gradebook, shared_sandbox: Any, tmp_path: Path, where: str
+def test_on_two_workers(
+    toy_course: Course, hand_in: HandIn, book: Gradebook, shared_sandbox: Any, tmp_path: Path
 ) -> None:
-    """Two workers, or Dask's, give what this process gives."""
+    """Two workers give what this process gives."""
     for number in range(6):
         folder = hand_in(f"s{number:03}", {"vowels.py": f"# {number}\n{LOWER if number % 2 else GOOD}"})
     settle(toy_course, folder, book, ["vowels"])
-    with ExitStack() as stack:
-        options: dict[str, Any] = {"workers": 2}
-        if where == "dask":
-            cluster = pytest.importorskip("distributed").LocalCluster(
-                n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-            )
-            options["scheduler"] = stack.enter_context(cluster).scheduler_address
-        other = stack.enter_context(Gradebook(str(tmp_path / "other.db")))
-        found = settle(toy_course, folder, other, ["vowels"], **options)
+    with Gradebook(str(tmp_path / "other.db")) as other:
+        found = settle(toy_course, folder, other, ["vowels"], workers=2)
         assert not any(p.cached for p in found)
         assert comparable(other) == comparable(book)
-        assert all(p.cached for p in settle(toy_course, folder, other, ["vowels"]))
-
-
-class Task:
-    """A Dask future that is done."""
-
-    def __init__(self, result: Any) -> None:
-        self._result = result
-
-    def result(self) -> Any:
-        if isinstance(self._result, Exception):
-            raise self._result
-        return self._result
-
-    def release(self) -> None:
-        pass
-
-
-@pytest.mark.parametrize("times", [0, 1, 2])
-def test_lost_workers_lose_no_submission(
-    toy_course: Course, shared_sandbox: Any, monkeypatch: pytest.MonkeyPatch, times: int
-) -> None:
-    """Once more with the bundle sent along; whoever is lost again is left ungraded, and the others go on."""
-    bundle = bundle_of(toy_course.exercise("extras/vowels"))
-    submission = Submission(
-        "s001", "extras/vowels", "s001/vowels.py", "vowels.py", {"vowels.py": GOOD.encode()}
-    )
-    graded = Worker(Mode()).grade(bundle, submission)
-    endings: list[Any] = [ConnectionError("the worker is gone")] * times + [graded]
-    recorded: list[ExerciseResult] = []
-    dask = on_dask.OnDask(2, "tcp://nowhere", Mode(), recorded.append)
-    monkeypatch.setattr(dask, "_submit", lambda *given: Task(endings[1]), raising=False)
-    settled = dask._settled(Task(endings[0]), bundle, submission)
-    assert recorded == [settled.result]
-    if times < 2:
-        assert settled.result.score == settled.result.max_score
-    else:
-        assert settled.result.status is Status.UNGRADED
-        assert "the worker is gone" in settled.result.detail
+        assert all(p.cached for p in settle(toy_course, folder, other, ["vowels"], workers=2))
 
 
 def test_no_scheduler_at_the_address(

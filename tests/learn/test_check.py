@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from queue import Empty, Queue
 from typing import Any
 
 import pytest
@@ -375,52 +376,60 @@ def test_a_narrow_terminal() -> None:
 # ------------------------------------------------------------------------------------------- learn
 
 
-class Keys(Queue[str]):
-    """Typed keys. A learner who waits in vain is a failed test, not a hanging one."""
-
-    waited = 0
-
-    def get(self, block: bool = True, timeout: float | None = None) -> str:
-        try:
-            return super().get(block, timeout)
-        except Empty:
-            self.waited += 1
-            assert self.waited < 300, "nothing happens"
-            raise
-
-
 class Desk:
-    """A learner: answers of a fake check in turn, keys typed when each answer was shown."""
+    """A learner at a pipe: answers of a fake check in turn, keys typed when the keys are shown after each of them."""
 
     def __init__(
         self, course: Course, lang: str, answers: list[tuple[bool, str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from rich.console import Console
 
-        self.out = io.StringIO()
-        self.keys = Keys()
-        self.answers = answers
-        self.checked: list[str] = []
-        monkeypatch.setattr("autograder.learn.watch._typed_lines", lambda: self.keys)
+        reading, self.writing = os.pipe()
+        monkeypatch.setattr(sys, "stdin", os.fdopen(reading, encoding="utf-8"))
         monkeypatch.setattr("autograder.learn.watch.INTERVAL", 0.01)
+        self.out = Shown(self.type)
+        self.answers = answers
+        self.keys = ""
+        self.checked: list[str] = []
         self.loop = Loop(course, lang, Console(file=self.out, width=200), self.check)
 
     def check(self, exercise: Exercise, lang: str) -> list[Answer]:
         self.checked.append(exercise.id)
-        complete, keys = self.answers.pop(0) if self.answers else (False, "q")
-        for key in keys:
-            if key == "s":  # a save
-                stat = exercise.skeleton.stat()
-                import os
-
-                os.utime(exercise.skeleton, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
-            else:
-                self.keys.put(key)
+        complete, self.keys = self.answers.pop(0) if self.answers else (False, "q")
+        if self.keys == "s":
+            stat = exercise.skeleton.stat()
+            os.utime(exercise.skeleton, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+            self.keys = ""
         return [Answer(f"report of {exercise.id} [not markup]", complete)]
 
+    def type(self) -> None:
+        os.write(self.writing, "".join(f"{key}\n" for key in self.keys).encode())
+        self.keys = ""
+
     def run(self, first: str | None = None) -> str:
-        self.loop.run(first)
+        """What was shown. A learner who waits in vain quits after two minutes, and the test fails on what is missing."""
+        patience = threading.Timer(120, os.write, (self.writing, b"q\n"))
+        patience.start()
+        try:
+            self.loop.run(first)
+        finally:
+            patience.cancel()
+            os.close(self.writing)
         return self.out.getvalue()
+
+
+class Shown(io.StringIO):
+    """What is printed; `keys_shown` is called whenever the line of the keys was."""
+
+    def __init__(self, keys_shown: Callable[[], None]) -> None:
+        super().__init__()
+        self.keys_shown = keys_shown
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if "q: quit" in text or "q：退出" in text:
+            self.keys_shown()
+        return written
 
 
 def test_a_hint_when_it_is_asked_for(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -480,22 +489,20 @@ def test_end_of_input_quits(toy_course: Course, monkeypatch: pytest.MonkeyPatch)
 
 def test_editor_that_replaces_the_file(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some editors remove the old file before the new one is there."""
-    desk = Desk(toy_course, "en", [], monkeypatch)
+    desk = Desk(toy_course, "en", [(False, ""), (False, "q")], monkeypatch)
     skeleton = toy_course.exercise("affine").skeleton
-    content = skeleton.read_bytes()
-    saves = iter(
-        [lambda: skeleton.unlink(), lambda: skeleton.write_bytes(content), lambda: desk.keys.put("q")]
-    )
-    real_get = desk.keys.get
+    replaced = threading.Timer(0.2, skeleton.write_bytes, (skeleton.read_bytes(),))
 
-    def get(timeout: float | None = None) -> str:
-        next(saves, lambda: desk.keys.put("q"))()
-        return real_get(timeout=0.01)
+    def check(exercise: Exercise, lang: str) -> list[Answer]:
+        answers = desk.check(exercise, lang)
+        if len(desk.checked) == 1:
+            skeleton.unlink()
+            replaced.start()
+        return answers
 
-    desk.answers = [(False, ""), (False, ""), (False, "q")]
-    monkeypatch.setattr(desk.keys, "get", get)
+    desk.loop.check = check
     desk.run()
-    assert desk.checked[0] == "basics/affine"
+    assert desk.checked == ["basics/affine", "basics/affine"]
 
 
 def test_previous_and_next(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -528,25 +535,23 @@ def test_public_tests_alone_complete_nothing(toy_course: Course, monkeypatch: py
 
 def test_a_save_is_told_by_the_system(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it can be: nobody looks at the file meanwhile."""
-    import threading
-
     pytest.importorskip("watchfiles")
     desk = Desk(toy_course, "en", [(False, ""), (True, "q")], monkeypatch)
-    monkeypatch.setattr("autograder.learn.watch.INTERVAL", 60.0)
+    monkeypatch.setattr("autograder.learn.watch.INTERVAL", 3600.0)
     skeleton, stop = toy_course.exercise("affine").skeleton, threading.Event()
 
-    def save() -> None:
+    def save_again_and_again() -> None:
         while not stop.wait(0.2) and len(desk.checked) < 2:
             skeleton.write_bytes(skeleton.read_bytes() + b"\n")
 
-    saving = threading.Thread(target=save)
+    saving = threading.Thread(target=save_again_and_again)
     saving.start()
     try:
         desk.run("affine")
     finally:
         stop.set()
         saving.join()
-    assert len(desk.checked) >= 2 and desk.keys.waited == 0
+    assert len(desk.checked) >= 2
 
 
 @pytest.fixture

@@ -366,6 +366,26 @@ def test_a_hostile_submission(template: Path, toy_course: Course, run_job: Calla
     assert rows and all(line.startswith("|") and line.count("|") == 5 for line in rows)
 
 
+def test_a_flood(template: Path, run_job: Callable[..., Ran]) -> None:
+    """Names, lines of code and messages are cut, and more tests than any exercise has are not run."""
+    (template / "exercises/extras/vowels.py").write_text(
+        f"def vowels(text):\n    raise ValueError('no' * 9999, {'1, ' * 99999})\n", encoding="utf-8"
+    )
+    tests = template / "exercises/extras/test_vowels.py"
+    for ids, told in ((["x" * 9999 + str(n) for n in range(9)], "ValueError: "), (range(9999), "9999 tests")):
+        tests.write_text(
+            f"import pytest\n\n@pytest.mark.parametrize('x', range({len(ids)}), ids={list(map(str, ids))})\n"
+            f"def test_{'long' * 999}(student, x):\n    'It is long.'\n    student.vowels('')\n",
+            encoding="utf-8",
+        )
+        done = run_job(template / ".github/workflows/classroom.yml", template)
+        assert done.failed == "Public tests"
+        assert told in done.log
+        result = base64.b64decode(done.outputs["run-autograding-tests"]["result"]).decode()
+        for text in (done.log, done.summary, result):
+            assert len(text) < 20_000
+
+
 @pytest.mark.parametrize("how", ["import os\nos._exit(0)", "while True: pass"])
 def test_a_file_that_ends_the_process_costs_its_own_exercise(
     template: Path, toy_course: Course, monkeypatch: pytest.MonkeyPatch, how: str
@@ -495,6 +515,22 @@ def test_the_instructor_s_workflow(
     assert git(origin, "ls-tree", "--name-only", "gradebook").split() == ["gradebook.db", "grades.csv"]
     with Gradebook(str(tmp_path / "runner/gradebook.db")) as book:
         assert len(book.attempts()["bob", "extras/vowels"]) == 2
+
+
+def test_no_line_of_the_run_is_obeyed(template: Path, tmp_path: Path, run_job: Callable[..., Ran]) -> None:
+    """Whatever the grader says of students' files, on whichever stream, and however it ends."""
+    steps = workflow(template / "instructor/grade.yml")
+    (job,) = steps["jobs"].values()
+    job["steps"] = [step for step in job["steps"] if step["name"] == "Grade"]
+    script = job["steps"][0]["run"]
+    for status in (0, 2, 3):
+        says = f"sh -c 'echo ::error::x; echo ::add-mask::x >&2; exit {status}'"
+        job["steps"][0]["run"] = script.replace(".venv/bin/autograder", says)
+        path = tmp_path / "grade.yml"
+        path.write_text(yaml.safe_dump(steps), encoding="utf-8")
+        done = run_job(path, template, {"vars.ASSIGNMENT": "week1"})
+        assert done.failed == ("Grade" if status == 2 else "")
+        assert "::add-mask::x" in done.log and obeyed(done.log) == []
 
 
 def test_work_that_does_not_count_is_told(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import platform
@@ -293,14 +294,17 @@ def test_ended_from_outside(box: Any, tmp_path: Path, python: str, status: str) 
 def grade(released: Path, tmp_path: Path, shared_sandbox: object) -> Callable[..., dict[str, Any]]:
     """`grade({"affine.py": source})`: what `run_autograder` starts, on the session's sandbox."""
 
-    def run(files: dict[str, str | bytes], archive: str = "week1.zip") -> dict[str, Any]:
+    def run(files: dict[str, str | bytes | Path], archive: str = "week1.zip") -> dict[str, Any]:
         root = tmp_path / "autograder"
         with zipfile.ZipFile(released / archive) as opened:
             opened.extractall(root / "source")
         for name, content in files.items():
             path = root / "submission" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+            if isinstance(content, Path):
+                path.symlink_to(content)
+            else:
+                path.write_bytes(content if isinstance(content, bytes) else content.encode())
         (root / "results").mkdir()
         gradescope.main(root)
         return valid(json.loads((root / "results/results.json").read_text(encoding="utf-8")))
@@ -377,6 +381,57 @@ def test_unreadable(grade: Callable[..., dict[str, Any]], files: dict[str, str |
     assert row["score"] == 0 and len(row["output"]) > 20
 
 
+FORGED = '{"score": 16, "output": "<script>", "tests": [{"name": "all", "score": 16, "max_score": 16, "status": "passed"}]}'
+WRONG = "def vowels(text):\n    return -1\n"
+
+
+def zipped(*names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in names:
+            archive.writestr(name, FORGED)
+    return packed.getvalue()
+
+
+HOSTILE: dict[str, dict[str, str | bytes | Path]] = {
+    "results of its own": {"vowels.py": WRONG, "results.json": FORGED, "results/results.json": FORGED},
+    "results in an archive": {"vowels.py": WRONG, "a.zip": zipped("../results/results.json", "/autograder/results/results.json")},
+    "a link to the results": {"vowels.py": WRONG, "results": Path("../results")},
+    "a link to the solution": {"vowels.py": Path("../source/solutions/extras/vowels.py")},
+    "a link to the whole source": {"vowels.py": WRONG, "mine": Path("../source"), "extras": Path("../source/solutions/extras")},
+    "a harness of its own": {
+        "vowels.py": WRONG, "run_autograder": "#!/bin/sh\nexit 0\n", "setup.sh": "exit 0\n", "sitecustomize.py": "import os\nos._exit(0)\n",
+        "autograder/__init__.py": "raise SystemExit\n", "gradescope.py": "raise SystemExit\n",
+    },
+    "a course of its own": {
+        "vowels.py": WRONG, "solutions/extras/vowels.py": WRONG, "course/course.toml": "title = 1", "test_vowels.py": "def test_word(student): pass\n",
+        "solutions/extras/test_vowels.py": "def test_word(student): pass\n",
+    },
+    "results written while it runs": {
+        "vowels.py": f"import os\nfor top in ('/autograder', '..', '.', '/tmp'):\n    try: open(os.path.join(top, 'results/results.json'), 'w').write({FORGED!r})\n"
+        f"    except OSError: pass\nprint({FORGED!r})\n{WRONG}",
+    },
+    "markup in what it says": {
+        "vowels.py": "def vowels(text):\n    raise ValueError('<script>alert(1)</script> \\x1b[31m \\u202e')\n", "<img src=x onerror=alert(1)>.py": "x = 1",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_hand_in(
+    grade: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """No points, no results but ours, and no text that a page would take for markup or a terminal for a command."""
+    monkeypatch.chdir(tmp_path)
+    found = grade(HOSTILE[name])
+    assert found["score"] == 0
+    assert {row["score"] for row in found["tests"]} == {0}
+    assert {row["output_format"] for row in found["tests"]} == {"text"}
+    said = "".join([found.get("output", ""), *(row["output"] for row in found["tests"])])
+    assert "\x1b" not in said and "\u202e" not in said
+    assert "def vowels" not in json.dumps(found)  # of the solution
+
+
 def test_in_chinese(course: Course, released: Path, grade: Callable[..., dict[str, Any]]) -> None:
     release(select(course, "extras", "zh"), "gradescope", course.root.parent / "zh")
     shutil.copy(course.root.parent / "zh/extras.zip", released / "zh.zip")
@@ -422,6 +477,31 @@ def test_a_fault_of_ours_is_no_zero(
         f"basics/affine is not graded: grading: {type(error).__name__}: hidden value 42"
         in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("where", ["grade", "unpack"])
+def test_what_is_told_of_a_fault_is_no_command(
+    grade: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    where: str,
+) -> None:
+    """Each line of the log that may quote a submission has a mark and a bound, those about the end of a run, too."""
+
+    def broken(*arguments: object, **options: object) -> Any:
+        raise RuntimeError("\n::error::" + "x" * 99_999 + "\x1b[2J\n##[error]x")
+
+    if where == "grade":
+        monkeypatch.setattr(ExerciseGrader, "grade", broken)
+        grade({"affine.py": AFFINE.format(**RIGHT)})
+    else:
+        monkeypatch.setattr(gradescope, "submissions_of", broken)
+        with pytest.raises(SystemExit):
+            grade({"affine.py": AFFINE.format(**RIGHT)})
+    said = capsys.readouterr().err
+    assert "RuntimeError" in said and len(said) < 10_000
+    assert all(line.startswith("│ ") and line.isprintable() for line in said.splitlines())
+    assert "##[" not in said
 
 
 def test_ended_in_the_middle(

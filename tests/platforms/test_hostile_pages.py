@@ -26,6 +26,19 @@ LATEX = r"$\href{javascript:window.evil=1}{click}$ \\(\url{javascript:1}\\) $\st
 DISPLAYED = (
     "$$\n\\href{javascript:window.evil=1}{a}\n\n<b>$$\n\n\\begin{align}\\href{javascript:1}{b}\\end{align}"
 )
+# Formulas that are only that, and some that are not.
+FORMULAS = [
+    r"$\frac{a}{b}$", r"$\sum_{i<n} \mathbb{E}\left[x_i\right] \text{ if } \hat{y} \le 1$", "$$x^2$$",
+    "$$\n\\begin{pmatrix} a & b \\\\\nc & d \\end{pmatrix}\n$$",
+]  # fmt: skip
+HOSTILE = [
+    r"$\frac{\href{javascript:window.evil=1}{a}}{b}$", r"$\style{position:fixed;inset:0}{x}$", r"$\class{autograder-check}{x}$",
+    r"$\cssId{x}{y}$", r"$\require{action}$", r"$\def\frac{\href}\frac{javascript:window.evil=1}{b}$",
+    r"$\newcommand{\x}{\href{javascript:window.evil=1}{y}}\x$", r"$\let\frac\href\frac{javascript:window.evil=1}{y}$",
+    r"$\begin{href}{javascript:window.evil=1}\end{href}$", r"$\begin %\n{href}\end{matrix}$", r"$\begin{mat\rix}\end{matrix}$",
+    r"$\text{\(\href{javascript:window.evil=1}{y}\)}$", r"$\unicode[evil]{x41}$", r"$\bbox[url(//evil.example)]{x}$",
+    r"$\frac{a}{b}\\href{javascript:window.evil=1}{y}\url{x}$", "$" + r"\frac{a}{b}" * 300 + "$",
+]  # fmt: skip
 # Markdown that is harmless once, and a link when what came of it is taken for Markdown again.
 TWICE = "\\[c\\]\\(javascript:window.evil=1\\)\n\n    [d](javascript:window.evil=1)\n\n    ![e](https://evil.example/e.png)"
 HONEST = (
@@ -51,6 +64,7 @@ def pages(
     path = submitted / "s004/week1/affine.ipynb"
     notebook = json.loads(path.read_text(encoding="utf-8"))
     kinds = {LINKS: "markdown", LOADS: "raw", LATEX: "markdown", DISPLAYED: "heading", TWICE: "markdown"}
+    kinds |= {"\n\n".join(FORMULAS): "markdown", "\n\n".join(HOSTILE): "markdown"}
     for source, kind in {**kinds, HONEST: "markdown", "[" * 200_000: "markdown"}.items():
         notebook["cells"].append(
             {"cell_type": kind, "metadata": {"raw_mimetype": "text/html"}, "source": source}
@@ -94,13 +108,26 @@ def test_mathjax_obeys_nothing(pages: dict[str, str], student: str) -> None:
     """A LaTeX command of a student's stands where MathJax typesets nothing, or is none any more."""
     body = BeautifulSoup(pages[student], "html.parser").body
     assert body is not None
-    commands = [
-        text for text in body.find_all(string=True) if any(f"\\{c}" in text for c in ("href", "url", "begin"))
-    ]
+    named = (
+        "href",
+        "url",
+        "style",
+        "class",
+        "cssId",
+        "require",
+        "def",
+        "newcommand",
+        "let",
+        "unicode",
+        "bbox",
+        "(",
+    )
+    commands = [text for text in body.find_all(string=True) if any(f"\\{c}" in text for c in named)]
     assert len(commands) >= 1
     for text in commands:
         ignored = text.find_parent(class_="tex2jax_ignore") and text.find_parent(class_="mathjax_ignore")
         assert ignored or text.find_parent(MATHJAX_PASSES), text
+        assert not text.find_parent(class_=("tex2jax_process", "mathjax_process")), text
     assert "href{javascript" in body.get_text()  # it is still there to be read
 
 
@@ -122,6 +149,19 @@ def test_what_is_honest_is_shown(pages: dict[str, str]) -> None:
     for student in ("s001", "s004"):
         (lesson,) = BeautifulSoup(pages[student], "html.parser").find_all("a", string="lesson")
         assert lesson.find_parent(class_="tex2jax_ignore") is None
+
+
+def test_formulas_stay_formulas(pages: dict[str, str], browser: Any) -> None:
+    """Those whose every control word is in our list stand where MathJax typesets, as they were typed; others do not."""
+    page = browser.new_page()
+    page.route("**/*", lambda route: route.abort())
+    page.set_content(pages["s004"])
+    shown = page.locator(".tex2jax_ignore .tex2jax_process.mathjax_process").all_text_contents()
+    assert shown == FORMULAS
+    assert page.locator(".tex2jax_process *").count() == 0
+    text = page.locator("body").text_content()
+    assert all(" ".join(formula.split()) in " ".join(text.split()) for formula in HOSTILE)
+    page.close()
 
 
 def test_in_a_browser(pages: dict[str, str], browser: Any) -> None:

@@ -401,7 +401,7 @@ def test_a_fault_of_ours_is_nobodys_zero(
         )  # fmt: skip
 
     monkeypatch.setattr(Worker, "grade", faulty)
-    assert autograder("grade", *made.options)[0] == 1
+    assert autograder("grade", *made.options)[0] == 3
     found = grades(made.nbgrader, "s002")
     assert found["affine-points"] == found["normalise-points"] == [None, None, None, 1]
     assert found["vowels-points"] == [0.0, None, None, 0]

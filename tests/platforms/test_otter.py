@@ -73,6 +73,9 @@ def test_source_is_for_the_instructor(source: Path) -> None:
         "README.md", "constraints.txt", "install.py",
         next(out.glob("*.whl")).name, "requirements.txt",
     ]  # fmt: skip
+    assert "\nipykernel==" in (out / "constraints.txt").read_text(encoding="utf-8"), (
+        "otter itself brings no kernel"
+    )
     page = (out / "README.md").read_text(encoding="utf-8")
     assert "It is for you alone" in page and "not from `otter run`" in page
     assert "(instructor/extras/vowels/vowels.ipynb)" in page

@@ -18,8 +18,10 @@ import torch
 from autograder.remote import wire
 from autograder.remote.client import RemoteModule
 from autograder.remote.errors import StudentError
+from autograder.remote.module_sandbox import ModuleSandbox
 from autograder.remote.server import Server
 from autograder.remote.values import MODULE
+from autograder.runner.own_memory import own_memory
 from autograder.sandbox.budget import Budget, own_delay
 from autograder.sandbox.errors import Blocked, Crashed, Ended, Killed, OutOfMemory, TimedOut
 
@@ -374,3 +376,13 @@ def test_closing_is_quick_and_final(run: Callable[..., RemoteModule]) -> None:
     assert time.monotonic() - began < 10
     with pytest.raises(Ended):
         child.student.start()
+
+
+@pytest.mark.usefixtures("sandbox")  # says so where there can be none
+def test_a_zygote_started_within_a_test_is_not_bound_by_its_cap() -> None:
+    """A dead zygote may be started again while a test's own memory is capped, and serves all tests after it."""
+    with own_memory(64), ModuleSandbox() as made:
+        pid = made._zygote._process.pid
+        limits = Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines()
+        (data,) = (line.split()[3:5] for line in limits if line.startswith("Max data size"))
+        assert data[0] == data[1]

@@ -84,6 +84,7 @@ _REFUSED = """
     sched_setaffinity setrlimit shmget mq_open timer_create timerfd_create truncate rename mkdir unlink
     link symlink chmod creat mkdirat unlinkat renameat2 process_madvise landlock_create_ruleset
     mount_setattr setsockopt inotify_init inotify_init1 fadvise64 preadv2 pwritev2 mincore flock
+    getrusage sysinfo
 """
 
 
@@ -158,6 +159,14 @@ def test_commands_of_fcntl_madvise_ioctl_prctl(call) -> None:
     assert call("prctl", 15) == ALLOW
     for option in (4, 22, 23, 24, 38, 59):  # dumpable, seccomp, capabilities, no_new_privs, user dispatch
         assert call("prctl", option) == EPERM
+
+
+def test_clocks_of_no_other_process(call) -> None:
+    for name in ("clock_gettime", "clock_getres", "clock_nanosleep"):
+        for clock in (0, 1, 2, 3, 4, 7):  # the time, and its own CPU
+            assert call(name, clock) == ALLOW
+        for pid in (PID, PID + 1):
+            assert call(name, (~pid << 3 | 2) & 0xFFFFFFFF) == EPERM
 
 
 def test_local_socket_pairs_only(call) -> None:

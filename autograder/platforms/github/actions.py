@@ -21,9 +21,10 @@ import msgspec
 from autograder.feedback.report import FAILED_SYMBOL, SYMBOLS, Report
 from autograder.platforms.github.public_run import not_begun
 from autograder.results import Outcome, by_function, total
-from autograder.text import Text, number
+from autograder.text import Text, defused, marked, number
 
 LARGEST_SCALE = 1000
+SHOWN = 20_000  # characters of the log about one exercise
 CLASSROOM50 = "classroom50/result/v1"
 NOT_BEGUN = Text("not begun", "尚未开始")
 ADVICE = Text(
@@ -172,7 +173,7 @@ def log(found: Sequence[Report], lang: str) -> str:
     """
     token = secrets.token_hex(16)
     lines = [*(line for report in found for line in _lines(report, lang)), ADVICE.pick(lang)]
-    shown = [f"│ {_defused(piece)}" for line in lines for piece in line.splitlines() or [""]]
+    shown = [marked(line, SHOWN) for line in lines]
     return "\n".join([f"::stop-commands::{token}", *shown, f"::{token}::"])
 
 
@@ -180,11 +181,6 @@ def _lines(report: Report, lang: str) -> list[str]:
     if not_begun(report.tests):
         return [f"{report.exercise}  {report.points}  {NOT_BEGUN.pick(lang)}"]
     return [str(report)]
-
-
-def _defused(text: str) -> str:
-    """`##[group]` is obeyed anywhere in a line; control characters move about in it."""
-    return "".join(c if c.isprintable() else " " for c in text).replace("##[", "## [")
 
 
 def summary(found: Sequence[Report], lang: str, scale: int | None = None) -> str:
@@ -212,5 +208,5 @@ def summary(found: Sequence[Report], lang: str, scale: int | None = None) -> str
 
 def _literal(text: str) -> str:
     """The text itself in a cell of a Markdown table, whatever it holds."""
-    flat = " ".join(_defused(line) for line in text.splitlines())
+    flat = " ".join(defused(line) for line in text.splitlines())
     return re.sub(r"[^\w \u0080-\uffff]|_", lambda match: f"&#{ord(match[0])};", flat)

@@ -15,13 +15,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from autograder.course import Course, CourseError, Exercise
 from autograder.feedback.report import Report
-from autograder.results import Outcome, TestResult, Visibility, total
-from autograder.text import Text
+from autograder.results import Outcome, TestResult, Visibility, function_of, total
+from autograder.text import Text, printable, shortened
 
 SECONDS = 120  # for one exercise; its tests take a few
+MESSAGE = 2000  # characters
+MOST_TESTS = 1000  # of one exercise
 OWN_VARIABLES = ("GITHUB_", "RUNNER_", "ACTIONS_", "INPUT_")  # the runner's: files and tokens that steer it
 ENDED = Text(
     "Your code ended the Python process, or ran longer than {seconds} s; the tests of this exercise did not finish.",
@@ -35,6 +38,8 @@ BROKEN = Text(
     "The public tests can't be run: {reason}. Take back the files that were given to you.",
     "无法运行公开测试：{reason}。请恢复原来的文件。",
 )
+
+TOO_MANY = Text("there are {n} tests, more than {most}", "有 {n} 个测试，多于 {most} 个")
 
 
 class Said(msgspec.Struct):
@@ -124,13 +129,21 @@ def _run(course: Course, wanted: Sequence[tuple[str, Path]], lang: str) -> dict[
                     exercise = course.exercise(names[path])
                     found[path] = [_whole(exercise, said.points, BROKEN.format(reason=said.problem))]
                 elif said.tests:
-                    found[path] = said.tests
+                    found[path] = [_bounded(test) for test in said.tests[:MOST_TESTS]]
             for name, path in waiting:
                 if path not in found:
                     ended = ENDED.format(seconds=SECONDS)
                     found[path] = [_whole(course.exercise(name), points.get(path, 0.0), ended)]
                     break
     return found
+
+
+def _bounded(test: TestResult) -> TestResult:
+    """A test's result, no longer than people read it: names, and the lines of code in a message, are the learner's."""
+    message = Text(*(printable(text, MESSAGE) for text in (test.message.en, test.message.zh)))
+    function = function_of(test.name)
+    name = shortened(function) + shortened(test.name.removeprefix(function))
+    return replace(test, name=name, message=message)
 
 
 def _answers(path: Path) -> Iterator[Said]:
@@ -160,7 +173,12 @@ def serve() -> None:
             faulthandler.dump_traceback_later(SECONDS, exit=True)
             exercise, worth = course.exercise(name), 0.0
             try:
-                worth = total(case.points for case in collect(exercise.public_tests, Visibility.PUBLIC))
+                cases = collect(exercise.public_tests, Visibility.PUBLIC)
+                worth = total(case.points for case in cases)
+                if len(cases) > MOST_TESTS:
+                    many = TOO_MANY.format(n=len(cases), most=MOST_TESTS)
+                    say(Said(path, worth, problem=many))
+                    continue
                 say(Said(path, worth))
                 say(Said(path, worth, list(check_file(exercise, lang, Path(path)).tests)))
             except CourseError as error:

@@ -29,13 +29,14 @@ from autograder.grading.submissions import Submission, submissions_of
 from autograder.grading.worker import Mode, Worker
 from autograder.platforms.gradescope.results_json import GradescopeReport
 from autograder.results import ExerciseResult, Isolation, Status, Unrecognised
-from autograder.text import Text
+from autograder.text import Text, marked
 
 PAYLOAD = "exercises.bin"
 MEBIBYTE = 1 << 20
 CONTAINER_MB = 768  # the smallest container that Gradescope has
 # This process, the zygote and a child at work: measured 545 MB, resident and counted once.
 HELD_MB = 576
+LOGGED = 5000  # characters of one fault
 LEAST_MB = 64
 MEMORY_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -116,7 +117,7 @@ def grade(payload: Payload, root: Path, worker: Worker) -> None:
     for part, bundle in zip(payload.parts, bundles, strict=True):
         result = _result(worker, bundle, found.get(bundle.exercise), part.points)
         if result.status is Status.UNGRADED:
-            print(f"{bundle.exercise} is not graded: {result.detail}", file=sys.stderr)
+            _log(f"{bundle.exercise} is not graded: {result.detail}")
         sheet.add(result)
         sheet.write(report)
 
@@ -153,13 +154,20 @@ def _result(worker: Worker, bundle: Bundle, found: Submission | None, points: fl
 
 
 def main(root: Path) -> None:
-    """Grade the submission in `root`, laid out as Gradescope's /autograder."""
-    payload = take(root / "source" / PAYLOAD)
+    """Grade the submission in `root`, laid out as Gradescope's /autograder. SystemExit, with the reason told, where it can't be."""
     worker = Worker(Mode(nothing_hidden=True))
     try:
-        grade(payload, root, worker)
+        grade(take(root / "source" / PAYLOAD), root, worker)
+    except Exception as error:
+        _log(internal_error("the run ended", error))
+        sys.exit(1)
     finally:
         worker.close()
+
+
+def _log(said: str) -> None:
+    """For the instructor: it may quote the submission."""
+    print(marked(said, LOGGED), file=sys.stderr)
 
 
 if __name__ == "__main__":

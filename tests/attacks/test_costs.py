@@ -1,10 +1,17 @@
-"""What one submission may cost the grader: memory of the trusted process, and processor time spent on loading it."""
+"""Costs: fill the trusted process's memory, keep its processor busy, or hold a worker by loading for ever.
+
+What a test takes in is counted before it is made, a test's own code has a memory limit, loading has one budget for each
+submission, and what compares answers looks at no more of one than an answer may have.
+"""
 
 from __future__ import annotations
 
+import resource
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +23,10 @@ from autograder.results import Limits, Outcome
 from autograder.runner import confined
 from autograder.runner.collect import TestCase
 from autograder.runner.confined import ConfinedBackend
+from autograder.runner.own_memory import own_memory
 from autograder.runner.run import Ending, run_case
 from autograder.sandbox.errors import Killed
+from autograder.testing.quiz import assert_several
 from autograder.testing.ranks import CollectiveError
 from autograder.text import Text
 
@@ -142,6 +151,22 @@ def test_one_after_the_other_the_grader_stays_as_large(backend: Make) -> None:
     assert peak() - before < 1800
 
 
+def test_what_is_scattered_and_free_is_not_given_again() -> None:
+    """The kernel counts what is mapped. What of that is free must not raise the next test's limit."""
+
+    def limit() -> int:
+        with own_memory(512):
+            return resource.getrlimit(resource.RLIMIT_DATA)[0] >> 20
+
+    before = limit()
+    blocks = [torch.empty(2048) for _ in range(40_000)]  # 312 MiB
+    kept = blocks[::10]
+    del blocks
+    assert limit() - before < 100
+    del kept
+    assert limit() - before < 100
+
+
 def test_an_honest_test_may_take_much(backend: Make) -> None:
     opened = backend("import torch\ndef attack(n):\n    return torch.zeros(n)\n")
 
@@ -152,6 +177,20 @@ def test_an_honest_test_may_take_much(backend: Make) -> None:
 
     for _ in range(2):
         assert run_case(case_of(test), opened, None, LIMITS).passed
+
+
+# --- time ---
+
+
+@pytest.mark.parametrize(
+    "answer", ["b" + "\u0301" * 40_000 + "\u0316" * 40_000, ["b", *["\u0301", "\u0316"] * 40_000]]
+)
+def test_an_answer_that_is_long_to_read(answer: Any) -> None:
+    """To put marks above and below a letter into their order takes a time that grows with the square of their number."""
+    began = time.process_time()
+    with pytest.raises(AssertionError):
+        assert_several(SimpleNamespace(q1=answer), "q1", "abcd", right="b")
+    assert time.process_time() - began < 5
 
 
 # --- loading ---

@@ -11,6 +11,7 @@ import pytest
 
 from autograder.cli.common import Speaker, console
 from autograder.cli.progress_bar import GradingProgress
+from autograder.sandbox.errors import SandboxUnavailable
 
 COMMAND = re.compile(r"^\W*::|##\[", re.MULTILINE)
 
@@ -43,6 +44,28 @@ def test_grade(
             assert not COMMAND.search(rest), rest
     assert "is empty. Save your work" in " ".join(cli("grade", work, *where).err.split())
     assert len(cli("grade", work, *where).err) < 3000  # the three paths alone have 7,000
+
+
+@pytest.mark.parametrize("said", ["::add-mask::x", "a path\n::error::x", "##[error]x", "\x1b[2J::x::"])
+def test_no_sandbox(
+    cli: Callable[..., Any],
+    toy: Path,
+    hand_in: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+) -> None:
+    """Why there is none may quote a path."""
+
+    def refuse(**options: object) -> Any:
+        raise SandboxUnavailable(said, said)
+
+    monkeypatch.setattr("autograder.grading.worker.ModuleSandbox", refuse)
+    folder = hand_in("s001", {"vowels.py": "def vowels(text): return 3"})
+    ended = cli("grade", folder, "--course", toy, "--gradebook", tmp_path / "book.db")
+    assert ended.code == 2 and "doctor" in ended.err
+    assert not COMMAND.search(re.sub(r"^│ .*", "", ended.err, flags=re.MULTILINE))
+    assert "\x1b" not in ended.err
 
 
 def test_a_name_that_is_markup() -> None:

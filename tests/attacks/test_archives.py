@@ -1,4 +1,7 @@
-"""Unpacking submissions: honest archives come through, hostile ones are named, and the child's word is checked."""
+"""Archives: write outside of a folder, name a link or a device, fill memory or disk, take a long time to unpack.
+
+An archive is unpacked in a confined child, within limits; what comes back is checked as its word. Nothing reaches a disk.
+"""
 
 from __future__ import annotations
 
@@ -87,15 +90,15 @@ def unpack(sandbox: ModuleSandbox, raw: bytes) -> dict[str, bytes]:
     return sandbox.unpack(io.BytesIO(raw), max_bytes=MAX_BYTES, max_files=MAX_FILES)
 
 
-def test_honest_archives(best: ModuleSandbox) -> None:
+def test_honest_archives(sandbox: ModuleSandbox) -> None:
     files = {"a.py": b"x = 1\n", "folder/b.ipynb": b"{}" * 5000, "ü.txt": b""}
-    assert unpack(best, zipped(files)) == files
-    assert unpack(best, zipped(files, zipfile.ZIP_STORED)) == files
-    assert unpack(best, tarred(files)) == files
-    assert unpack(best, tarred({"./a.py": b"1"})) == {"a.py": b"1"}
-    assert unpack(best, zipped({"folder/": b"", "folder/a.py": b"1"})) == {"folder/a.py": b"1"}
-    assert unpack(best, whole_folder()) == {"a.py": b"1"}
-    assert len(unpack(best, zipped({f"f{i}": b"" for i in range(MAX_FILES)}))) == MAX_FILES
+    assert unpack(sandbox, zipped(files)) == files
+    assert unpack(sandbox, zipped(files, zipfile.ZIP_STORED)) == files
+    assert unpack(sandbox, tarred(files)) == files
+    assert unpack(sandbox, tarred({"./a.py": b"1"})) == {"a.py": b"1"}
+    assert unpack(sandbox, zipped({"folder/": b"", "folder/a.py": b"1"})) == {"folder/a.py": b"1"}
+    assert unpack(sandbox, whole_folder()) == {"a.py": b"1"}
+    assert len(unpack(sandbox, zipped({f"f{i}": b"" for i in range(MAX_FILES)}))) == MAX_FILES
 
 
 def project(environment: dict[str, bytes]) -> bytes:
@@ -123,35 +126,35 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("place", OTHERS)
-def test_what_is_nobody_s_work_is_passed_over_before_any_limit(best: ModuleSandbox, place: str) -> None:
+def test_what_is_nobody_s_work_is_passed_over_before_any_limit(sandbox: ModuleSandbox, place: str) -> None:
     """Its number, its size, its names and its links."""
     many = {f"work/{place}/{n}.py": b"" for n in range(3 * MAX_FILES)}
     large = {f"work/{place}/large.bin": bytes(3 * MAX_BYTES)}
     odd = {f"work/{place}/{'deep/' * 40}{'long' * 70}.py": b"", ".DS_Store": b"\0"}
-    assert unpack(best, project({**many, **large, **odd})) == {"work/a.py": b"1"}
+    assert unpack(sandbox, project({**many, **large, **odd})) == {"work/a.py": b"1"}
     with tarfile.open(fileobj=(packed := io.BytesIO()), mode="w:gz") as archive:
         for name, content in {**many, **large, "work/a.py": b"1"}.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-    assert unpack(best, packed.getvalue()) == {"work/a.py": b"1"}
+    assert unpack(sandbox, packed.getvalue()) == {"work/a.py": b"1"}
 
 
-def test_no_way_out_through_what_is_passed_over(best: ModuleSandbox) -> None:
+def test_no_way_out_through_what_is_passed_over(sandbox: ModuleSandbox) -> None:
     for name in (".venv/../../a.py", "../.venv/a.py", "/.git/a.py", "venv/../a.py"):
         try:
-            assert unpack(best, zipped({name: b"", "b.py": b""})) == {"b.py": b""}
+            assert unpack(sandbox, zipped({name: b"", "b.py": b""})) == {"b.py": b""}
         except ArchiveError as refused:
             assert "plain relative path" in str(refused)
 
 
-def test_a_content_that_nobody_asked_for_is_not_unpacked(best: ModuleSandbox) -> None:
+def test_a_content_that_nobody_asked_for_is_not_unpacked(sandbox: ModuleSandbox) -> None:
     raw = zipped({"data.csv": bytes(5 * MAX_BYTES), "report.pdf": b"%PDF", "a.PY": b"1"})
-    found = best.unpack(io.BytesIO(raw), max_bytes=MAX_BYTES, max_files=MAX_FILES, suffixes=[".py"])
+    found = sandbox.unpack(io.BytesIO(raw), max_bytes=MAX_BYTES, max_files=MAX_FILES, suffixes=[".py"])
     assert found == {"data.csv": b"", "report.pdf": b"", "a.PY": b"1"}
 
 
-def test_a_large_archive_is_not_read_as_a_whole(best: ModuleSandbox) -> None:
+def test_a_large_archive_is_not_read_as_a_whole(sandbox: ModuleSandbox) -> None:
     """Its work is small; what comes along may be as large as an environment is."""
 
     class Counted(io.BytesIO):
@@ -164,7 +167,7 @@ def test_a_large_archive_is_not_read_as_a_whole(best: ModuleSandbox) -> None:
 
     names = {f".venv/{n}.so": bytes(1 << 20) for n in range(64)}
     raw = zipped({**names, "a.py": b"1"}, zipfile.ZIP_STORED)
-    found = best.unpack(Counted(raw), max_bytes=MAX_BYTES, max_files=MAX_FILES)
+    found = sandbox.unpack(Counted(raw), max_bytes=MAX_BYTES, max_files=MAX_FILES)
     assert found == {"a.py": b"1"}
     assert Counted.taken < 1 << 20
 
@@ -201,12 +204,12 @@ HOSTILE: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_archives(best: ModuleSandbox, name: str) -> None:
+def test_hostile_archives(sandbox: ModuleSandbox, name: str) -> None:
     make, text = HOSTILE[name]
     raw = make()
     began = time.monotonic()
     with pytest.raises(ArchiveError, match=text):
-        unpack(best, raw)
+        unpack(sandbox, raw)
     assert time.monotonic() - began < 10
 
 

@@ -1,7 +1,7 @@
 """Frames changed at random, given to the trusted end of a channel: an answer, or an end that it knows, and never slow.
 
 Half of the time the seed is fixed, half of the time it is fresh. A failure tells it; to see the same again:
-`AUTOGRADER_FUZZ_SEED=SEED pytest tests/sandbox/test_wire_fuzz.py`.
+`AUTOGRADER_FUZZ_SEED=SEED pytest tests/attacks/test_wire_fuzz.py`.
 """
 
 from __future__ import annotations

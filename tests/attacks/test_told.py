@@ -7,17 +7,21 @@ file that does not load, or a cell that fails, would carry them to its author.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from autograder.course import Exercise
+from autograder.feedback.handed_in import WORDS
 from autograder.grading.bundle import bundle_of
 from autograder.grading.submissions import Submission
 from autograder.grading.worker import Mode, Worker
 from autograder.results import ExerciseResult, Status, Visibility
 
+# What is said of every error, and the sentences of the public tests.
+FIXED = r"\w*Error|Exception|Run the .*|Twice the .*|The row 1, .*|\S+ is not there where .*|A submission may import .*"
 SECRET = "271828"  # what only the code knows: it stands in no file
 KNOWN = "saw = ''.join(chr(48 + n) for n in (2, 7, 1, 8, 2, 8))\n"
 RIGHT = (
@@ -96,6 +100,54 @@ def test_a_cell_that_was_never_there(grade: Callable[..., Any]) -> None:
     result = grade(["import sys", frames, KNOWN + forge, RIGHT])
     assert result.score == result.max_score
     assert told(result).count(SECRET) == 0
+
+
+# What a public test's error is made of; SNOW is what only the code knows, as much of it as it likes.
+SNOW = "\N{SNOWMAN}"
+PUBLIC = {
+    "a text": "raise ValueError(f'{n} {saw}')",
+    "another text at each call": "raise ValueError(f'{n} {saw}')",
+    "a class": "raise type(f'E{n}{saw}', (Exception,), {})",
+    "a function": "exec(compile(f'def f{chr(97 + n % 9) * 70}(): raise ValueError\\nf{chr(97 + n % 9) * 70}()', __file__, 'exec'))",
+    "a line's text": "import linecache\n    linecache.cache[__file__] = (1, None, [saw + '\\n'] * 99, __file__)\n    raise ValueError",
+    "a module": "raise ModuleNotFoundError(f\"No module named 'm{n}{'e' * 60}'\")",
+    "a shape": "import torch\n    return torch.zeros(0, *([n] * 40), 222222)",
+    "a key": "return {saw: n}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_tests_repeat_few_of_a_submission_s_own_words(grade: Callable[..., Any], name: str) -> None:
+    """Beyond what stands in its file, and the same for every file: no more than a few words about an exercise."""
+    body = f"    global n\n    n += 1\n    saw = chr(0x2603) * 600\n    {PUBLIC[name]}\n"
+    source = f"n = 0\ndef affine(*a):\n{body}def normalise(*a):\n{body}"
+    public = [test for test in grade(source).tests if test.visibility is Visibility.PUBLIC]
+    assert len(public) == 3 and {test.score for test in public} == {0.0}
+    stands = {line.strip() for line in source.splitlines()}
+    lines = {line for test in public for line in test.message.en.splitlines()}
+    said = [
+        line
+        for line in lines
+        if not re.fullmatch(FIXED, line)
+        and re.sub(r"  line \d+(, in (affine|normalise))?: ", "", line) not in stands
+    ]
+    assert len("".join(said).encode()) <= WORDS + 10, said
+
+
+def test_the_first_failure_is_told_whole(grade: Callable[..., Any]) -> None:
+    """And the same words again, which tell nothing new; of the next one, what fits."""
+    result = grade(
+        "def affine(*a):\n    raise ValueError('first ' * 30)\n"
+        "def normalise(x):\n    raise KeyError('second ' * 30) if x.max() < 5 else ValueError('first ' * 30)\n"
+    )
+    first, second, third = (t.message.en for t in result.tests if t.visibility is Visibility.PUBLIC)
+    assert first == f"ValueError: {'first ' * 30}\n  line 2, in affine: raise ValueError('first ' * 30)"
+    assert (
+        second.startswith("KeyError: 'second second")
+        and "second…\n  line 4, in normalise: raise Key" in second
+    )
+    assert second.endswith("\nRun the public tests yourself to read more.")
+    assert third.startswith(f"ValueError: {'first ' * 30}\n  line 4, in normalise: raise Key")
 
 
 # What honest mistakes are told, at least in the first line and the second.

@@ -6,9 +6,10 @@ command line does it. Each cheat is a whole file for attention/scaled_dot_produc
 
 from __future__ import annotations
 
-import os
+import json
+import linecache
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,6 @@ def scaled_dot_product_attention(q, k, v, mask=None):
     weights = softmax(scores)
     return weights @ v, weights
 """
-HONEST = {"a_full": SOFTMAX + MASKS + ATTENTION, "z_partial": SOFTMAX}
 FULL, PARTIAL = 23.0, 7.0  # softmax alone: two public tests and five hidden ones
 
 SHAPED = """
@@ -273,10 +273,11 @@ FORGE = """
 import gc
 import os
 import struct
+import sys
 
-import msgspec
 import torch
 
+msgspec = sys.modules["msgspec"]  # to import it is refused
 
 def frame(call, value, payload=b""):
     header = msgspec.msgpack.encode(["rt", call, value])
@@ -354,8 +355,219 @@ tried(lambda: threading.Thread(target=sleeper).start())
 tried(lambda: threading.Thread(target=sleeper, daemon=True).start())
 '''
 
-CHEATS: dict[str, str] = {
+
+def notebook(*sources: str, outputs: Sequence[object] = (), **metadata: object) -> str:
+    """A notebook of these code cells, each with these outputs and what nbgrader would have noted of it."""
+    cell = {
+        "cell_type": "code",
+        "metadata": {"nbgrader": metadata},
+        "outputs": list(outputs),
+        "execution_count": 1,
+    }
+    cells = [{**cell, "id": f"c{number}", "source": source} for number, source in enumerate(sources)]
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+CLAIMED = ROOT / "solutions" / f"{EXERCISE}.py"  # what the trusted side could read for a child that names it
+
+# Whoever has solved the exercise leaves the answer wherever a process keeps things; another student's file takes it.
+LEAVE_A_NOTE = """
+
+import builtins, linecache, os, sys, threading
+for place in (builtins, torch, torch.Tensor, torch.nn.functional, math, os, sys, threading):
+    place.note = softmax, causal_mask, padding_mask, scaled_dot_product_attention
+sys.modules["note"] = sys.modules[__name__]
+os.environ["NOTE"] = "1"
+linecache.cache["<note>"] = (1, None, ["1"], "<note>")
+"""
+TAKE_A_NOTE = """
+import builtins, gc, linecache, math, os, sys, threading
+import torch
+places = [builtins, torch, torch.Tensor, torch.nn.functional, math, os, sys, threading]
+notes = [place.note for place in places if hasattr(place, "note")]
+notes += [vars(sys.modules["note"]).values()] if "note" in sys.modules else []
+notes += [os.environ["NOTE"]] if "NOTE" in os.environ else []
+notes += [linecache.cache["<note>"]] if "<note>" in linecache.cache else []
+softmax, causal_mask, padding_mask, scaled_dot_product_attention = notes[0]
+"""
+HONEST: dict[str, str | dict[str, str]] = {
+    "a_full": SOFTMAX + MASKS + ATTENTION,
+    "b_leaves a note": SOFTMAX + MASKS + ATTENTION + LEAVE_A_NOTE,
+    "z_partial": SOFTMAX,
+}
+
+
+# A frame of the child's own making that names a file: the grader must not look at it to show a line.
+NAME_A_FILE = (
+    FORGE
+    + f"""
+
+def current():
+    return [thing._call for thing in gc.get_objects() if type(thing).__name__ == "Server"][0]
+
+
+def claim():
+    frames = [[{str(CLAIMED)!r}, 1, "f", "x"]]
+    header = msgspec.msgpack.encode(["ex", current(), "ValueError", ["ValueError"], "no", frames])
+    os.write(3, struct.pack("<IQ", len(header), 0) + header)
+"""
+    + doing("claim()")
+)
+
+CURRENT = """
+
+def current():
+    return [thing._call for thing in gc.get_objects() if type(thing).__name__ == "Server"] or [1]
+"""
+
+LATER: dict[str, str] = {
+    # What runs at a moment of its own, and writes an answer then.
+    "a thread that answers": "import threading, time\ndef later():\n    while True:\n        time.sleep(0.001)\n        flood(current())\n"
+    "threading.Thread(target=later, daemon=True).start()\n",
+    "a signal handler that answers": "import signal\nsignal.signal(signal.SIGALRM, lambda *a: flood(current()))\n"
+    "signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)\n",
+    "a callback of the garbage collector that answers": "gc.callbacks.append(lambda *a: flood([1, 2, 3]))\ngc.set_threshold(1, 1, 1)\n",
+    "a tracer that answers": "import sys, threading\ndef trace(frame, event, argument):\n    if frame.f_code.co_name == '_answer':\n"
+    "        flood([frame.f_locals['request'].call])\n    return trace\nsys.settrace(trace)\nsys.setprofile(trace)\nthreading.settrace(trace)\n",
+    "an end of the process that answers": "import atexit, sys\natexit.register(lambda: flood(current()))\n"
+    "sys.excepthook = sys.unraisablehook = lambda *a: flood(current())\n" + doing("sys.exit(0)"),
+    "an object that answers when it goes": "class Last:\n    def __del__(self):\n        flood(current())\n    __array__ = None\n"
+    + doing("return Last()"),
+    "an audit hook that answers": "import sys\nsys.addaudithook(lambda name, arguments: flood(current()) if name == 'gc.get_objects' else None)\n",
+}  # fmt: skip
+
+NAMES: dict[str, str] = {
+    # What stands where the trusted side looks a name up.
+    "a module that has everything": EQUAL + "\n\ndef __getattr__(name):\n    return Equal()\n",
+    "another module in its place": EQUAL + "\nimport sys\n\n\nclass Other:\n    __getattr__ = lambda self, name: Equal()\n\n\n"
+    "sys.modules[__name__] = sys.modules['submission'] = Other()\n"
+    + SHAPED,
+    "a module of a class of its own": EQUAL + "\nimport sys, types\n\n\nclass Sly(types.ModuleType):\n"
+    "    def __getattribute__(self, name):\n        return Equal()\n\n\nsys.modules[__name__].__class__ = Sly\n"
+    + SHAPED,
+    "every module is torch": "import sys, torch\nfor name in list(sys.modules):\n    if name.startswith('autograder'):\n        sys.modules[name] = torch\n"
+    + SHAPED,
+    "patch torch.testing as a whole": "import sys, types, torch\nfake = types.ModuleType('torch.testing')\n"
+    "fake.__getattr__ = lambda name: lambda *a, **k: None\nsys.modules['torch.testing'] = torch.testing = fake\n" + SHAPED,
+    "patch the backward pass": "import torch\ntorch.Tensor.backward = torch.autograd.backward = lambda *a, **k: None\n"
+    "torch.autograd.grad = lambda outputs, inputs, *a, **k: inputs\n" + SHAPED.replace("torch.zeros_like(x)", "x * 0"),
+    "patch the helpers": "import sys, torch\nhelpers = sys.modules['autograder.guest.helpers']\n"
+    "for name in ('same', '_same_elements', 'unchanged', 'call_and_look', 'gradients'):\n    setattr(helpers, name, lambda *a, **k: True)\n"
+    "for name in list(helpers.REMOTE_HELPERS):\n    helpers.REMOTE_HELPERS[name] = lambda *a, **k: True\n" + SHAPED,
+    "patch what tensors are sent as": "import torch\nreal = torch.Tensor.numpy\ntorch.Tensor.numpy = lambda self, **k: real(self, **k) * 0 + 1\n"
+    "torch.Tensor.shape = property(lambda self: (3, 3))\n" + SHAPED,
+    "lie about the class": "import torch\n\n\nclass Fake:\n    __class__ = torch.Tensor\n    dtype, layout, is_cpu, nbytes = torch.float32, torch.strided, True, 36\n"
+    "    shape, requires_grad = (3, 3), False\n    __eq__ = lambda *a: True\n    detach = lambda self: self\n    numpy = lambda self, **k: torch.ones(3, 3).numpy()\n" + returning("Fake()"),
+    "set the environment": "import os\nos.environ.update(PYTEST_ADDOPTS='--collect-only', AUTOGRADER_UNSAFE='1', PYTHONOPTIMIZE='2', PYTHONINSPECT='1')\n"
+    + SHAPED,
+    "change its own rights": "import sys, torch\nsys.flags = type('flags', (), {'optimize': 2})()\n__debug__1 = False\nsys.setrecursionlimit(10**6)\n"
+    "sys.setswitchinterval(1e6)\n" + SHAPED,
+}  # fmt: skip
+
+EXOTIC: dict[str, str] = {
+    # Values that few programs have met.
+    **{
+        f"a tensor {how}": "import torch\n" + returning(f"torch.ones(3, 3){value}")
+        for how, value in {
+            "without storage": ".to('meta')",
+            "that is sparse": ".to_sparse()",
+            "that is compressed": ".to_sparse_csr()",
+            "of eight-bit floats": ".to(torch.float8_e4m3fn)",
+            "of other eight-bit floats": ".to(torch.float8_e5m2)",
+            "of numbers without a sign": ".to(torch.uint16)",
+            "of large numbers without a sign": ".to(torch.uint64)",
+            "of half complex numbers": ".to(torch.complex32)",
+            "that is conjugated": ".to(torch.complex64).conj()",
+            "that is negated": ".to(torch.complex64).conj().imag",
+            "that is quantised": ".mul(0.1).to(torch.float32).__class__([3.0])",
+            "without axes": "[0, 0]",
+            "of sixty axes": ".view(*[1] * 55, 9)",
+            "that repeats one number": "[:1, :1].expand(3, 3)",
+            "with a graph": ".requires_grad_().exp()",
+        }.items()
+    },
+    "nested tensors": "import torch\n" + returning("torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])"),
+    "a truth of two": "import torch\n" + returning("torch.full((3, 3), 2, dtype=torch.uint8).view(torch.bool)"),
+    "a masked array": "import numpy as np\n" + returning("np.ma.masked_all((3, 3))"),
+    "an array of objects": EQUAL + "\nimport numpy as np\n" + "a = np.array([None] * 9).reshape(3, 3)\na[:] = Equal\n" + returning("a"),
+    "a record array": "import numpy as np\n" + returning("np.zeros(3, dtype=[('a', 'f4'), ('b', 'O')])"),
+    "what a pickle would run": "import os\n\n\nclass Reduced:\n    def __reduce__(self):\n        return os._exit, (0,)\n    __deepcopy__ = __copy__ = __reduce_ex__ = lambda self, *a: 1 / 0\n"
+    + returning("Reduced()"),
+    "a coroutine": "import asyncio\nasync def answer():\n    return True\n" + returning("answer()"),
+    "a text of half a character": returning("'\\ud800' * 9"),
+    "an integer too long to print": returning("1 << 13_999"),
+    "a key that is no number": returning("{float('nan'): 1, (1, -1): {2, 3}}"),
+    "a list within lists": returning("[[[[[[[[[[1.0]]]]]]]]]]"),
+    "a group of exceptions": doing("raise BaseExceptionGroup('all', [ValueError('mask'), TypeError('mask')])"),
+    "an exception of every class": "class Every(ValueError, TypeError, IndexError, ArithmeticError):\n    pass\n" + doing("raise Every('mask')"),
+    "an assertion of its own": doing("raise AssertionError('passed')"),
+    "no memory": doing("raise MemoryError"),
+    "the sandbox's own errors": "import sys\nerrors = sys.modules.get('autograder.sandbox.errors')\n"
+    "SandboxFault = getattr(errors, 'SandboxFault', type('SandboxFault', (RuntimeError,), {}))\n" + doing("raise SandboxFault('our fault')"),
+}  # fmt: skip
+
+BESIDE = "scaled_dot_product.py"
+SEVERAL: dict[str, dict[str, str]] = {
+    # More than one file, or a notebook.
+    "its own tests beside it": {
+        BESIDE: SHAPED,
+        "test_scaled_dot_product.py": "import pytest\n@pytest.mark.points(23)\ndef test_all(): pass\n",
+        "test_hidden_scaled_dot_product.py": "def test_all(): pass\n",
+    },
+    "a conftest beside it": {
+        BESIDE: SHAPED,
+        "conftest.py": "import pytest\n@pytest.hookimpl(tryfirst=True)\ndef pytest_pyfunc_call(pyfuncitem):\n    return True\n",
+        "pytest.ini": "[pytest]\naddopts = --collect-only\n",
+        "sitecustomize.py": "import os\nos._exit(0)\n",
+    },
+    "a torch of its own beside it": {
+        BESIDE: "import torch\n" + SHAPED,
+        "torch.py": "Tensor = float\nallclose = lambda *a: True\n",
+        "torch/__init__.py": "Tensor = float\n",
+        "math.py": "inf = 0\n",
+        "msgspec.py": "raise SystemExit\n",
+    },
+    "a grader of its own beside it": {
+        BESIDE: "import autograder.testing\n" + SHAPED,
+        "autograder.py": "assert_close = lambda *a: None\n",
+        "autograder/__init__.py": "",
+        "autograder/testing.py": "assert_close = lambda *a: None\n",
+        "solutions/attention/scaled_dot_product.toml": "tier = 'core'\n",
+    },
+    "the reference beside it": {
+        BESIDE: "from part_scaled_dot_product import *\nfrom reference import *\nfrom solutions.attention.scaled_dot_product import *\n",
+        "part_scaled_dot_product.py": SHAPED,
+        "reference.py": SHAPED,
+    },
+    "cell magics": {
+        "scaled_dot_product.ipynb": notebook(
+            f"%run {ROOT}/solutions/{EXERCISE}.py",
+            f"!cp {ROOT}/solutions/{EXERCISE}.py . && cat /etc/passwd",
+            f"%%bash\ncat {ROOT}/solutions/{EXERCISE}.py",
+            f"%load {ROOT}/solutions/{EXERCISE}.py",
+            "get_ipython().system('true')",
+            "from IPython import get_ipython\nget_ipython().run_line_magic('autoreload', '2')",
+            SHAPED,
+        )
+    },
+    "a notebook that says it has passed": {
+        "scaled_dot_product.ipynb": notebook(
+            SHAPED,
+            nbgrader={"grade": True, "points": 23, "score": 23, "locked": True, "solution": False, "grade_id": "softmax"},
+            outputs=[{"output_type": "stream", "name": "stdout", "text": "23/23 passed"}],
+        )
+    },
+}  # fmt: skip
+
+
+CHEATS: dict[str, str | dict[str, str]] = {
     **{name: f"import torch\n{source}\n{SHAPED}" for name, source in PATCHES.items()},
+    **{name: FORGE + CURRENT + source + SHAPED for name, source in LATER.items()},
+    **NAMES,
+    **EXOTIC,
+    **SEVERAL,
+    "name a file in a forged frame": NAME_A_FILE,
+    "take another student's note": TAKE_A_NOTE,
     "an object equal to anything": EQUAL + returning("Equal()"),
     "a tensor subclass equal to anything": SUBCLASS + returning("equal(torch.zeros(1))"),
     "a tensor subclass of the right shape": SUBCLASS
@@ -414,22 +626,25 @@ class Graded:
     results: dict[str, ExerciseResult]
     recorded: dict[str, ExerciseResult]
     folder: Path
+    handed_in: list[Path]
 
 
-def grade(place: Path, sources: dict[str, str]) -> Graded:
+def grade(place: Path, sources: Mapping[str, str | dict[str, str]]) -> Graded:
     """Grade these students as the command does."""
-    folder = place / "class"
-    for student, source in sources.items():
-        path = folder / student / "scaled_dot_product.py"
-        path.parent.mkdir(parents=True)
-        path.write_text(source, encoding="utf-8")
+    folder, written = place / "class", []
+    for student, handed_in in sources.items():
+        for name, source in (handed_in if isinstance(handed_in, dict) else {BESIDE: handed_in}).items():
+            path = folder / student / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(source, encoding="utf-8")
+            written.append(path)
     exercise = Course.load(ROOT, authoring=True).exercise(EXERCISE)
     with Gradebook(str(place / "gradebook.db")) as book:
         grader = Grader([exercise], Mode(hide=(ROOT,)), known=book.known, record=book.record)
         results = {item.result.student: item.result for item in grader.run(students_of(folder))}
         last = book.in_full(history[-1] for history in book.attempts().values())
         recorded = {result.student: result for result in last}
-    return Graded(results, recorded, folder)
+    return Graded(results, recorded, folder, written)
 
 
 def processes() -> set[str]:
@@ -461,16 +676,21 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Graded:
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory, alone: Graded) -> Iterator[Graded]:
-    """The honest students, one before the cheats and one after them."""
+    """The honest students before and after the cheats."""
     before = litter(), processes()
     sources = {f"c_{name}".replace("/", " "): source for name, source in CHEATS.items()}
-    yield grade(tmp_path_factory.mktemp("together"), {**HONEST, **sources})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "autograder.runner.confined.LOAD_SECONDS", 2.0
+        )  # of a loop that never ends, less is enough
+        yield grade(tmp_path_factory.mktemp("together"), {**HONEST, **sources})
     assert (litter(), processes()) == before
 
 
 def test_honest_students_alone(alone: Graded) -> None:
     assert {student: result.score for student, result in alone.results.items()} == {
         "a_full": FULL,
+        "b_leaves a note": FULL,
         "z_partial": PARTIAL,
     }
 
@@ -497,16 +717,14 @@ def test_cheat_gains_nothing(together: Graded, name: str) -> None:
         FULL - 7 if result.tests else 0
     )  # seven points are public
     assert together.recorded[result.student] == result
-
-
-@pytest.mark.parametrize("name", CHEATS)
-def test_cheat_is_not_diagnosed(together: Graded, name: str) -> None:
-    """A hint would take the cheat for an attempt at the exercise."""
-    result = together.results[f"c_{name}".replace("/", " ")]
+    # A hint would take the cheat for an attempt at the exercise.
     assert {test.name: test.diagnosis for test in result.tests if test.diagnosis} == {}
 
 
 def test_nothing_is_left_in_the_class(together: Graded) -> None:
-    files = sorted(path.name for path in together.folder.rglob("*") if path.is_file())
-    assert files == ["scaled_dot_product.py"] * len(files)
-    assert os.listdir(together.folder.parent) and len(files) == len(CHEATS) + len(HONEST)
+    files = {path for path in together.folder.rglob("*") if path.is_file()}
+    assert files == set(together.handed_in)
+
+
+def test_no_file_is_read_that_a_frame_names(together: Graded) -> None:
+    assert str(CLAIMED) not in linecache.cache
