@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from autograder.text import Text
 
 
@@ -11,6 +13,12 @@ class Worded(Exception):
     def __init__(self, en: str, zh: str = "") -> None:
         super().__init__(en, zh)  # both, so that it survives the way between processes
         self.text = Text(en, zh)
+
+    @classmethod
+    def of(cls, text: Text, **values: Any) -> Self:
+        """The error with this text, its `{placeholders}` filled."""
+        told = text.format(**values)
+        return cls(told.en, told.zh)
 
     def __str__(self) -> str:
         return self.text.en

@@ -173,8 +173,7 @@ class Course:
             written, Text("{where}, {name!r}", "{where}，{name!r}").format(where=where, name=name)
         )
         if base.kind == "quiz":
-            told = QUIZ.format(where=where, name=name, base=base.id)
-            raise CourseError(told.en, told.zh)
+            raise CourseError.of(QUIZ, where=where, name=name, base=base.id)
         return Derived(self.root, base.unit, f"{prefix}{base.topic}", languages=self.languages)
 
     def __iter__(self) -> Iterator[Exercise]:

@@ -90,10 +90,9 @@ def _report(
         if course is not None:
             raise
         shown = f'"{exercise}"' if exercise else '"UNIT/TOPIC"'
-        told = NO_COURSE.format(here=start.resolve(), name=shown)
-        raise CourseError(told.en, told.zh) from error
+        raise CourseError.of(NO_COURSE, here=start.resolve(), name=shown) from error
     if not name:
-        raise CourseError(NO_NAME.en, NO_NAME.zh)
+        raise CourseError.of(NO_NAME)
     return _noted(Course.load(root, authoring=True).exercise(name), namespace, lang)
 
 

@@ -88,9 +88,9 @@ def begin(exercise: Exercise, level: int) -> tuple[Planted, list[Text]]:
         CourseError: the exercise has no known mistakes, or the learner does not have all its points.
     """
     if not (exercise.solution.is_file() and exercise.spec.misconception) or exercise.kind == "quiz":
-        raise _error(NOTHING, exercise=exercise.id)
+        raise CourseError.of(NOTHING, exercise=exercise.id)
     if not has_all_points(exercise):
-        raise _error(NOT_YET, exercise=exercise.id)
+        raise CourseError.of(NOT_YET, exercise=exercise.id)
     with closing(hidden_worker()) as worker:
         planted, lost = _choose(exercise, level, worker)
     if exercise.debugged.is_file():
@@ -112,7 +112,7 @@ def _choose(exercise: Exercise, level: int, worker: Worker) -> tuple[Planted, li
         if bool(lost) == (level == 1):
             return planted, lost
     if first is None:
-        raise _error(NOTHING, exercise=exercise.id)
+        raise CourseError.of(NOTHING, exercise=exercise.id)
     return first
 
 
@@ -137,12 +137,12 @@ def _planted(exercise: Exercise, mistake: Misconception) -> Planted:
 def _looked_for(exercise: Exercise) -> Planted:
     bug = open_bug(exercise)
     if bug is None:
-        raise _error(ABSENT, exercise=exercise.id)
+        raise CourseError.of(ABSENT, exercise=exercise.id)
     for mistake in exercise.spec.misconception:
         if mistake.name == bug.mistake:
             return _planted(exercise, mistake)
     _end(exercise, "shown")
-    raise _error(GONE, exercise=exercise.id)
+    raise CourseError.of(GONE, exercise=exercise.id)
 
 
 def guess(exercise: Exercise, line: int) -> bool:
@@ -150,7 +150,7 @@ def guess(exercise: Exercise, line: int) -> bool:
     planted = _looked_for(exercise)
     lines = planted.text.count("\n")
     if not 1 <= line <= lines:
-        raise _error(NO_LINE, path=exercise.debugged, lines=lines, line=line)
+        raise CourseError.of(NO_LINE, path=exercise.debugged, lines=lines, line=line)
     right = line in planted.lines
     with entry_of(exercise) as entry:
         if entry.bugs[-1].found_at_once is None:
@@ -189,7 +189,7 @@ def _lost(exercise: Exercise, worker: Worker, text: str, visibilities: Collectio
     name, bundle = f"{exercise.topic}.py", bundle_of(exercise)
     result = worker.grade(bundle, Submission("", exercise.id, name, name, {name: text.encode()}))
     if result.status is Status.UNGRADED:
-        raise _error(FAULT, exercise=exercise.id, detail=result.detail)
+        raise CourseError.of(FAULT, exercise=exercise.id, detail=result.detail)
     lost = {test.name for test in result.tests if test.outcome is not Outcome.PASSED}
     cases = worker.grader(bundle).cases
     sentences = [case.sentence for case in cases if case.name in lost and case.visibility in visibilities]
@@ -200,8 +200,3 @@ def met(course: Course) -> list[tuple[Exercise, Bug]]:
     """Every mistake that the learner has looked for, in course order."""
     journal = read_journal(course.root)
     return [(exercise, bug) for exercise in course for bug in journal.entry(exercise).bugs]
-
-
-def _error(text: Text, **values: object) -> CourseError:
-    told = text.format(**values)
-    return CourseError(told.en, told.zh)

@@ -28,7 +28,7 @@ NO_CODE = Text("{exercise} is a quiz: there is no program to test", "{exercise} 
 def begin(exercise: Exercise) -> bool:
     """Write a file for the learner's tests, if there is none; whether it was written now."""
     if exercise.kind == "quiz":
-        raise _error(NO_CODE, exercise=exercise.id)
+        raise CourseError.of(NO_CODE, exercise=exercise.id)
     path = exercise.own_tests
     if path.exists():
         return False
@@ -45,7 +45,7 @@ def try_out(exercise: Exercise, tried: Callable[[int, int], None]) -> Judgement:
         SandboxUnavailable: this machine can't confine a program.
     """
     if not exercise.solution.is_file():
-        raise _error(NO_SOLUTIONS, path=exercise.solution)
+        raise CourseError.of(NO_SOLUTIONS, path=exercise.solution)
     own = own_submission(exercise)
     path = exercise.own_tests
     tests = OwnTests(path.read_bytes(), path.name, own.files, own.main)
@@ -58,8 +58,3 @@ def try_out(exercise: Exercise, tried: Callable[[int, int], None]) -> Judgement:
     with entry_of(exercise) as entry:
         entry.caught = [len(judgement.caught), len(judgement.caught) + len(judgement.missed)]
     return judgement
-
-
-def _error(text: Text, **values: object) -> CourseError:
-    told = text.format(**values)
-    return CourseError(told.en, told.zh)

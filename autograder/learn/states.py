@@ -77,8 +77,7 @@ def require_last(course: Course) -> Exercise:
     """As `last_worked_on`. CourseError where there is none."""
     exercise = last_worked_on(course)
     if exercise is None:
-        told = NONE_YET.format(first=learning_order(course)[0].id)
-        raise CourseError(told.en, told.zh)
+        raise CourseError.of(NONE_YET, first=learning_order(course)[0].id)
     return exercise
 
 

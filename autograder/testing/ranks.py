@@ -61,11 +61,6 @@ NO_SUCH_RANK = Text(
 class CollectiveError(Worded, AssertionError):
     """The ranks did not agree on a collective, or gave it something it can't send."""
 
-    @classmethod
-    def of(cls, text: Text, **values: Any) -> CollectiveError:
-        told = text.format(**values)
-        return cls(told.en, told.zh)
-
 
 class Aborted(Exception):
     """Another rank failed, so this one stops waiting for it."""

@@ -77,8 +77,7 @@ def take(path: Path) -> Payload:
         packed = path.read_bytes()
         path.unlink()
     except OSError as error:
-        gone = GONE.format(path=path, reason=error.strerror)
-        raise UserError(gone.en, gone.zh) from None
+        raise UserError.of(GONE, path=path, reason=error.strerror) from None
     return msgspec.msgpack.decode(zlib.decompress(packed), type=Payload)
 
 
