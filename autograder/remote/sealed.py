@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
 
-from autograder.remote.values import MODULE
-
-INSIDE = re.compile(
-    r"_|(?:gi|cr|ag|tb|co|f)_"
-)  # beginnings of the names by which Python shows code and frames
+# Beginnings of the names by which Python shows code and frames.
+INSIDE = re.compile(r"_|(?:gi|cr|ag|tb|co|f)_")
 # What `build` makes, and the only functions that it calls: others of torch tell a function's source.
 MADE = (torch.nn.Module, torch.optim.Optimizer)
 CALLED = ("torch.is_grad_enabled",)
@@ -32,18 +29,25 @@ class Hidden(AttributeError):
         )
 
 
-def check_question(kind: str, target: int, name: str, value: Any, args: Sequence[Any]) -> None:
-    """Raise Hidden where an operation on `value`, the handle `target`, asks for more than answers."""
-    if kind not in ("get", "set", "help"):
-        if kind in ("load", "check_syntax", "unpack"):
-            raise Hidden(kind)
-    elif kind != "help":
-        if INSIDE.match(name) or isinstance(getattr(value, name, None), ModuleType):
-            raise Hidden(name)
-        if target == MODULE and kind == "get" and not _is_own(value, name):
-            raise Hidden(name)
-    elif name == "build" and not _is_made(args):
-        raise Hidden(f"build({args[0]!r})" if args else "build()")
+def check_question(kind: str, name: str, value: Any, args: Sequence[Any]) -> None:
+    """Raise Hidden where an operation on `value` asks for more than answers."""
+    if (
+        kind in ("load", "check_syntax", "unpack")
+        or (kind in ("get", "set") and _shows_text(value, name))
+        or (kind == "help" and name == "build" and not _is_made(args))
+    ):
+        raise Hidden(name or kind)
+
+
+def _shows_text(value: Any, name: str) -> bool:
+    """Whether an attribute leads to code: by its name, or because a file has it from elsewhere."""
+    if INSIDE.match(name):
+        return True
+    if isinstance(value, SimpleNamespace):  # the parts of a capstone, which are modules and given
+        return False
+    return isinstance(getattr(value, name, None), ModuleType) or (
+        isinstance(value, ModuleType) and not _is_own(value, name)
+    )
 
 
 def _is_own(module: ModuleType, name: str) -> bool:

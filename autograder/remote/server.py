@@ -174,7 +174,7 @@ class Server:
     def _operate(self, request: wire.Request, args: list[Any], kwargs: dict[str, Any]) -> Any:
         kind, name = request.kind, request.name
         if self._sealed:
-            check_question(kind, request.target, name, self._handles.get(request.target), args)
+            check_question(kind, name, self._handles.get(request.target), args)
         match kind:
             case "load":
                 return self._load(*args)

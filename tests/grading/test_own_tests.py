@@ -28,10 +28,11 @@ def tester(sandbox: ModuleSandbox) -> Iterator[Tester]:
 
 def judged(tester: Tester, exercise: Exercise, source: str) -> Judgement:
     solution = f"{exercise.topic}.py"
-    own = {solution: exercise.solution.read_bytes()}
+    bundle = bundle_of(exercise)
+    own = {solution: bundle.solution, **bundle.parts}
     accepted = {path.name: path.read_bytes() for path in exercise.accepted}
     tests = OwnTests(source.encode(), exercise.own_tests.name, own, solution)
-    return judge(tester, tests, bundle_of(exercise), accepted)
+    return judge(tester, tests, bundle, accepted)
 
 
 def test_hidden_tests_catch_all(tester: Tester, affine: Exercise) -> None:
@@ -41,7 +42,9 @@ def test_hidden_tests_catch_all(tester: Tester, affine: Exercise) -> None:
     assert len(found.caught) == 8
 
 
-@pytest.mark.parametrize("name", ["peft/lora", "distributed/zero"])  # objects with state; ranks
+@pytest.mark.parametrize(
+    "name", ["peft/lora", "distributed/zero", "capstone/pretrain"]
+)  # objects with state; ranks; parts
 def test_hidden_tests_of_the_course_catch_all(tester: Tester, name: str) -> None:
     assert (
         judged(
@@ -113,6 +116,17 @@ def test_a_program_s_text_is_not_to_be_had(way: str, tester: Tester, affine: Exe
     assert found.refused is not None
     assert "it was read" not in found.refused.failures[0].error
     assert found.share == 0
+
+
+@pytest.mark.parametrize("name", ["torch", "Tensor", "__dict__", "F"])
+def test_a_part_shows_no_more_than_a_program(name: str, tester: Tester) -> None:
+    capstone = Course.load(ROOT).exercise("capstone/pretrain")
+    found = judged(tester, capstone, HEAD + f"def test_part(student, parts):\n    parts.gpt.{name}\n")
+    assert found.refused is not None
+    assert (
+        "is not to be had" in found.refused.failures[0].error
+        or "does not forward" in found.refused.failures[0].error
+    )
 
 
 def test_an_error_s_lines_are_not_told(tester: Tester, affine: Exercise) -> None:
