@@ -15,7 +15,7 @@ from autograder.testing.reference import reference_parts
 
 def mistakes_text(exercise: Exercise, solution: str) -> str:
     """The text of the exercise's `mistakes_file`."""
-    cases = collect(exercise.public_tests, Visibility.PUBLIC)
+    cases = collect(exercise.public_tests, Visibility.PUBLIC, exercise.weights)
     reference = _behaviour(exercise, solution, cases)
     found = []
     for mistake in exercise.spec.misconception:

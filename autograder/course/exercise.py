@@ -48,6 +48,16 @@ class Exercise:
         return self.skeleton.with_suffix(".mistakes.json")
 
     @property
+    def weights_file(self) -> Path:
+        """Weights that a capstone starts from, where it ships any."""
+        return self.skeleton.with_suffix(".weights.npz")
+
+    @property
+    def weights(self) -> bytes:
+        """What that file holds; nothing where there is none."""
+        return self.weights_file.read_bytes() if self.weights_file.is_file() else b""
+
+    @property
     def public_tests(self) -> Path:
         return self.skeleton.with_name(f"test_{self.topic}.py")
 

@@ -35,6 +35,7 @@ class Bundle(Struct, frozen=True, dict=True):  # dict: for what is computed once
     max_score: float
     questions: tuple[str, ...]  # in the skeleton's order
     parts: dict[str, bytes]  # of a capstone: file name -> the reference solution of a part
+    weights: bytes  # that ship with a capstone; none with most
 
     @cached_property
     def fingerprint(self) -> str:
@@ -101,7 +102,9 @@ def _written(exercise: Exercise) -> Bundle:
     # Which mutants are equivalent changes no result, so it must not make anybody's result out of date.
     spec = replace(exercise.spec, equivalent=())
     said = exercise.public
-    return Bundle(exercise.id, spec, solution, hidden, public, said.max_score, said.questions, named)
+    return Bundle(
+        exercise.id, spec, solution, hidden, public, said.max_score, said.questions, named, exercise.weights
+    )
 
 
 def result_key(bundle: Bundle, main: str, files: Mapping[str, bytes], isolation: Isolation) -> str:

@@ -71,7 +71,7 @@ class ExerciseGrader:
                 self._authors[str(path)] = f"{tree}/{unit}/test_{topic}.py"
                 path.write_bytes(content)
                 try:
-                    self.cases += collect(path, visibility)
+                    self.cases += collect(path, visibility, bundle.weights)
                 except CourseError as error:
                     said = error.text
                     raise CourseError(

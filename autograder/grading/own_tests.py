@@ -119,7 +119,8 @@ class Tester:
                 raise Unusable(str(error)) from None
             child.take_in(Intake(INTAKE))
             child.deadline(SECONDS)
-            asked = (programs, dict(tests.solution), tests.solution_main, [limits.seconds, limits.memory_mb])
+            own = dict(tests.solution), tests.solution_main
+            asked = (programs, *own, [limits.seconds, limits.memory_mb], bundle.weights)
             try:
                 answer = child.operate("help", RUN, None, RUN, (child.student, *asked))
             except StudentError as error:

@@ -38,7 +38,8 @@ def advise(exercise: Exercise, backend: InProcessBackend, endless: Collection[st
     All tests but the `endless` ones are run once more, for what they are answered. No mistakes are known where their file
     is missing or damaged.
     """
-    cases = [case for case in collect(exercise.public_tests, Visibility.PUBLIC) if case.name not in endless]
+    public = collect(exercise.public_tests, Visibility.PUBLIC, exercise.weights)
+    cases = [case for case in public if case.name not in endless]
     student = behaviour_of(backend, cases, exercise.public.limits)
     failing = [case for case in cases if student[case.name].outcome not in SILENT]
     told = {case.name: results_expected(case, student[case.name].trace) for case in failing}

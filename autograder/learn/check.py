@@ -220,7 +220,7 @@ def run_public(
 
     cases = [
         case
-        for case in collect(exercise.public_tests, Visibility.PUBLIC)
+        for case in collect(exercise.public_tests, Visibility.PUBLIC, exercise.weights)
         if only in (None, case.function_name)
     ]
     tests = []

@@ -144,6 +144,14 @@ def parts(_backend: Any) -> Any:
 
 
 @pytest.fixture
+def weights(request: pytest.FixtureRequest) -> Any:
+    """Name -> tensor: the weights that ship with a capstone, new for each test."""
+    from autograder.testing.weights import load_weights
+
+    return load_weights(_needed(request))
+
+
+@pytest.fixture
 def ranks(_backend: Any) -> Any:
     """`ranks(world_size, "train", *args)`: one call for each rank, joined by a counting interconnect."""
     return _backend.ranks

@@ -107,7 +107,7 @@ def write_course(selection: Selection, out: Path) -> list[Exercise]:
     for exercise in written:
         for path, text in _student_files(exercise).items():
             _put(out / path.relative_to(exercise.root), text)
-        for path in (exercise.public_tests, exercise.mistakes_file):
+        for path in (exercise.public_tests, exercise.mistakes_file, exercise.weights_file):
             _copy(path, exercise.root, out)
     for unit in dict.fromkeys(exercise.unit for exercise in selection.exercises):
         _write_lessons([exercise for exercise in selection.exercises if exercise.unit == unit], out)

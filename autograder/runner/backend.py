@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 from autograder.guest.cell_runner import SkippedCell
 from autograder.results import Limits
 from autograder.testing.ranks import RankRun
+from autograder.testing.weights import read_weights
 
 
 class Backend(Protocol):
@@ -46,14 +47,18 @@ class Backend(Protocol):
         """What the last test asked and was answered; empty where nothing is traced."""
 
 
-def fixtures_of(backend: Backend, reference: Any, wanted: Collection[str]) -> dict[str, Any]:
-    """Those of the fixtures that a test of an exercise may use which this one asks for."""
+def fixtures_of(backend: Backend, reference: Any, weights: bytes, wanted: Collection[str]) -> dict[str, Any]:
+    """Those of the fixtures that a test of an exercise may use which this one asks for.
+
+    weights: the file of those that ship with the exercise; each test gets tensors of its own.
+    """
     helpers = backend.helpers
     every: dict[str, Callable[[], Any]] = {
         "student": lambda: backend.student,
         "reference": lambda: reference,
         "ranks": lambda: backend.ranks,
         "parts": lambda: helpers["parts"](),
+        "weights": lambda: read_weights(weights),
         **{name: partial(helpers.get, name) for name in ("gradients", "unchanged", "build")},
     }
     return {name: every[name]() for name in wanted}

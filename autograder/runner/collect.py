@@ -26,7 +26,7 @@ from autograder.text import Text
 
 # student.name, assert_choice(student, "name", ...), ranks(4, "name", ...)
 USED = re.compile(r"""student(?:\.|,\s*["'])(\w+)|ranks\([^)"']*["'](\w+)""")
-FIXTURES = ("student", "reference", "gradients", "unchanged", "build", "parts", "ranks")
+FIXTURES = ("student", "reference", "gradients", "unchanged", "build", "parts", "weights", "ranks")
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class TestCase:
     uses: frozenset[str] = frozenset()  # what this one uses, helpers and names given as parameters included
     # Of a call, by its path in a trace: how many it must give.
     results: Mapping[str, int] = field(default_factory=dict)
+    weights: bytes = field(default=b"", repr=False)  # that ship with the exercise
 
     @property
     def function_name(self) -> str:
@@ -142,8 +143,11 @@ class _Collector:
             self.errors.append("\n".join(kept) or told)
 
 
-def collect(path: Path, visibility: Visibility) -> list[TestCase]:
-    """The test cases of one file, in order. CourseError where pytest can't collect it or a test breaks the rules."""
+def collect(path: Path, visibility: Visibility, weights: bytes = b"") -> list[TestCase]:
+    """The test cases of one file, in order. CourseError where pytest can't collect it or a test breaks the rules.
+
+    weights: those that ship with the exercise, for tests that are run.
+    """
     collector = _Collector(path)
     arguments = [
         str(path),
@@ -183,7 +187,7 @@ def collect(path: Path, visibility: Visibility) -> list[TestCase]:
     source = read_text(path)
     questions, uses, results = _used(source), _uses(source), _results(source)
     cases = [_case(item, collector.items, visibility, questions, uses) for item in collector.items]
-    return [replace(case, results=results.get(case.function.__name__, {})) for case in cases]
+    return [replace(case, results=results.get(case.function.__name__, {}), weights=weights) for case in cases]
 
 
 def _used(source: str) -> frozenset[str]:

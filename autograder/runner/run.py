@@ -49,7 +49,7 @@ def run_case(case: TestCase, backend: Backend, reference: Any, limits: Limits) -
             seed_everything(
                 seed
             )  # after begin(): in process both sides share the generators, and the test's draws decide
-            case.call(fixtures_of(backend, reference, case.fixtures))
+            case.call(fixtures_of(backend, reference, case.weights, case.fixtures))
     except KeyboardInterrupt:
         raise
     except BaseException as error:

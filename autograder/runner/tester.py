@@ -10,6 +10,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -51,7 +52,12 @@ class _Tried(ConfinedBackend):
 
 
 def run_tests(
-    module: ModuleType, programs: Any, own: Mapping[str, bytes], main: str, limits: Sequence[float]
+    module: ModuleType,
+    programs: Any,
+    own: Mapping[str, bytes],
+    main: str,
+    limits: Sequence[float],
+    weights: bytes,
 ) -> list[tuple[str, str, str]]:
     """(test, outcome, error) of the first tests that the program does not pass.
 
@@ -60,8 +66,9 @@ def run_tests(
         programs: the stub of `autograder.remote.relay.Programs`.
         own, main: the learner's own solution, which a test is given as `reference`.
         limits: seconds and MiB of a test.
+        weights: the file of those that ship with the exercise.
     """
-    cases = list(cases_of(module))
+    cases = [replace(case, weights=weights) for case in cases_of(module)]
     wanted = Limits(limits[0], int(limits[1]))
     reference = load_module(own, main) if any("reference" in case.fixtures for case in cases) else None
     found = []
