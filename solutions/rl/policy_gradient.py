@@ -102,10 +102,11 @@ def reinforce_loss(
     Source: Williams 1992; the box in Sutton and Barto 2018, section 13.3, and equation 13.11.
     """
     # BEGIN SOLUTION
-    log_probs = logits.log_softmax(dim=-1).gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+    log_probs = logits.log_softmax(dim=-1)
+    taken = log_probs.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
     steps = torch.arange(logits.shape[1], dtype=logits.dtype)
     weights = discount**steps * (returns - baseline).detach()
-    return -(weights * log_probs).masked_fill(~mask, 0.0).sum(dim=1).mean()
+    return -(weights * taken).masked_fill(~mask, 0.0).sum(dim=1).mean()
     # END SOLUTION
 
 

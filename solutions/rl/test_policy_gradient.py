@@ -89,7 +89,7 @@ def slopes_of_the_table(gradients, student, process, returns: Tensor, baseline: 
 @pytest.mark.points(1)
 @pytest.mark.parametrize(
     ("lengths", "discount", "dtype"),
-    [([4, 1, 6, 3], 0.6, torch.float64), ([1], 0.9, torch.float32), ([5, 2], 1.0, torch.float32)],
+    [([4, 1, 6, 3], 0.6, torch.float64), ([2], 0.9, torch.float32), ([5, 2], 1.0, torch.float32)],
 )
 def test_future_of_each_step(student, lengths, discount, dtype):
     """The return of a step is its own reward and, discounted from there, those that follow; padding counts for nothing.
@@ -162,7 +162,7 @@ def test_slope_is_the_exact_gradient(student, gradients, credit, discount):
 
     zh: 对一个过程的全部回合取期望，损失的梯度恰好是“从起点折扣的回报”的梯度的相反数。
     """
-    process = exact_policy(4, 2, horizon=3, discount=discount, seed=6)
+    process = exact_policy(3, 2, horizon=3, discount=discount, seed=7)
     of = listed(process)
     returns = futures(of.rewards, of.mask, discount)
     if credit == "whole return":  # every step is credited with all of G_0; the loss multiplies by gamma^t
@@ -184,10 +184,10 @@ def test_baseline_leaves_the_mean(student, reference, gradients):
         student.reinforce_loss(*(of[name].clone() for name in of), 0.5),
         reference.reinforce_loss(*of.values(), 0.5),
     )
-    process = exact_policy(4, 2, horizon=3, discount=0.6, seed=8)
+    process = exact_policy(3, 2, horizon=3, discount=0.6, seed=8)
     every = listed(process)
     returns = futures(every.rewards, every.mask, 0.6)
-    of_state = torch.tensor([4.0, -7.0, 2.0, 5.0], dtype=torch.float64)[every.states]
+    of_state = torch.tensor([4.0, -7.0, 2.0], dtype=torch.float64)[every.states]
     slopes = slopes_of_the_table(gradients, student, process, returns, of_state)
     assert_close(-slopes, process.gradient(), rtol=1e-5)
 
@@ -229,7 +229,7 @@ def test_hardly_possible_actions(student, reference, gradients):
 # ---------------------------------------------------------------- 3
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(1.5)
 @pytest.mark.parametrize("shape", [(4,), (3, 2), (2, 3, 5)])
 def test_own_return_stays_out(student, shape):
     """A baseline is the mean return of the others of its group; an episode's own return doesn't move it.
@@ -248,47 +248,16 @@ def test_own_return_stays_out(student, shape):
     assert_close(moved[..., 1:], torch.full_like(returns[..., 1:], 16.0 / (shape[-1] - 1)))
 
 
-@pytest.mark.points(1)
-def test_every_pair_of_episodes(student, reference):
-    """Over all pairs of episodes, each with the other as its baseline, the expected gradient is the exact one.
-
-    zh: 对所有的回合对取期望，每个回合以另一个回合为基线，得到的正是精确的梯度。
-    """
-    process = exact_policy(3, 2, horizon=2, discount=0.8, seed=12)
-    of = listed(process)
-    count = len(of.probabilities)
-    returns = futures(of.rewards, of.mask, 0.8)
-    first, second = (
-        index.flatten() for index in torch.meshgrid(torch.arange(count), torch.arange(count), indexing="ij")
-    )
-    pairs = torch.stack([returns[first, 0], returns[second, 0]], dim=1)
-    baseline = student.leave_one_out(pairs)[:, :1]
-    assert baseline.shape == (count * count, 1)
-    expected = process.gradient()
-    assert expected[:-1].abs().min() > 1e-3
-    discounts = 0.8 ** torch.arange(2, dtype=torch.float64)
-    mean, _ = reference.estimate_moments(
-        process.logits,
-        of.states[first],
-        of.actions[first],
-        discounts * (returns[first] - baseline),
-        of.mask[first],
-        of.probabilities[first] * of.probabilities[second],
-    )
-    assert_close(mean, expected)
-
-
 # ---------------------------------------------------------------- 4
 
 
 def tables_of_episodes(process, of: Listed, weights: Tensor) -> Tensor:
     """The estimate of each episode by automatic differentiation: [N, S, A]."""
-    tables = []
-    for states, actions, weight, mask in zip(of.states, of.actions, weights, of.mask, strict=True):
-        logits = process.logits.detach().clone().requires_grad_()
-        log_probs = logits.log_softmax(-1)[states[mask], actions[mask]]
-        tables.append(torch.autograd.grad((weight[mask] * log_probs).sum(), logits)[0])
-    return torch.stack(tables)
+    copies = process.logits.repeat(len(of.states), 1, 1).requires_grad_()  # a table for each episode
+    rows = torch.arange(len(of.states))[:, None]
+    log_probs = copies.log_softmax(-1)[rows, of.states, of.actions]
+    (tables,) = torch.autograd.grad((log_probs * weights * of.mask).sum(), copies)
+    return tables
 
 
 @pytest.mark.points(1)
