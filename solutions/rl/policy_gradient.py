@@ -3,18 +3,18 @@
 # reward more probable. You write REINFORCE: what an action is credited with, the loss whose gradient is the
 # estimate, a baseline, and the exact mean and variance of such an estimate.
 #
-# * A batch holds `B` episodes of at most `T` steps. `mask[b, t]` is True where an action was taken; shorter
+# * A batch holds `B` episodes of at most `T` steps. `mask[i, t]` is True where an action was taken; shorter
 #   episodes are padded **at the end**. Padding holds valid action ids and any finite numbers, and counts for
 #   nothing.
-# * `rewards[b, t]` follows the action at `t`.
+# * `rewards[i, t]` follows the action at `t`.
 # * What is maximised is $J = E\bigl[\sum_t \gamma^t r_t\bigr]$, the expected return, discounted **from the start**
 #   of the episode. `discount` is $\gamma$, $0 < \gamma \le 1$.
 
 # %% [markdown] lang="zh"
 # 策略梯度让模型先行动，看每个动作带来了什么，再让带来更多奖励的动作更容易出现。本题实现 REINFORCE：每个动作该记多少功劳，梯度恰好是估计量的损失，基线，以及这种估计的精确均值和方差。
 #
-# * 一个批次有 `B` 个回合，每个至多 `T` 步。`mask[b, t]` 为 True 表示这一步采取了动作；短的回合**在末尾**填充。填充处是合法的动作编号和任意有限的数，一律不计。
-# * `rewards[b, t]` 是 `t` 时刻的动作之后得到的奖励。
+# * 一个批次有 `B` 个回合，每个至多 `T` 步。`mask[i, t]` 为 True 表示这一步采取了动作；短的回合**在末尾**填充。填充处是合法的动作编号和任意有限的数，一律不计。
+# * `rewards[i, t]` 是 `t` 时刻的动作之后得到的奖励。
 # * 要最大化的是 $J = E\bigl[\sum_t \gamma^t r_t\bigr]$，即**从回合起点**开始折扣的期望回报。`discount` 就是 $\gamma$，$0 < \gamma \le 1$。
 
 # %%
@@ -67,7 +67,7 @@ def reward_to_go(rewards: Tensor, mask: Tensor, discount: float) -> Tensor:
 #
 # Its gradient is **minus** an unbiased estimate of $\nabla J$, so that an optimiser, which goes downhill, climbs $J$:
 #
-# $$L = -\frac{1}{B} \sum_b \sum_t \gamma^t \, (G_{b,t} - b_{b,t}) \, \log \pi(a_{b,t} \mid s_{b,t})$$
+# $$L = -\frac{1}{B} \sum_i \sum_t \gamma^t \, (G_{i,t} - b_{i,t}) \, \log \pi(a_{i,t} \mid s_{i,t})$$
 #
 # It is a **sum** over the steps of an episode and a **mean** over the `B` episodes, however many steps they have. The
 # logits are those of the policy at each step; returns and baseline are **constants**: no gradient flows into them.
@@ -78,7 +78,7 @@ def reward_to_go(rewards: Tensor, mask: Tensor, discount: float) -> Tensor:
 #
 # 它的梯度是 $\nabla J$ 的无偏估计的**相反数**：优化器往低处走，$J$ 就往高处走。
 #
-# $$L = -\frac{1}{B} \sum_b \sum_t \gamma^t \, (G_{b,t} - b_{b,t}) \, \log \pi(a_{b,t} \mid s_{b,t})$$
+# $$L = -\frac{1}{B} \sum_i \sum_t \gamma^t \, (G_{i,t} - b_{i,t}) \, \log \pi(a_{i,t} \mid s_{i,t})$$
 #
 # 一个回合内各步**求和**，`B` 个回合之间**取平均**，与各回合有多少步无关。logits 是策略在每一步给出的；回报和基线是**常数**，梯度不流进去。logits 可能大到一万。
 
@@ -113,13 +113,13 @@ def reinforce_loss(
 # %% [markdown]
 # ## 3. A baseline from the other episodes
 #
-# A baseline may depend on anything but the action it is held against. Where several episodes start alike, such as
-# several answers to one prompt, the mean return of the **other** ones is a baseline for each.
+# A baseline must not depend on the action it is held against, nor on what followed from it. Where several episodes
+# start alike, such as several answers to one prompt, the mean return of the **other** ones is a baseline for each.
 
 # %% [markdown] lang="zh"
 # ## 3. 用其他回合作基线
 #
-# 基线可以依赖任何东西，唯独不能依赖它要衡量的那个动作。如果几个回合起点相同，例如同一个提示词的几条回答，那么对每个回合来说，**其余**回合的平均回报就是它的基线。
+# 基线不能依赖它要衡量的那个动作，也不能依赖这个动作引出的任何东西。如果几个回合起点相同，例如同一个提示词的几条回答，那么对每个回合来说，**其余**回合的平均回报就是它的基线。
 
 
 # %%
