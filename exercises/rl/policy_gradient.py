@@ -37,7 +37,7 @@ from autograder import check
 #   of the episode. `discount` is $\gamma$, $0 < \gamma \le 1$.
 
 # %% [markdown] lang="zh"
-# 策略梯度让模型先行动，看每个动作带来了什么，再让带来更多奖励的动作更容易出现。本题实现 REINFORCE：每个动作该记多少功劳，梯度恰好是估计量的损失，基线，以及这种估计的精确均值和方差。
+# 策略梯度让模型先行动，看每个动作带来了什么，再让带来更多奖励的动作更容易出现。本题要写出 REINFORCE 的四个部分：每个动作名下该记多少回报，用来训练的损失，一种基线，以及这种估计的精确均值和方差。
 #
 # * 一个批次有 `B` 个回合，每个至多 `T` 步。`mask[i, t]` 为 True 表示这一步采取了动作；短的回合**在末尾**填充。填充处是合法的动作编号和任意有限的数，一律不计。
 # * `rewards[i, t]` 是 `t` 时刻的动作之后得到的奖励。
@@ -140,9 +140,9 @@ def leave_one_out(returns: Tensor) -> Tensor:
     """Mean return of the other episodes of a group.
 
     Args:
-        returns: [..., K] float, the return of each of the K episodes of a group.
+        returns: [..., K] float, the return of each of the K episodes of a group, from its start.
 
-    Returns: [..., K], the baseline of each.
+    Returns: [..., K], the baseline of each, the same for all of its steps.
 
     Raises:
         ValueError: K is 1: there is no other episode.

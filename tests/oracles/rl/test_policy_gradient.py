@@ -86,25 +86,25 @@ def test_estimates_of_every_episode(states: int, actions: int, horizon: int, dis
     returns = solution.reward_to_go(rewards, mask, discount)
     value_of_state = torch.randn(states, dtype=torch.float64)
     discounts = discount ** torch.arange(horizon, dtype=torch.float64)
-    for baseline in (torch.zeros_like(returns), value_of_state[visited]):
-        tables = []
-        for row in range(len(probabilities)):
-            logits = process.logits.clone().requires_grad_()
-            one = slice(row, row + 1)
-            loss = solution.reinforce_loss(
-                logits[visited[one]], taken[one], returns[one], baseline[one], mask[one], discount
-            )
-            tables.append(-torch.autograd.grad(loss, logits)[0])
-        estimates = torch.stack(tables)
-        expected = torch.einsum("n,nsa->sa", probabilities, estimates)
-        assert_close(expected, process.gradient())
-        mean, variance = solution.estimate_moments(
-            process.logits, visited, taken, discounts * (returns - baseline), mask, probabilities
+    baseline = value_of_state[visited]
+    tables = []
+    for row in range(len(probabilities)):
+        logits = process.logits.clone().requires_grad_()
+        one = slice(row, row + 1)
+        loss = solution.reinforce_loss(
+            logits[visited[one]], taken[one], returns[one], baseline[one], mask[one], discount
         )
-        assert_close(mean, expected)
-        flat = estimates.flatten(1)
-        covariance = torch.cov(flat.T, correction=0, aweights=probabilities)
-        assert_close(variance, covariance.trace())
+        tables.append(-torch.autograd.grad(loss, logits)[0])
+    estimates = torch.stack(tables)
+    expected = torch.einsum("n,nsa->sa", probabilities, estimates)
+    assert_close(expected, process.gradient())
+    mean, variance = solution.estimate_moments(
+        process.logits, visited, taken, discounts * (returns - baseline), mask, probabilities
+    )
+    assert_close(mean, expected)
+    flat = estimates.flatten(1)
+    covariance = torch.cov(flat.T, correction=0, aweights=probabilities)
+    assert_close(variance, covariance.trace())
 
 
 @pytest.mark.parametrize("group", [2, 3])
