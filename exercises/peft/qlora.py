@@ -1,0 +1,263 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: lang,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # QLoRA: NF4 and double quantisation
+#
+# `peft/qlora` · 75 minutes · difficulty 3/5 · [lesson](../../course/peft/qlora.md)
+
+# %% [markdown] lang="zh"
+# # QLoRA：NF4 与双重量化
+#
+# `peft/qlora` · 75 分钟 · 难度 3/5 · [讲义](../../course/peft/qlora.zh.md)
+
+# %%
+from autograder import check
+
+# %% [markdown]
+# QLoRA trains a LoRA adapter on a base that is stored in about four bits a weight. Nothing computes in four
+# bits: each forward pass decodes the weight, uses it and drops it.
+#
+# $$y = \hat W x + b + \frac{\alpha}{r} B A x, \qquad \hat W = \text{decode}(\text{encode}(W_0))$$
+#
+# You build the 16 levels, the codec that stores blocks of weights as codes and scales, a second codec that
+# stores the scales, and the layer. Encoding computes in float32.
+
+# %% [markdown] lang="zh"
+# QLoRA 在一个每权重只占约四比特的底座上训练 LoRA 适配器。四比特只用来存，不用来算：每次前向都把权重解码出来，用完就丢。
+#
+# $$y = \hat W x + b + \frac{\alpha}{r} B A x, \qquad \hat W = \text{decode}(\text{encode}(W_0))$$
+#
+# 你要写出 16 个量化值、把权重分块存成编码和缩放系数的编解码器、再把缩放系数也量化的第二个编解码器，以及最后的这一层。编码时用 float32 计算。
+
+# %%
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# %% [markdown]
+# ## 1. Levels where weights are
+#
+# Trained weights are roughly normal: many near zero, few far out. So the levels are quantiles of the standard
+# normal distribution. With $Q$ its quantile function (the inverse of the cumulative distribution) and $k$ bits:
+#
+# * $p = 1 - \frac12\left(\frac{1}{2 \cdot 2^k} + \frac{1}{2 (2^k - 1)}\right)$; for four bits, 0.9677083.
+# * The positive levels are $Q$ at $2^{k-1}$ evenly spaced probabilities from $p$ down towards 0.5; 0.5 itself
+#   would be the next.
+# * The negative levels are $-Q$ at $2^{k-1} - 1$ probabilities, chosen in the same way.
+# * Zero is a level. All are divided by the largest.
+
+# %% [markdown] lang="zh"
+# ## 1. 权重在哪里，量化值就放在哪里
+#
+# 训练好的权重大致服从正态分布：零附近多，远处少。所以量化值取标准正态分布的分位数。记 $Q$ 为它的分位数函数（累积分布函数的反函数），比特数为 $k$：
+#
+# * $p = 1 - \frac12\left(\frac{1}{2 \cdot 2^k} + \frac{1}{2 (2^k - 1)}\right)$；四比特时为 0.9677083。
+# * 正的量化值：从 $p$ 往下朝 0.5 等间距地取 $2^{k-1}$ 个概率，求 $Q$；再往下的一个就正好是 0.5。
+# * 负的量化值：用同样的办法取 $2^{k-1} - 1$ 个概率，求 $-Q$。
+# * 零也是一个量化值。最后全部除以其中最大的一个。
+
+# %%
+def normal_float_levels(bits: int = 4) -> Tensor:
+    """The levels of the NormalFloat format (NF4 for four bits), in ascending order.
+
+    Args:
+        bits: k, at least 2.
+
+    Returns: [2 ** bits], float32, from -1 to 1.
+
+    Example: for two bits, p = 0.8542. Q(0.8542) = 1.0545 and Q(0.6771) = 0.4596, so the levels are
+    -1, 0, 0.4358, 1.
+
+    Source: Dettmers et al. 2023, https://arxiv.org/abs/2305.14314, section 3 and the table of appendix E; p is
+    that of bitsandbytes, written for any k.
+    """
+    raise NotImplementedError("normal_float_levels")
+
+# %%
+check("peft/qlora")
+
+# %% [markdown]
+# ## 2. Blocks of weights as codes and scales
+#
+# Flatten the tensor and cut it into blocks of `block_size`, which may cross rows; the last may be shorter. The
+# scale of a block is its largest absolute value. The code of a value is the index, from 0 on, of the level
+# nearest to value / scale. A block of zeros has scale 0, and its codes are those of level 0.
+#
+# Two codes share a byte: the first in the high half, the second in the low half. Where their number is odd, the
+# low half of the last byte may hold anything.
+
+# %% [markdown] lang="zh"
+# ## 2. 把权重分块存成编码和缩放系数
+#
+# 把张量展平，切成大小为 `block_size` 的块；块可以跨行，最后一块可以不满。块的缩放系数是块内绝对值的最大值。一个数的编码，是离“数值 / 缩放系数”最近的量化值的下标，从 0 数起。全零的块，缩放系数为 0，编码取量化值 0 的下标。
+#
+# 每两个编码合用一个字节：前一个放在高四位，后一个放在低四位。编码个数为奇数时，最后一个字节的低四位放什么都行。
+
+# %%
+class BlockCodec:
+    """Blockwise 4-bit quantisation on given levels.
+
+    Source: Dettmers et al. 2023, section 2, eq. 1 and 2, and section 3; the order of the halves as in bitsandbytes.
+    """
+
+    def __init__(self, levels: Tensor, block_size: int = 64) -> None:
+        """Given.
+
+        Args:
+            levels: [16], float32, ascending, from -1 to 1, one of them 0.
+            block_size: how many values share a scale.
+        """
+        self.levels = levels
+        self.block_size = block_size
+
+    def encode(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """n values of any shape as bytes and scales.
+
+        Returns:
+            packed: [ceil(n / 2)], uint8.
+            scales: [ceil(n / block_size)], float32.
+
+        Example: for levels that begin -1, ..., with 0 at index 7, and blocks of 3, the values [0, 2, -2, 5] have
+        the scales [2, 5] and the codes 7, 15, 0, 15: the bytes 0x7F, 0x0F.
+        """
+        raise NotImplementedError("BlockCodec.encode")
+
+    def decode(self, packed: Tensor, scales: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """The values that these bytes and scales stand for: the level of each code, times its block's scale.
+
+        Returns: of the given shape, float32.
+        """
+        raise NotImplementedError("BlockCodec.decode")
+
+# %%
+check("peft/qlora")
+
+# %% [markdown]
+# ## 3. Double quantisation
+#
+# With blocks of 64, a 32-bit scale costs half a bit per weight. So the scales are quantised, too, in blocks of
+# 256 scales. All are positive; subtract their mean, taken over all of them, so that both signs are used. The
+# step of a block is its largest absolute value (after the subtraction) divided by 127, and a code is the
+# multiple of the step that is nearest, from -127 to 127. A block whose step is 0 has the codes 0.
+#
+# The paper stores these codes in 8-bit floating point, bitsandbytes in an 8-bit format of its own; here they
+# are integers.
+
+# %% [markdown] lang="zh"
+# ## 3. 双重量化
+#
+# 块大小为 64 时，一个 32 位的缩放系数摊到每个权重上是半个比特。所以把缩放系数也量化，每 256 个系数一块。系数全是正的，先减去全部系数的平均值，正负两边才都用得上。一块的步长，是（减去平均值之后）块内绝对值的最大值除以 127；编码是最接近的那个步长倍数，从 -127 到 127。步长为 0 的块，编码全为 0。
+#
+# 论文用 8 位浮点存这些编码，bitsandbytes 用自己的一种 8 位格式；这里用整数。
+
+# %%
+class ScaleCodec:
+    """Blockwise 8-bit quantisation of scales around their mean.
+
+    Source: Dettmers et al. 2023, section 3, "Double Quantization".
+    """
+
+    def __init__(self, block_size: int = 256) -> None:
+        """Given.
+
+        Args:
+            block_size: how many scales share a step.
+        """
+        self.block_size = block_size
+
+    def encode(self, scales: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The scales [n], float32, in three parts.
+
+        Returns:
+            codes: [n], int8.
+            steps: [ceil(n / block_size)], float32.
+            mean: [], float32.
+        """
+        raise NotImplementedError("ScaleCodec.encode")
+
+    def decode(self, codes: Tensor, steps: Tensor, mean: Tensor) -> Tensor:
+        """The scales that these parts stand for: [n], float32."""
+        raise NotImplementedError("ScaleCodec.decode")
+
+# %%
+check("peft/qlora")
+
+# %% [markdown]
+# ## 4. LoRA on a 4-bit base
+#
+# The weight is encoded once, with the levels of question 1, and its scales with double quantisation. The layer
+# doesn't keep it in any other form. `state_dict()` holds these tensors and nothing else:
+#
+# | name | what it is |
+# |---|---|
+# | `packed` | buffer, the weight's bytes |
+# | `scale_codes`, `scale_steps`, `scale_mean` | buffers, the weight's scales |
+# | `bias` | a copy of the base's bias, frozen; not there if the base has none |
+# | `lora_A`, `lora_B` | `nn.Parameter`s `[r, in]` and `[out, r]`, of the weight's dtype |
+#
+# $A$ and $B$ start, and act, as in [peft/lora](lora.py), without dropout: $A$ uniform on $\pm 1/\sqrt{in}$,
+# $B$ zero, scale $\alpha / r$. Only they train. The gradient of $x$ passes through both paths.
+
+# %% [markdown] lang="zh"
+# ## 4. 四比特底座上的 LoRA
+#
+# 权重只编码一次，用第 1 问的量化值，缩放系数再做双重量化。除此之外，这一层不以任何形式保存权重。`state_dict()` 里有且只有下面这些张量：
+#
+# | 名字 | 内容 |
+# |---|---|
+# | `packed` | buffer，权重的字节 |
+# | `scale_codes`、`scale_steps`、`scale_mean` | buffer，权重的缩放系数 |
+# | `bias` | base 的偏置的副本，冻结；base 没有偏置就没有这一项 |
+# | `lora_A`、`lora_B` | `nn.Parameter`，形状为 `[r, in]` 和 `[out, r]`，dtype 与权重相同 |
+#
+# $A$、$B$ 的初始化和作用与 [peft/lora](lora.py) 相同，只是没有 dropout：$A$ 在 $\pm 1/\sqrt{in}$ 之间均匀分布，$B$ 为零，系数是 $\alpha / r$。只有它们参与训练。$x$ 的梯度来自两条路。
+
+# %%
+class QLoRALinear(nn.Module):
+    """A linear layer stored in four bits, with a trainable low-rank change beside it.
+
+    Source: Dettmers et al. 2023, section 3, eq. 5 and 6.
+    """
+
+    def __init__(
+        self, base: nn.Linear, r: int, alpha: float, block_size: int = 64, scale_block_size: int = 256
+    ) -> None:
+        """Encode the weight of `base`, which stays as it is.
+
+        Args:
+            base: the trained layer, with or without a bias.
+            r: rank, at least 1.
+            alpha: the adapter's output is scaled by alpha / r.
+            block_size: weights that share a scale.
+            scale_block_size: scales that share a step.
+        """
+        super().__init__()
+        raise NotImplementedError("QLoRALinear.__init__")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] -> [..., out], in the dtype of x, which is that of the base's weight."""
+        raise NotImplementedError("QLoRALinear.forward")
+
+    def bits_per_weight(self) -> float:
+        """What the frozen weight occupies: the bits of the four buffers, divided by its number of entries.
+
+        Example: 4 x 16 weights are 32 bytes of codes, and one code, one step and the mean for their one scale:
+        8 * (32 + 1 + 4 + 4) / 64 = 5.125. The larger the weight, the nearer this comes to 4.127.
+        """
+        raise NotImplementedError("QLoRALinear.bits_per_weight")
+
+# %%
+check("peft/qlora")
