@@ -1,14 +1,14 @@
 # %% [markdown]
-# QLoRA trains a LoRA adapter on a base that is stored in about four bits a weight. Nothing computes in four
-# bits: each forward pass decodes the weight, uses it and drops it.
+# QLoRA trains a LoRA adapter on a base that is stored in about four bits a weight. Each forward pass decodes the
+# weight, uses it and drops it.
 #
 # $$y = \hat W x + b + \frac{\alpha}{r} B A x, \qquad \hat W = \text{decode}(\text{encode}(W_0))$$
 #
-# You build the 16 levels, the codec that stores blocks of weights as codes and scales, a second codec that
-# stores the scales, and the layer. Encoding computes in float32.
+# You build the 16 levels, the codec that stores weights as codes and scales, the codec that stores the scales,
+# and the layer. Encoding computes in float32.
 
 # %% [markdown] lang="zh"
-# QLoRA 在一个每权重只占约四比特的底座上训练 LoRA 适配器。四比特只用来存，不用来算：每次前向都把权重解码出来，用完就丢。
+# QLoRA 在一个每权重只占约四比特的底座上训练 LoRA 适配器。每次前向都把权重解码出来，用完就丢。
 #
 # $$y = \hat W x + b + \frac{\alpha}{r} B A x, \qquad \hat W = \text{decode}(\text{encode}(W_0))$$
 #
@@ -25,11 +25,10 @@ from torch import Tensor, nn
 # ## 1. Levels where weights are
 #
 # Trained weights are roughly normal: many near zero, few far out. So the levels are quantiles of the standard
-# normal distribution. With $Q$ its quantile function (the inverse of the cumulative distribution) and $k$ bits:
+# normal distribution. With $Q$ the inverse of its cumulative distribution and $k$ bits:
 #
 # * $p = 1 - \frac12\left(\frac{1}{2 \cdot 2^k} + \frac{1}{2 (2^k - 1)}\right)$; for four bits, 0.9677083.
-# * The positive levels are $Q$ at $2^{k-1}$ evenly spaced probabilities from $p$ down towards 0.5; 0.5 itself
-#   would be the next.
+# * The positive levels are $Q$ at $2^{k-1}$ evenly spaced probabilities from $p$ down; the next would be 0.5.
 # * The negative levels are $-Q$ at $2^{k-1} - 1$ probabilities, chosen in the same way.
 # * Zero is a level. All are divided by the largest.
 
@@ -53,11 +52,9 @@ def normal_float_levels(bits: int = 4) -> Tensor:
 
     Returns: [2 ** bits], float32, from -1 to 1.
 
-    Example: for two bits, p = 0.8542. Q(0.8542) = 1.0545 and Q(0.6771) = 0.4596, so the levels are
-    -1, 0, 0.4358, 1.
+    Example: for two bits, Q(0.8542) = 1.0545 and Q(0.6771) = 0.4596 give the levels -1, 0, 0.4358, 1.
 
-    Source: Dettmers et al. 2023, https://arxiv.org/abs/2305.14314, section 3 and the table of appendix E; p is
-    that of bitsandbytes, written for any k.
+    Source: Dettmers et al. 2023, https://arxiv.org/abs/2305.14314, section 3 and appendix E; p as in bitsandbytes.
     """
     # BEGIN SOLUTION
     half = 2 ** (bits - 1)
@@ -75,17 +72,17 @@ def normal_float_levels(bits: int = 4) -> Tensor:
 # %% [markdown]
 # ## 2. Blocks of weights as codes and scales
 #
-# Flatten the tensor and cut it into blocks of `block_size`, which may cross rows; the last may be shorter. The
-# scale of a block is its largest absolute value. The code of a value is the index, from 0 on, of the level
-# nearest to value / scale. A block of zeros has scale 0, and its codes are those of level 0.
+# Flatten the tensor and cut it into blocks of `block_size`; the last may be shorter. The scale of a block is its
+# largest absolute value. The code of a value is the index of the level nearest to value / scale. A block of
+# zeros has scale 0, and its codes are those of level 0.
 #
-# Two codes share a byte: the first in the high half, the second in the low half. Where their number is odd, the
-# low half of the last byte may hold anything.
+# Two codes share a byte, the first in the high half. Where their number is odd, the low half of the last byte may
+# hold anything.
 
 # %% [markdown] lang="zh"
 # ## 2. 把权重分块存成编码和缩放系数
 #
-# 把张量展平，切成大小为 `block_size` 的块；块可以跨行，最后一块可以不满。块的缩放系数是块内绝对值的最大值。一个数的编码，是离“数值 / 缩放系数”最近的量化值的下标，从 0 数起。全零的块，缩放系数为 0，编码取量化值 0 的下标。
+# 把张量展平，切成大小为 `block_size` 的块，最后一块可以不满。块的缩放系数是块内绝对值的最大值。一个数的编码，是离“数值 / 缩放系数”最近的量化值的下标。全零的块，缩放系数为 0，编码取量化值 0 的下标。
 #
 # 每两个编码合用一个字节：前一个放在高四位，后一个放在低四位。编码个数为奇数时，最后一个字节的低四位放什么都行。
 
@@ -94,7 +91,7 @@ def normal_float_levels(bits: int = 4) -> Tensor:
 class BlockCodec:
     """Blockwise 4-bit quantisation on given levels.
 
-    Source: Dettmers et al. 2023, section 2, eq. 1 and 2, and section 3; the order of the halves as in bitsandbytes.
+    Source: Dettmers et al. 2023, section 2; the order of the halves as in bitsandbytes.
     """
 
     def __init__(self, levels: Tensor, block_size: int = 64) -> None:
@@ -114,8 +111,7 @@ class BlockCodec:
             packed: [ceil(n / 2)], uint8.
             scales: [ceil(n / block_size)], float32.
 
-        Example: for levels that begin -1, ..., with 0 at index 7, and blocks of 3, the values [0, 2, -2, 5] have
-        the scales [2, 5] and the codes 7, 15, 0, 15: the bytes 0x7F, 0x0F.
+        Example: in blocks of 3, [0, 2, -2, 5] has the scales [2, 5] and the codes 7, 15, 0, 15 (NF4).
         """
         # BEGIN SOLUTION
         flat = values.detach().float().flatten()
@@ -129,7 +125,7 @@ class BlockCodec:
         # END SOLUTION
 
     def decode(self, packed: Tensor, scales: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """The values that these bytes and scales stand for: the level of each code, times its block's scale.
+        """The level of each code, times its block's scale.
 
         Returns: of the given shape, float32.
         """
@@ -144,20 +140,19 @@ class BlockCodec:
 # %% [markdown]
 # ## 3. Double quantisation
 #
-# With blocks of 64, a 32-bit scale costs half a bit per weight. So the scales are quantised, too, in blocks of
-# 256 scales. All are positive; subtract their mean, taken over all of them, so that both signs are used. The
-# step of a block is its largest absolute value (after the subtraction) divided by 127, and a code is the
-# multiple of the step that is nearest, from -127 to 127. A block whose step is 0 has the codes 0.
+# A 32-bit scale for 64 weights costs half a bit per weight. So the scales are quantised, too, in blocks of 256.
+# All are positive: subtract the mean of them all, so that both signs are used. The step of a block is then its
+# largest absolute value divided by 127; a code is the nearest multiple of the step, from -127 to 127. A block
+# whose step is 0 has the codes 0.
 #
-# The paper stores these codes in 8-bit floating point, bitsandbytes in an 8-bit format of its own; here they
-# are integers.
+# (The paper's codes are 8-bit floating point; here they are integers.)
 
 # %% [markdown] lang="zh"
 # ## 3. 双重量化
 #
 # 块大小为 64 时，一个 32 位的缩放系数摊到每个权重上是半个比特。所以把缩放系数也量化，每 256 个系数一块。系数全是正的，先减去全部系数的平均值，正负两边才都用得上。一块的步长，是（减去平均值之后）块内绝对值的最大值除以 127；编码是最接近的那个步长倍数，从 -127 到 127。步长为 0 的块，编码全为 0。
 #
-# 论文用 8 位浮点存这些编码，bitsandbytes 用自己的一种 8 位格式；这里用整数。
+# （论文的编码是 8 位浮点数；这里是整数。）
 
 
 # %%
@@ -176,7 +171,7 @@ class ScaleCodec:
         self.block_size = block_size
 
     def encode(self, scales: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The scales [n], float32, in three parts.
+        """Scales [n], float32, in three parts.
 
         Returns:
             codes: [n], int8.
@@ -192,7 +187,7 @@ class ScaleCodec:
         # END SOLUTION
 
     def decode(self, codes: Tensor, steps: Tensor, mean: Tensor) -> Tensor:
-        """The scales that these parts stand for: [n], float32."""
+        """Back to scales: [n], float32."""
         # BEGIN SOLUTION
         return codes * steps.repeat_interleave(self.block_size)[: len(codes)] + mean
         # END SOLUTION
@@ -201,18 +196,18 @@ class ScaleCodec:
 # %% [markdown]
 # ## 4. LoRA on a 4-bit base
 #
-# The weight is encoded once, with the levels of question 1, and its scales with double quantisation. The layer
-# doesn't keep it in any other form. `state_dict()` holds these tensors and nothing else:
+# The layer encodes the weight once, with the levels of question 1 and double quantisation, and keeps it in no
+# other form. `state_dict()` holds these tensors and nothing else:
 #
 # | name | what it is |
 # |---|---|
 # | `packed` | buffer, the weight's bytes |
-# | `scale_codes`, `scale_steps`, `scale_mean` | buffers, the weight's scales |
-# | `bias` | a copy of the base's bias, frozen; not there if the base has none |
+# | `scale_codes`, `scale_steps`, `scale_mean` | buffers, its scales |
+# | `bias` | a frozen copy of the base's; not there if it has none |
 # | `lora_A`, `lora_B` | `nn.Parameter`s `[r, in]` and `[out, r]`, of the weight's dtype |
 #
-# $A$ and $B$ start, and act, as in [peft/lora](lora.py), without dropout: $A$ uniform on $\pm 1/\sqrt{in}$,
-# $B$ zero, scale $\alpha / r$. Only they train. The gradient of $x$ passes through both paths.
+# $A$ and $B$ are those of [peft/lora](lora.py), without dropout: $A$ starts uniform on $\pm 1/\sqrt{in}$, $B$ at
+# zero. Only they train. The gradient of $x$ passes through both paths.
 
 # %% [markdown] lang="zh"
 # ## 4. 四比特底座上的 LoRA
@@ -226,7 +221,7 @@ class ScaleCodec:
 # | `bias` | base 的偏置的副本，冻结；base 没有偏置就没有这一项 |
 # | `lora_A`、`lora_B` | `nn.Parameter`，形状为 `[r, in]` 和 `[out, r]`，dtype 与权重相同 |
 #
-# $A$、$B$ 的初始化和作用与 [peft/lora](lora.py) 相同，只是没有 dropout：$A$ 在 $\pm 1/\sqrt{in}$ 之间均匀分布，$B$ 为零，系数是 $\alpha / r$。只有它们参与训练。$x$ 的梯度来自两条路。
+# $A$、$B$ 与 [peft/lora](lora.py) 里的相同，只是没有 dropout：$A$ 起初在 $\pm 1/\sqrt{in}$ 之间均匀分布，$B$ 起初为零。只有它们参与训练。$x$ 的梯度来自两条路。
 
 
 # %%
@@ -243,8 +238,7 @@ class QLoRALinear(nn.Module):
 
         Args:
             base: the trained layer, with or without a bias.
-            r: rank, at least 1.
-            alpha: the adapter's output is scaled by alpha / r.
+            r, alpha: rank and scale, as in `LoRALinear`.
             block_size: weights that share a scale.
             scale_block_size: scales that share a step.
         """
@@ -274,10 +268,10 @@ class QLoRALinear(nn.Module):
         # END SOLUTION
 
     def bits_per_weight(self) -> float:
-        """What the frozen weight occupies: the bits of the four buffers, divided by its number of entries.
+        """What the frozen weight occupies: the bits of its four buffers, divided by its number of entries.
 
-        Example: 4 x 16 weights are 32 bytes of codes, and one code, one step and the mean for their one scale:
-        8 * (32 + 1 + 4 + 4) / 64 = 5.125. The larger the weight, the nearer this comes to 4.127.
+        Example: 4 x 16 weights are 32 bytes of codes, and one scale code, one step and the mean:
+        8 * (32 + 1 + 4 + 4) / 64 = 5.125. Large weights come near 4.127.
         """
         # BEGIN SOLUTION
         return 8 * sum(buffer.nbytes for buffer in self.buffers()) / math.prod(self.shape)

@@ -266,7 +266,7 @@ def test_layer_starts_as_its_quantised_base(student, reference, build, bias):
         assert_close(output, x @ weight.T + before.get("bias", 0.0))
 
     check_any(check, lambda: reference, lambda: student)
-    assert (output - full).abs().max() > 1e-3, "four bits don't hold the weight exactly"
+    assert output.any() and (output - full).abs().max() > 1e-3, "four bits don't hold the weight exactly"
 
 
 @pytest.mark.points(1)
