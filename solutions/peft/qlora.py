@@ -4,15 +4,14 @@
 #
 # $$y = \hat W x + b + \frac{\alpha}{r} B A x, \qquad \hat W = \text{decode}(\text{encode}(W_0))$$
 #
-# You build the 16 levels, the codec that stores weights as codes and scales, the codec that stores the scales,
-# and the layer. Encoding computes in float32.
+# Encoding computes in float32.
 
 # %% [markdown] lang="zh"
 # QLoRA 在一个每权重只占约四比特的底座上训练 LoRA 适配器。每次前向都把权重解码出来，用完就丢。
 #
 # $$y = \hat W x + b + \frac{\alpha}{r} B A x, \qquad \hat W = \text{decode}(\text{encode}(W_0))$$
 #
-# 你要写出 16 个量化值、把权重分块存成编码和缩放系数的编解码器、再把缩放系数也量化的第二个编解码器，以及最后的这一层。编码时用 float32 计算。
+# 编码时用 float32 计算。
 
 # %%
 import math
@@ -74,15 +73,15 @@ def normal_float_levels(bits: int = 4) -> Tensor:
 #
 # Flatten the tensor and cut it into blocks of `block_size`; the last may be shorter. The scale of a block is its
 # largest absolute value. The code of a value is the index of the level nearest to value / scale. A block of
-# zeros has scale 0, and its codes are those of level 0.
+# zeros has scale 0 and, throughout, the code whose level is zero.
 #
-# Two codes share a byte, the first in the high half. Where their number is odd, the low half of the last byte may
-# hold anything.
+# Two codes share a byte, the first in the high half. The low half of the last byte may be left over; it may hold
+# anything.
 
 # %% [markdown] lang="zh"
 # ## 2. 把权重分块存成编码和缩放系数
 #
-# 把张量展平，切成大小为 `block_size` 的块，最后一块可以不满。块的缩放系数是块内绝对值的最大值。一个数的编码，是离“数值 / 缩放系数”最近的量化值的下标。全零的块，缩放系数为 0，编码取量化值 0 的下标。
+# 把张量展平，切成大小为 `block_size` 的块，最后一块可以不满。块的缩放系数是块内绝对值的最大值。一个数的编码，是离“数值 / 缩放系数”最近的量化值的下标。全零的块，缩放系数为 0，编码都取“量化值为零”的那个下标。
 #
 # 每两个编码合用一个字节：前一个放在高四位，后一个放在低四位。编码个数为奇数时，最后一个字节的低四位放什么都行。
 
@@ -91,7 +90,7 @@ def normal_float_levels(bits: int = 4) -> Tensor:
 class BlockCodec:
     """Blockwise 4-bit quantisation on given levels.
 
-    Source: Dettmers et al. 2023, section 2; the order of the halves as in bitsandbytes.
+    Source: Dettmers et al. 2023, section 2; the halves as in bitsandbytes.
     """
 
     def __init__(self, levels: Tensor, block_size: int = 64) -> None:
@@ -270,8 +269,8 @@ class QLoRALinear(nn.Module):
     def bits_per_weight(self) -> float:
         """What the frozen weight occupies: the bits of its four buffers, divided by its number of entries.
 
-        Example: 4 x 16 weights are 32 bytes of codes, and one scale code, one step and the mean:
-        8 * (32 + 1 + 4 + 4) / 64 = 5.125. Large weights come near 4.127.
+        Example: 4 x 16 weights have 32 bytes of codes, one scale code, one step and the mean:
+        8 * (32 + 1 + 4 + 4) / 64 = 5.125.
         """
         # BEGIN SOLUTION
         return 8 * sum(buffer.nbytes for buffer in self.buffers()) / math.prod(self.shape)

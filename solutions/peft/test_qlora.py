@@ -45,7 +45,7 @@ def test_normal_quantiles(student, reference, bits):
     if bits == 4:
         expected = torch.tensor(PUBLISHED)
     assert_close(actual, expected, rtol=0, atol=1e-5)
-    assert actual[2 ** (bits - 1) - 1] == 0, "level 0 is there, and exact"
+    assert actual[2 ** (bits - 1) - 1] == 0, "one level is exactly zero"
 
 
 # ---------------------------------------------------------------------------------------------------------- question 2
@@ -121,9 +121,9 @@ def test_bytes_and_back(student, unchanged, promise):
 
 @pytest.mark.points(0.75)
 def test_block_of_zeros(student):
-    """A block of zeros has scale 0 and the codes of level zero, so that it stays zero whatever becomes of its scale.
+    """A block of zeros has scale 0 and codes whose level is zero, so that it stays zero whatever becomes of its scale.
 
-    zh: 全零的块缩放系数为 0，编码取量化值零的下标；这样不管缩放系数后来变成多少，它仍是零。
+    zh: 全零的块缩放系数为 0，编码所指的量化值是零；这样不管缩放系数后来变成多少，它仍是零。
     """
     for zero in (4, 9):
         values = torch.randn(4, 8)
