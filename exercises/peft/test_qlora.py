@@ -23,7 +23,7 @@ def test_two_bit_levels(student):
 
 
 @pytest.mark.points(1)
-def test_blocks_by_hand(student):
+def test_four_values_by_hand(student):
     """[0, 2, -2, 5] in blocks of 3: scales 2 and 5, codes 7, 15, 0 and 15, and back.
 
     zh: [0, 2, -2, 5]，每块 3 个：缩放系数为 2 和 5，编码为 7、15、0、15，解码后复原。
