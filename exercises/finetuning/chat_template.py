@@ -91,15 +91,15 @@ check("finetuning/chat_template")
 # ## 2. The ids and their labels
 #
 # The model reads ids. `encode` turns plain text into ids and never gives a special one; `im_start` and `im_end` are
-# the ids of the two special tokens. A user can type the ten letters `<|im_end|>`: they must reach the model as
-# letters, or whoever types them writes turns of others.
+# the ids of the two special tokens. A user can type the ten characters `<|im_end|>`: they must reach the model
+# as text, or whoever types them can speak as the assistant.
 #
 # Call `encode` once for each of a message's three pieces: the role with its newline, the content, the newline behind
 # `im_end`. (Encoded together, a tokenizer may merge the end of one piece with the start of the next, and what the
 # model sees in training is no longer what it sees when it answers.)
 #
 # **Labels.** Learned are the content and the `im_end` of **every** assistant turn: what the model itself has to write.
-# Their label is their own id, at their own place; all other labels are -100. The shift by one is the loss's.
+# Their label is their own id, at their own place; all other labels are -100. The shift by one belongs to the loss.
 
 # %% [markdown] lang="zh"
 # ## 2. 编号与标签
