@@ -51,7 +51,7 @@ def kl_objective(policy_logps: Tensor, reference_logps: Tensor, rewards: Tensor,
 
     Returns: [B], one value for each prompt.
 
-    Example: reference (1/4, 3/4), policy (3/4, 1/4), rewards (2, -2), beta 1: 1 - log(3) / 2 = 0.4507.
+    Example: reference (1/4, 3/4), policy (3/4, 1/4), rewards (2, -2), beta 2: 1 - log(3) = -0.0986.
 
     Source: Rafailov et al. 2023, eq. 3, https://arxiv.org/abs/2305.18290.
     """
@@ -102,9 +102,11 @@ def optimal_policy(reference_logps: Tensor, rewards: Tensor, beta: float) -> tup
     Source: Rafailov et al. 2023, eq. 4 and appendix A.1.
     """
     # BEGIN SOLUTION
-    tilted_logps = reference_logps + rewards / beta
+    nats = rewards / beta  # that each reward buys
+    tilted_logps = reference_logps + nats
     log_partition = tilted_logps.logsumexp(dim=-1)
-    return tilted_logps - log_partition.unsqueeze(-1), log_partition
+    policy_logps = tilted_logps - log_partition.unsqueeze(-1)
+    return policy_logps, log_partition
     # END SOLUTION
 
 
@@ -134,15 +136,15 @@ def recover_rewards(
 
     Returns: [B, K].
 
-    Example: reference (1/2, 1/4, 1/4), policy (1/4, 1/4, 1/2), beta 1, Z = 2: log (1, 2, 4).
+    Example: reference (1/2, 1/4, 1/4), policy (1/4, 1/4, 1/2), beta 0.5, Z = 2: 0.5 * log (1, 2, 4).
 
     Source: Rafailov et al. 2023, eq. 5.
     """
     # BEGIN SOLUTION
-    rewards = beta * (policy_logps - reference_logps)
+    nats = policy_logps - reference_logps
     if log_partition is not None:
-        rewards = rewards + beta * log_partition.unsqueeze(-1)
-    return rewards
+        nats = nats + log_partition.unsqueeze(-1)  # normalising took as much from every response
+    return beta * nats
     # END SOLUTION
 
 
@@ -183,13 +185,15 @@ def ranking_loss(rewards: Tensor, ranking: Tensor) -> Tensor:
     Source: Rafailov et al. 2023, appendix A.3; van den Oord et al. 2018, eq. 4, https://arxiv.org/abs/1807.03748.
     """
     # BEGIN SOLUTION
-    if (ranking.sort(dim=-1).values.diff(dim=-1) == 0).any():
+    in_order = ranking.sort().values
+    if (in_order[:, 1:] == in_order[:, :-1]).any():
         raise ValueError("a ranking names a response twice")
-    losses = torch.zeros_like(rewards[:, 0])
+    place_logps = []
     left = rewards
     for place in range(ranking.shape[-1]):
         chosen = ranking[:, place : place + 1]
-        losses = losses + left.logsumexp(dim=-1) - left.gather(-1, chosen).squeeze(-1)
+        place_logps.append(left.log_softmax(dim=-1).gather(-1, chosen))
         left = left.scatter(-1, chosen, -torch.inf)  # it is placed, and no longer competes
-    return losses.mean()
+    ranking_logps = torch.cat(place_logps, dim=-1).sum(dim=-1)
+    return -ranking_logps.mean()
     # END SOLUTION
