@@ -171,9 +171,9 @@ def test_rewards_up_to_a_prompt_constant(student, batch, responses, beta, dtype)
 @pytest.mark.points(1)
 @pytest.mark.parametrize(("responses", "places"), [(4, 4), (4, 2), (5, 1)])
 def test_ranking_probabilities(student, reference, unchanged, responses, places):
-    """Each place is chosen among what is left, the first among all: the probabilities of all rankings add up to one.
+    """Each place is chosen among what is left, so all rankings' probabilities add up to one; arguments stay as they are.
 
-    zh: 每个名次都从剩下的回答里选，第一名从全部里选：所有排序的概率之和为 1。
+    zh: 每个名次都从剩下的回答里选，所有排序的概率之和为 1；传入的参数保持原样。
     """
     rewards = prompts(3, responses)[2]
     ranking = torch.tensor([[3, 0, 1, 2], [1, 2, 0, 3], [2, 3, 0, 1]])[:, :places]
