@@ -132,7 +132,7 @@ def trl_loss(monkeypatch: pytest.MonkeyPatch, policy: Tensor, reference: Tensor,
             log_probs=tokens, entropy=nothing, mean_logits=nothing, is_top1=nothing > 0, aux_loss=0
         )
 
-    trainer = SimpleNamespace(
+    trainer: Any = SimpleNamespace(
         model=SimpleNamespace(training=False, is_gradient_checkpointing=False),
         accelerator=_OneProcess(),
         ref_model=model(reference),
