@@ -1,19 +1,101 @@
-"""Public tests of rl/ppo."""
+"""Public tests of rl/ppo: examples small enough to check by hand."""
 
-# core: 4 to 5 functions, about a third of the points (20% to 45%): an example by hand, a bad input,
-# and the pitfall that the lesson names first. Students get this file: take this comment out.
+import math
 
 import pytest
 import torch
 
-from autograder.testing import assert_close
+from autograder.testing import assert_close, own_or_given
+
+
+@pytest.mark.points(2)
+def test_policy_loss_by_hand(student):
+    """Ratios 2 and 1/2 with advantages 1 and -1, clip range 0.2: the losses are -1.2, -0.5, 2 and 0.8.
+
+    zh: 概率比为 2 和 1/2，优势为 1 和 -1，裁剪范围 0.2：四个损失是 -1.2、-0.5、2 和 0.8。
+    """
+    old = torch.tensor([0.4, 0.8, 0.3, 0.6]).log()
+    new = torch.tensor([0.8, 0.4, 0.6, 0.3]).log()
+    advantages = torch.tensor([1.0, 1.0, -1.0, -1.0])
+    loss = student.clipped_policy_loss(new, old, advantages, 0.2)
+    assert loss.shape == (), f"the mean over the samples has no axes; got shape {list(loss.shape)}"
+    assert_close(loss, torch.tensor((-1.2 - 0.5 + 2.0 + 0.8) / 4))
 
 
 @pytest.mark.points(1)
-def test_by_hand(student):
-    """A small example done by hand.
+def test_value_loss_by_hand(student):
+    """Old values 1, clip range 0.5: value 2 and return 3 give max(1, 2.25) / 2; value 2 and return 1 give max(1, 0.25) / 2.
 
-    zh: 一个可以手算的小例子。
+    zh: 旧价值都是 1，裁剪范围 0.5：价值 2、回报 3 得 max(1, 2.25) / 2；价值 2、回报 1 得 max(1, 0.25) / 2。
     """
-    x = torch.tensor([[-1.0, 2.0]])
-    assert_close(student.first(x), torch.tensor([[0.0, 2.0]]))
+    values, old, returns = torch.tensor([2.0, 2.0]), torch.tensor([1.0, 1.0]), torch.tensor([3.0, 1.0])
+    assert_close(student.clipped_value_loss(values, old, returns, 0.5), torch.tensor((1.125 + 0.5) / 2))
+
+
+@pytest.mark.points(1)
+def test_critic_output_does_not_fit(student):
+    """Values [N, 1] beside returns [N] are a ValueError, not a loss over N times N differences.
+
+    zh: 价值是 [N, 1] 而回报是 [N] 时，应抛出 ValueError，而不是对 N 乘 N 个差求损失。
+    """
+    values, returns = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 2.0, 5.0])
+    assert_close(student.clipped_value_loss(values, values, returns, 0.5), torch.tensor(2 / 3))
+    with pytest.raises(ValueError):
+        student.clipped_value_loss(values[:, None], values, returns, 0.5)
+
+
+@pytest.mark.points(1)
+def test_kl_by_hand(student):
+    """Four actions drawn as the old policy (1/2, 1/4, 1/4) would on average give its exact KL to (1/4, 1/4, 1/2).
+
+    zh: 四个动作的频率恰好等于旧策略 (1/2, 1/4, 1/4)，所以得到的正是它到 (1/4, 1/4, 1/2) 的 KL 散度。
+    """
+    actions = torch.tensor([0, 0, 1, 2])
+    old = torch.tensor([0.5, 0.25, 0.25])[actions].log()
+    new = torch.tensor([0.25, 0.25, 0.5])[actions].log()
+    assert_close(student.approximate_kl(new, old), torch.tensor(0.25 * math.log(2)))
+    assert_close(student.approximate_kl(new[:1], old[:1]), torch.tensor(math.log(2) - 0.5))
+
+
+@pytest.mark.points(2)
+def test_epoch_by_hand(student, build):
+    """One minibatch at ratio 1: normalised advantages -1, 0, 1 move the logits by 0.1, the critic moves towards the returns.
+
+    zh: 只有一个小批次，概率比为 1：归一化后的优势 -1、0、1 使两个 logits 各移动 0.1，Critic 向回报靠近。
+    """
+    half = torch.full((3,), 0.5).log()
+    rollout = {
+        "states": torch.ones(3, 1),
+        "actions": torch.tensor([0, 1, 1]),
+        "log_probs": half,
+        "values": torch.zeros(3),
+        "advantages": torch.tensor([1.0, 2.0, 3.0]),
+        "returns": torch.tensor([3.0, 0.0, 6.0]),
+    }
+
+    def check():
+        actor = build("torch.nn.Linear", 1, 2, bias=False)
+        critic = build("torch.nn.Linear", 1, 1, bias=False)
+        actor.load_state_dict({"weight": torch.zeros(2, 1)})
+        critic.load_state_dict({"weight": torch.zeros(1, 1)})
+        groups = [{"params": actor.parameters()}, {"params": critic.parameters()}]
+        optimizer = build("torch.optim.SGD", groups, lr=0.3)
+        order = torch.tensor([2, 0, 1])
+        kls = student.ppo_epoch(actor, critic, optimizer, rollout, order, 3, 0.2, 0.5)
+        assert_close(kls, [0.0])
+        # The gradient of the logits is (1/3, -1/3), that of the value -3, times 0.5.
+        assert_close(actor.state_dict()["weight"], torch.tensor([[-0.1], [0.1]]))
+        assert_close(critic.state_dict()["weight"], torch.tensor([[0.45]]))
+
+    def squared_error(values, _, returns, __):
+        assert values.shape == returns.shape, f"values {list(values.shape)}, returns {list(returns.shape)}"
+        return (values - returns).square().mean() / 2
+
+    # Where your own losses fail, these stand in for them; where nothing is clipped they are right.
+    own_or_given(
+        check,
+        student,
+        clipped_policy_loss=lambda new, old, advantages, _: -((new - old).exp() * advantages).mean(),
+        clipped_value_loss=squared_error,
+        approximate_kl=lambda new, old: (new - old).square().mean() / 2,
+    )
