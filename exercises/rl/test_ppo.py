@@ -10,16 +10,16 @@ from autograder.testing import assert_close, own_or_given
 
 @pytest.mark.points(2)
 def test_policy_loss_by_hand(student):
-    """Ratios 2 and 1/2 with advantages 1 and -1, clip range 0.2: the losses are -1.2, -0.5, 2 and 0.8.
+    """Ratios 2 and 1/2, first with advantage 1, then with -1 and -2, clip range 0.2: the losses are -1.2, -0.5, 2 and 1.6.
 
-    zh: 概率比为 2 和 1/2，优势为 1 和 -1，裁剪范围 0.2：四个损失是 -1.2、-0.5、2 和 0.8。
+    zh: 概率比为 2 和 1/2，优势先都是 1，后是 -1 和 -2，裁剪范围 0.2：四个损失是 -1.2、-0.5、2 和 1.6。
     """
     old = torch.tensor([0.4, 0.8, 0.3, 0.6]).log()
     new = torch.tensor([0.8, 0.4, 0.6, 0.3]).log()
-    advantages = torch.tensor([1.0, 1.0, -1.0, -1.0])
+    advantages = torch.tensor([1.0, 1.0, -1.0, -2.0])
     loss = student.clipped_policy_loss(new, old, advantages, 0.2)
     assert loss.shape == (), f"the mean over the samples has no axes; got shape {list(loss.shape)}"
-    assert_close(loss, torch.tensor((-1.2 - 0.5 + 2.0 + 0.8) / 4))
+    assert_close(loss, torch.tensor((-1.2 - 0.5 + 2.0 + 1.6) / 4))
 
 
 @pytest.mark.points(1)
