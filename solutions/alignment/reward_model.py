@@ -61,7 +61,8 @@ def sequence_rewards(
     positions = torch.arange(length, device=attention_mask.device)
     # The largest position that counts, wherever the padding is.
     last = (positions * attention_mask).amax(dim=-1)
-    last_hidden = hidden[torch.arange(batch_size, device=hidden.device), last]  # [B, C]
+    rows = torch.arange(batch_size, device=attention_mask.device)
+    last_hidden = hidden[rows, last]  # [B, C]
     return last_hidden @ head
     # END SOLUTION
 
@@ -103,7 +104,8 @@ def pairwise_loss(chosen: Tensor, rejected: Tensor) -> tuple[Tensor, Tensor]:
     # BEGIN SOLUTION
     margins = chosen - rejected
     loss = -F.logsigmoid(margins).mean()
-    accuracy = (margins > 0).to(margins.dtype).mean()
+    right = margins > 0
+    accuracy = right.to(margins.dtype).mean()
     return loss, accuracy
     # END SOLUTION
 
@@ -146,7 +148,8 @@ def ranking_loss(rewards: Tensor, counts: list[int]) -> Tensor:
     # BEGIN SOLUTION
     prompt_losses = []
     for ranked in rewards.split(counts):
-        better, worse = torch.triu_indices(len(ranked), len(ranked), offset=1)  # all i < j
+        count = len(ranked)
+        better, worse = torch.triu_indices(count, count, offset=1)  # all i < j
         margins = ranked[better] - ranked[worse]
         prompt_losses.append(-F.logsigmoid(margins).mean())
     return torch.stack(prompt_losses).mean()

@@ -117,7 +117,7 @@ def test_equal_rewards(student):
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("margin", [-10_000.0, -120.0, 120.0, 10_000.0])
+@pytest.mark.parametrize("margin", [-10_000.0, -120.0, 10_000.0])
 def test_margins_without_overflow(student, gradients, margin):
     """Loss and gradient of pairs are finite and right, however large the margin.
 
