@@ -1,17 +1,16 @@
 # %% [markdown]
-# For reinforcement learning, writing a response is a walk through states: the state is the prompt with what has
-# been written so far, an action is the next token, and the episode ends with the response. The reward model speaks
-# only at its end. A penalty at every token keeps the policy near the reference model that it started from.
+# To reinforcement learning a response is an episode: the state is the prompt with what has been written so far, an
+# action is the next token. The reward model speaks once, at the end; a penalty at every token keeps the policy
+# near the reference model that it started from.
 #
-# Tensors are `[B, T]`: whole sequences, the prompt first, padded left, right or both. `logps[b, t]` is the
-# log-probability of the token **at** position `t` under the policy that wrote it, `ref_logps` the same under the
-# reference. `response_mask` is 1 at the response's tokens, 0 at the prompt and at padding; each row has a 1. What
-# stands where it is 0 has no meaning.
+# Tensors are `[B, T]`: whole sequences, padded left, right or both. `logps[b, t]` is the log-probability of the
+# token **at** position `t` under the policy that wrote it, `ref_logps` under the reference. `response_mask` is 1 at
+# response tokens (each row has one), 0 at the prompt and at padding, where the numbers mean nothing.
 
 # %% [markdown] lang="zh"
-# 从强化学习的角度看，写一条回答就是在状态之间走一遍：状态是提示词加上已经写出的部分，动作是下一个词元，回答写完，一个回合结束。奖励模型只在最后打一次分；每个词元上另有一项惩罚，不让策略离出发时的参考模型太远。
+# 从强化学习的角度看，一条回答就是一个回合：状态是提示词加上已经写出的部分，动作是下一个词元。奖励模型只在最后打一次分；每个词元上另有一项惩罚，不让策略离出发时的参考模型太远。
 #
-# 张量都是 `[B, T]`：整条序列，提示词在前，可能在左边、右边或两边填充。`logps[b, t]` 是位置 `t` **上**的词元在写出它的策略下的对数概率，`ref_logps` 是在参考模型下的。`response_mask` 在回答的词元上为 1，在提示词和填充上为 0，每行至少有一个 1。为 0 的地方放的是什么都没有意义。
+# 张量都是 `[B, T]`：整条序列，可能在左边、右边或两边填充。`logps[b, t]` 是位置 `t` **上**的词元在写出它的策略下的对数概率，`ref_logps` 是在参考模型下的。`response_mask` 在回答的词元上为 1（每行至少有一个），在提示词和填充上为 0，那里的数没有意义。
 
 # %%
 import torch
@@ -67,15 +66,15 @@ def token_rewards(
 # %% [markdown]
 # ## 2. Three estimates of the KL divergence
 #
-# How far has the policy moved? $\mathrm{KL}(\pi \| \pi_{ref})$ is a sum over all tokens of the vocabulary; here it is
-# estimated from the tokens that $\pi$ wrote. With $\rho = \pi_{ref} / \pi$ at a token,
+# $\mathrm{KL}(\pi \| \pi_{ref})$ is a sum over the vocabulary. Estimate it from the tokens that $\pi$ wrote: with
+# $\rho = \pi_{ref} / \pi$ at a token,
 #
 # $$k_1 = -\log \rho \qquad k_2 = \tfrac{1}{2} (\log \rho)^2 \qquad k_3 = \rho - 1 - \log \rho$$
 
 # %% [markdown] lang="zh"
 # ## 2. KL 散度的三种估计
 #
-# 策略走了多远？$\mathrm{KL}(\pi \| \pi_{ref})$ 要对整个词表求和，这里只用 $\pi$ 写出的词元来估计。记一个词元上的 $\rho = \pi_{ref} / \pi$，则
+# $\mathrm{KL}(\pi \| \pi_{ref})$ 要对整个词表求和，这里只用 $\pi$ 写出的词元来估计。记一个词元上的 $\rho = \pi_{ref} / \pi$，则
 #
 # $$k_1 = -\log \rho \qquad k_2 = \tfrac{1}{2} (\log \rho)^2 \qquad k_3 = \rho - 1 - \log \rho$$
 
@@ -105,8 +104,8 @@ def kl_estimates(logps: Tensor, ref_logps: Tensor) -> tuple[Tensor, Tensor, Tens
 # %% [markdown]
 # ## 3. Whitening under a mask
 #
-# With the mean $\mu$ and the variance $s^2$ of all values of the batch that count, together (not row by row; the
-# variance unbiased, divided by $n - 1$), each of them becomes
+# With the mean $\mu$ and the unbiased variance $s^2$ (divided by $n - 1$) of all values of the batch that count, not
+# row by row, each of them becomes
 #
 # $$\frac{x - \mu}{\sqrt{s^2 + 10^{-8}}}$$
 #
@@ -124,7 +123,7 @@ def kl_estimates(logps: Tensor, ref_logps: Tensor) -> tuple[Tensor, Tensor, Tens
 
 # %%
 def masked_whiten(values: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
-    """Values with variance one, and mean zero if the mean is shifted.
+    """Values with variance one.
 
     Args:
         values: [B, T].
@@ -154,8 +153,7 @@ def masked_whiten(values: Tensor, mask: Tensor, shift_mean: bool = True) -> Tens
 # %% [markdown]
 # ## 4. A controller for beta
 #
-# Which $\beta$ holds the KL divergence near a target? After each batch of `num_sequences` responses with mean KL
-# `kl`,
+# To hold the KL divergence near a target: after each batch of `num_sequences` responses with mean KL `kl`,
 #
 # $$e = \mathrm{clip}\Bigl( \frac{kl}{target} - 1,\; -0.2,\; 0.2 \Bigr) \qquad
 #   \beta \leftarrow \beta \, \Bigl( 1 + e \, \frac{num\_sequences}{horizon} \Bigr)$$
@@ -175,9 +173,7 @@ def next_beta(beta: float, kl: float, target: float, num_sequences: int, horizon
 
     Args:
         beta: the coefficient of this batch.
-        kl: mean over its responses of their KL divergence.
-        target: the KL divergence asked for.
-        num_sequences: responses in the batch.
+        kl: mean KL divergence of its responses.
         horizon: in sequences; the larger, the slower.
 
     Returns: the new coefficient.
