@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from autograder.testing import assert_close, check_refusal
+from autograder.testing import assert_close, check_refusal, own_or_given
 
 
 @pytest.mark.points(1)
@@ -51,6 +51,12 @@ def test_pairs_by_hand(student):
     assert_close(accuracy, torch.tensor(2 / 3))
 
 
+def small_pairs(chosen, rejected):
+    """A `pairwise_loss` for small rewards: question 3 is tested with it where you use your own and it is wrong."""
+    won = chosen.exp() / (chosen.exp() + rejected.exp())
+    return -won.log().mean(), won.gt(0.5).float().mean()
+
+
 @pytest.mark.points(1)
 def test_rankings_by_hand(student):
     """Two prompts with three answers each: the better one wins with 3/4, 9/10, 3/4, and with 3/4, 1/4, 1/10.
@@ -59,4 +65,8 @@ def test_rankings_by_hand(student):
     """
     rewards = torch.tensor([9.0, 3, 1, 3, 1, 9]).log()
     product = 3 / 4 * 9 / 10 * 3 / 4 * 3 / 4 * 1 / 4 * 1 / 10
-    assert_close(student.ranking_loss(rewards, [3, 3]), torch.tensor(-math.log(product) / 6))
+
+    def check():
+        assert_close(student.ranking_loss(rewards, [3, 3]), torch.tensor(-math.log(product) / 6))
+
+    own_or_given(check, student, pairwise_loss=small_pairs)
