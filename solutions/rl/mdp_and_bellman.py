@@ -2,10 +2,10 @@
 # A **Markov decision process** (MDP) is a game whose rules fit into two arrays. What can a player expect?
 #
 # * In state `s`, action `a` leads to state `s'` with probability `transitions[s, a, s']`, which earns
-#   `rewards[s, a, s']`. `policy[s, a]` is the probability of action `a` in state `s`.
+#   `rewards[s, a, s']`. A `policy[s, a]` is the probability of action `a` in state `s`.
 # * **Entering a terminal state is paid, once.** Its value and its actions' values are 0. What the arrays hold in its own
-#   rows is meaningless: ignore it.
-# * A reward that comes `k` steps later counts `discount ** k` as much, with `discount` from 0 to 1.
+#   rows means nothing: ignore it.
+# * A reward `k` steps later counts `discount ** k` as much; `discount` is from 0 to 1.
 
 # %% [markdown] lang="zh"
 # **马尔可夫决策过程**（MDP）是一种游戏，规则装得进两个数组。玩家能指望得到多少？
@@ -50,7 +50,7 @@ def discounted_returns(rewards: Tensor, ends: Tensor, discount: float) -> Tensor
 
     Example: rewards 1, 2, 4, the first one ending its episode, discount 0.5: returns 1, 4, 4.
 
-    Source: Sutton and Barto 2018, equations 3.8 and 3.9 (their reward t + 1 has index t here).
+    Source: Sutton and Barto 2018, equations 3.8 and 3.9 (their reward t + 1 is ours at t).
     """
     # BEGIN SOLUTION
     returns, following = [], rewards.new_zeros(())
@@ -64,14 +64,14 @@ def discounted_returns(rewards: Tensor, ends: Tensor, discount: float) -> Tensor
 # %% [markdown]
 # ## 2. The exact values of a policy
 #
-# Average the actions out, and a **Markov chain** remains: `chain[s, s']` is the probability that the policy goes from
-# `s` to `s'` in one step. A terminal state stays where it is.
+# Average the actions out, and a **Markov chain** remains: `chain[s, s']` is the probability of going from `s` to `s'`
+# in one step. A terminal state stays where it is.
 #
-# **Bellman's equation** says that a state is worth the reward of its next step plus $\gamma$ times the value of where
-# it leads, both on average. Solve these linear equations exactly, not by sweeps. $Q(s, a)$ is the same for one action.
+# **Bellman's equation**: a state is worth the reward of its next step plus $\gamma$ times the value of where it leads,
+# on average. Solve these linear equations exactly, not by sweeps. $Q(s, a)$ is the same for one action.
 #
-# At discount 1 there is a solution only if the policy can reach a terminal state from every state. Otherwise some
-# game never ends: raise `ValueError`.
+# At discount 1 the policy must be able to reach a terminal state from everywhere. If some game never ends, raise
+# `ValueError`.
 
 # %% [markdown] lang="zh"
 # ## 2. 策略的精确价值
@@ -125,11 +125,11 @@ def evaluate_policy(
 # ## 3. Bellman operators
 #
 # Read from right to left, Bellman's equation is a step: put in **any** guess of the values, get a better one. With a
-# policy, average over its actions; without one, take the best action in each state (the optimality operator). Whatever
+# policy, average over its actions; without one, take each state's best action (the optimality operator). Whatever
 # `values` says of terminal states counts as 0.
 #
-# Below discount 1 a step is a *contraction*: two guesses come closer by `discount` at least, where their distance is
-# the **largest absolute difference** over the states. So the size of the step bounds what is still missing:
+# A step is a *contraction*: it shrinks the distance of two guesses, their **largest absolute difference** over the
+# states, by `discount` at least. So its size bounds what is still missing:
 #
 # $$\max_s |V_{new}(s) - V_{exact}(s)| \;\le\; \frac{\gamma}{1 - \gamma}\, \max_s |V_{new}(s) - V_{old}(s)|$$
 #
@@ -140,7 +140,7 @@ def evaluate_policy(
 #
 # 把贝尔曼方程从右往左读，它就成了一步计算：代入**任意**一组对价值的猜测，得到更好的一组。给了策略，就按它对动作取平均；没给，就在每个状态取最好的动作（最优算子）。`values` 里终止状态的数一律当作 0。
 #
-# 折扣小于 1 时，每一步都是**压缩**：两组猜测之间的距离，至少缩小到原来的 `discount` 倍；距离指各状态之差的**最大绝对值**。于是，由这一步走了多远，就知道最多还差多远：
+# 每一步都是**压缩**：两组猜测之间的距离，至少缩小到原来的 `discount` 倍；距离指各状态之差的**最大绝对值**。于是，由这一步走了多远，就知道最多还差多远：
 #
 # $$\max_s |V_{new}(s) - V_{exact}(s)| \;\le\; \frac{\gamma}{1 - \gamma}\, \max_s |V_{new}(s) - V_{old}(s)|$$
 #
@@ -156,16 +156,16 @@ def bellman_operator(
     discount: float,
     policy: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """One step towards the values of a policy, or towards the best ones.
+    """One step towards the values of a policy, or the best ones.
 
     Args:
-        values: [S], any guess.
-        transitions, rewards, terminal, policy: as in `evaluate_policy`; policy None takes the best action.
+        values: [S].
+        transitions, rewards, terminal, policy: as in `evaluate_policy`.
         discount: below 1.
 
     Returns: (new values [S], bound []).
 
-    Source: Sutton and Barto 2018, equations 3.14 and 3.19; Puterman 1994, section 6.3 (the bound).
+    Source: Sutton and Barto 2018, equations 3.14 and 3.19; Puterman 1994, section 6.3.
     """
     # BEGIN SOLUTION
     old = values.masked_fill(terminal, 0.0)

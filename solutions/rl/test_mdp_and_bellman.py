@@ -31,7 +31,7 @@ def game(states=5, actions=3, dtype=torch.float64):
 
 def guess(states=5, dtype=torch.float64):
     """[S] values of both signs, with nonsense at the terminal states."""
-    values = 4 * torch.randn(states, generator=torch.Generator().manual_seed(states))
+    values = 15 * torch.randn(states, generator=torch.Generator().manual_seed(states))
     values[[1, -2]] = torch.tensor([30.0, -20.0])
     return values.to(dtype)
 
@@ -179,8 +179,12 @@ def test_one_step_of_an_operator(student, reference, unchanged, promise, best):
     zh: 一步计算按策略对动作取平均，或者取最好的动作；终止状态处的猜测不起作用。
     """
     for states, actions in SIZES:
+        *mdp, policy = game(states, actions)
+        transitions, rewards, terminal = mdp
+        paid = (transitions * rewards).sum(-1)[~terminal]
+        worth = paid + 0.9 * (transitions @ guess(states).masked_fill(terminal, 0))[~terminal]
+        assert actions < 3 or not paid.argmax(-1).equal(worth.argmax(-1))
         for discount in (0.9, 0.0):
-            *mdp, policy = game(states, actions)
             arguments = (guess(states), *mdp, discount, None if best else policy)
             new, _ = student.bellman_operator(*arguments)
             assert_close(new, reference.bellman_operator(*arguments)[0])
@@ -204,7 +208,7 @@ def test_distance_bound(student, discount, best):
     for states, actions in SIZES:
         *mdp, policy = game(states, actions)
         terminal = mdp[2]
-        for values in (guess(states), guess(states) + 20, guess(states) - 20):
+        for values in (guess(states), guess(states) + 60, guess(states) - 60):
             new, bound = student.bellman_operator(values, *mdp, discount, None if best else policy)
             change = (new - values).masked_fill(terminal, 0)  # of the student's own step
             assert change.unique().numel() > 1
