@@ -7,35 +7,35 @@ import torch
 
 from autograder.testing import assert_close
 
-# Two episodes. The action at index 1 ends the first game; the second goes on beyond the data.
+# Two episodes. The first ends at index 1, in one way or the other; the second goes on beyond the data.
 REWARDS = torch.tensor([1.0, 4.0, 2.0, 0.0, 6.0])
 VALUES = torch.tensor([3.0, 2.0, 4.0, 8.0, 2.0])
 NEXT_VALUES = torch.tensor([2.0, 7.0, 8.0, 2.0, 4.0])
-TERMINATED = torch.tensor([False, True, False, False, False])
-TRUNCATED = torch.tensor([False] * 5)
+AT_1 = torch.tensor([False, True, False, False, False])
+NEVER = torch.tensor([False] * 5)
 
 
 @pytest.mark.points(1.5)
 def test_two_steps_by_hand(student):
-    """With n = 2 and discount 0.5: the end at index 1 closes two windows, and the last window has one step.
+    """With n = 2 and discount 0.5: the game ends at index 1, where nothing more is expected; the last window has one step.
 
-    zh: n = 2，折扣 0.5：下标 1 处的结尾使两个窗口提前收尾；最后一个窗口只有一步。
+    zh: n = 2，折扣 0.5：游戏在下标 1 处结束，之后不再指望什么；最后一个窗口只有一步。
     """
-    found = student.n_step_advantages(REWARDS, VALUES, NEXT_VALUES, TERMINATED, TRUNCATED, 0.5, 2)
+    found = student.n_step_advantages(REWARDS, VALUES, NEXT_VALUES, AT_1, NEVER, 0.5, 2)
     # 1 + 4/2 - 3; 4 - 2; 2 + 0/2 + 2/4 - 4; 0 + 6/2 + 4/4 - 8; 6 + 4/2 - 2
     assert_close(found, torch.tensor([0.0, 2.0, -1.5, -4.0, 6.0]))
 
 
 @pytest.mark.points(1.5)
 def test_gae_by_hand(student):
-    """With discount 0.5 and lambda 0.5 each error passes on a quarter, but nothing from one game to the one before.
+    """The first episode is cut off at index 1: the next value, 7, counts, and nothing flows back from the second episode.
 
-    zh: 折扣 0.5、lambda 0.5：每个误差往前传四分之一，但一局里的误差不会传到前一局。
+    zh: 第一个回合在下标 1 处被截断：下一个价值 7 要算，第二个回合的误差不能传回来。
     """
-    advantages, targets = student.gae(REWARDS, VALUES, NEXT_VALUES, TERMINATED, TRUNCATED, 0.5, 0.5)
-    # Errors: -1, 2, 2, -7, 6. From the end: 6; -7 + 6/4; 2 - 5.5/4; then anew: 2; -1 + 2/4.
-    assert_close(advantages, torch.tensor([-0.5, 2.0, 0.625, -5.5, 6.0]))
-    assert_close(targets, torch.tensor([2.5, 4.0, 4.625, 2.5, 8.0]))
+    advantages, targets = student.gae(REWARDS, VALUES, NEXT_VALUES, NEVER, AT_1, 0.5, 0.5)
+    # Errors: -1, 4 + 7/2 - 2 = 5.5, 2, -7, 6. From the end: 6; -7 + 6/4; 2 - 5.5/4; then anew: 5.5; -1 + 5.5/4.
+    assert_close(advantages, torch.tensor([0.375, 5.5, 0.625, -5.5, 6.0]))
+    assert_close(targets, torch.tensor([3.375, 7.5, 4.625, 2.5, 8.0]))
 
 
 @pytest.mark.points(1)

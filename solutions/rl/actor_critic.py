@@ -1,26 +1,25 @@
 # %% [markdown]
-# An **actor** chooses actions; a **critic** says what states are worth. From the critic's values one computes how much
-# better each action was than expected, its *advantage*, and with the advantages both are trained.
+# An **actor** chooses actions; a **critic** says what states are worth. How much better than expected was an action?
+# This is its *advantage*, and it trains both.
 #
-# The data are `T` steps of several episodes, one after another. Of each step `t` they hold, all `[T]`:
+# The data are `T` steps of several episodes, one after another. Of step `t` they hold:
 #
-# * `rewards[t]`, earned by the action at `t`; `values[t]`, the critic's value of the state it was chosen in;
-#   `next_values[t]`, that of the state it led to, *before* any new episode begins. Inside an episode this is
-#   `values[t + 1]`; at its end it isn't.
-# * `terminated[t]`: the action at `t` ended the game, and what follows is worth 0, whatever `next_values[t]` says.
-# * `truncated[t]`: the episode was cut off after the action at `t`, by a time limit for example. The game could have
-#   gone on: `next_values[t]` counts.
+# * `rewards[t]`, what its action earned; `values[t]`, the critic's value of its state; `next_values[t]`, that of the
+#   state it led to. Inside an episode this is `values[t + 1]`.
+# * `terminated[t]`: this action ended the game. What follows is worth 0, whatever `next_values[t]` says.
+# * `truncated[t]`: the episode was cut off after this action, as by a time limit. The game could have gone on:
+#   `next_values[t]` counts.
 #
-# After either, the next step belongs to another episode. Where both are True, the game has ended.
+# After either, the next step belongs to another episode. If both are True, the game has ended.
 
 # %% [markdown] lang="zh"
-# **Actor** 选动作，**Critic** 说状态值多少。由 Critic 给的价值，可以算出每个动作比预期好多少，也就是它的**优势**；再用优势同时训练两者。
+# **Actor** 选动作，**Critic** 说状态值多少。一个动作比预期好了多少？这就是它的**优势**，用它可以同时训练两者。
 #
-# 数据是 `T` 步，含好几个回合，一个接一个。对每一步 `t` 有（形状都是 `[T]`）：
+# 数据是 `T` 步，含好几个回合，一个接一个。第 `t` 步有：
 #
-# * `rewards[t]`：`t` 时刻的动作得到的奖励；`values[t]`：选动作时所在状态的价值（Critic 给的）；`next_values[t]`：这个动作所到状态的价值，取在新回合开始**之前**。回合内部它就是 `values[t + 1]`，回合结尾处则不是。
-# * `terminated[t]`：`t` 时刻的动作结束了游戏，之后的价值是 0，不管 `next_values[t]` 写的是什么。
-# * `truncated[t]`：`t` 时刻的动作之后回合被截断，例如到了时间上限。游戏本来可以继续，所以 `next_values[t]` 要算。
+# * `rewards[t]`：这一步的动作得到的奖励；`values[t]`：Critic 给所在状态的价值；`next_values[t]`：所到状态的价值，回合内部就是 `values[t + 1]`。
+# * `terminated[t]`：这个动作结束了游戏。之后的价值是 0，不管 `next_values[t]` 写的是什么。
+# * `truncated[t]`：这个动作之后回合被截断，例如到了时间上限。游戏本来可以继续，所以 `next_values[t]` 要算。
 #
 # 这两种情况之后，下一步都属于另一个回合。两者同时为 True 时，按游戏结束处理。
 
@@ -35,8 +34,8 @@ from torch import Tensor
 #
 # $$A_t = r_t + \gamma r_{t+1} + \dots + \gamma^{m-1} r_{t+m-1} + \gamma^m V(s_{t+m}) - V(s_t)$$
 #
-# The window has $m = n$ steps, or fewer: it doesn't go past the end of its episode, nor past the end of the data. A
-# shorter window closes in the same way, with the value after *its* last step (0 if that step terminated the game).
+# The window has $m = n$ steps, or fewer: it stops with its episode and with the data. A shorter window closes in the
+# same way, with the value after *its* last step.
 
 # %% [markdown] lang="zh"
 # ## 1. n 步优势
@@ -45,7 +44,7 @@ from torch import Tensor
 #
 # $$A_t = r_t + \gamma r_{t+1} + \dots + \gamma^{m-1} r_{t+m-1} + \gamma^m V(s_{t+m}) - V(s_t)$$
 #
-# 窗口有 $m = n$ 步，也可能更短：既不越过本回合的结尾，也不越过数据的末尾。短窗口照样收尾，用的是**它自己**最后一步之后的价值（那一步若终止了游戏，就是 0）。
+# 窗口有 $m = n$ 步，也可能更短：到本回合结束或数据末尾为止。短窗口照样收尾，用的是**它自己**最后一步之后的价值。
 
 
 # %%
@@ -64,7 +63,7 @@ def n_step_advantages(
         rewards, values, next_values: [T].
         terminated, truncated: [T] bool.
         discount: gamma.
-        n: the most steps of a window, 1 or more.
+        n: 1 or more.
 
     Returns: [T].
 
@@ -89,14 +88,13 @@ def n_step_advantages(
 # %% [markdown]
 # ## 2. GAE
 #
-# *Generalised advantage estimation* needs no choice of `n`: it mixes the advantages of all window lengths, with
-# weights that fall by $\lambda$ from one length to the next. With the one-step error
-# $\delta_t = r_t + \gamma V(s_{t+1}) - V(s_t)$ this is
+# *Generalised advantage estimation* mixes all window lengths, with weights that fall by $\lambda$ from one to the
+# next. With the one-step error $\delta_t = r_t + \gamma V(s_{t+1}) - V(s_t)$ this is
 #
 # $$A_t = \sum_{l \ge 0} (\gamma \lambda)^l\, \delta_{t+l}$$
 #
-# where the sum goes up to the end of the episode, that step included, or of the data. Return the value targets as
-# well: what the critic should have said, $A_t + V(s_t)$.
+# up to the end of the episode, that step included, or of the data. Return the value targets as well: what the critic
+# should have said, $A_t + V(s_t)$.
 
 # %% [markdown] lang="zh"
 # ## 2. GAE
@@ -118,11 +116,11 @@ def gae(
     discount: float,
     trace_decay: float,
 ) -> tuple[Tensor, Tensor]:
-    """Advantages by GAE, and the targets of the critic.
+    """Advantages and value targets by GAE.
 
     Args:
         rewards, values, next_values, terminated, truncated, discount: as in `n_step_advantages`.
-        trace_decay: lambda, from 0 (one step) to 1 (all rewards).
+        trace_decay: lambda, from 0 to 1.
 
     Returns: (advantages [T], value targets [T]).
 
@@ -130,13 +128,12 @@ def gae(
     """
     # BEGIN SOLUTION
     errors = rewards + discount * next_values.masked_fill(terminated, 0.0) - values
-    carried = discount * trace_decay * (~(terminated | truncated)).to(rewards.dtype)
-    advantages, following = [], torch.zeros_like(errors[0])
-    for error, share in zip(errors.flip(0), carried.flip(0), strict=True):
-        following = error + share * following
-        advantages.append(following)
-    summed = torch.stack(advantages[::-1])
-    return summed, summed + values
+    done = terminated | truncated
+    advantages, following = torch.zeros_like(errors), 0.0
+    for t in reversed(range(len(errors))):
+        following = errors[t] if done[t] else errors[t] + discount * trace_decay * following
+        advantages[t] = following
+    return advantages, advantages + values
     # END SOLUTION
 
 
@@ -148,8 +145,8 @@ def gae(
 #   - c_e \operatorname{mean}\bigl(H_t\bigr)$$
 #
 # with the entropy $H_t = -\sum_a \pi(a \mid s_t) \log \pi(a \mid s_t)$ over **all** actions: it rewards a policy that
-# keeps trying. Means are over the steps. `advantages` and `targets` were computed from the critic and may still hang on
-# its graph, but they are **constants** here: no gradient flows into them. Logits may be 1,000 apart.
+# keeps trying. Means are over the steps. `advantages` and `targets` may still hang on the critic's graph, but they are
+# **constants**: no gradient flows into them. Logits may be 1,000 apart; loss and gradient stay finite.
 #
 # Not allowed: `torch.distributions.Categorical`.
 
@@ -160,7 +157,7 @@ def gae(
 #   + c_v \operatorname{mean}\bigl((V(s_t) - \text{target}_t)^2\bigr)
 #   - c_e \operatorname{mean}\bigl(H_t\bigr)$$
 #
-# 其中熵 $H_t = -\sum_a \pi(a \mid s_t) \log \pi(a \mid s_t)$ 对**所有**动作求和，鼓励策略继续尝试。各项都对步取平均。`advantages` 和 `targets` 由 Critic 算出，可能还连着它的计算图，但在这里是**常数**：梯度不流进去。logits 之间可能相差一千。
+# 其中熵 $H_t = -\sum_a \pi(a \mid s_t) \log \pi(a \mid s_t)$ 对**所有**动作求和，鼓励策略继续尝试。各项都对步取平均。`advantages` 和 `targets` 可能还连着 Critic 的计算图，但它们是**常数**：梯度不流进去。logits 之间可能相差一千，损失和梯度仍须有限。
 #
 # 不许调用 `torch.distributions.Categorical`。
 
@@ -179,14 +176,14 @@ def actor_critic_loss(
 
     Args:
         logits: [T, A] of the actor.
-        actions: [T] int64, the actions taken.
+        actions: [T] int64, those taken.
         values: [T] of the critic.
         advantages, targets: [T], constants.
         value_coefficient, entropy_coefficient: c_v and c_e.
 
     Returns: [].
 
-    Source: Mnih et al. 2016, section 4; Stable-Baselines3's A2C, whose value term has no 1/2 either.
+    Source: Mnih et al. 2016, section 4; Stable-Baselines3's A2C (no 1/2 in the value term).
     """
     # BEGIN SOLUTION
     logps = logits.log_softmax(dim=-1)

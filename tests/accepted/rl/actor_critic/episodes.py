@@ -48,5 +48,7 @@ def actor_critic_loss(logits, actions, values, advantages, targets, value_coeffi
         advantages, targets = advantages.clone(), targets.clone()
     policy = (F.cross_entropy(logits, actions, reduction="none") * advantages).mean()
     value = F.mse_loss(values, targets)
-    entropy = torch.special.entr(logits.softmax(dim=-1)).sum(dim=-1).mean()
+    every = torch.arange(logits.shape[-1])
+    surprise = torch.stack([F.cross_entropy(logits, a.expand(len(actions)), reduction="none") for a in every])
+    entropy = (logits.softmax(dim=-1) * surprise.T).sum(dim=-1).mean()
     return policy + value * value_coefficient - entropy * entropy_coefficient
