@@ -89,7 +89,7 @@ check("rl/mdp_and_bellman")
 # in one step. A terminal state stays where it is.
 #
 # **Bellman's equation**: a state is worth the reward of its next step plus $\gamma$ times the value of where it leads,
-# on average. Solve these linear equations exactly, not by sweeps. $Q(s, a)$ is the same for one action.
+# on average. Solve these linear equations exactly, not by iteration. $Q(s, a)$ is the same for one action.
 #
 # At discount 1 the policy must be able to reach a terminal state from everywhere. If some game never ends, raise
 # `ValueError`.

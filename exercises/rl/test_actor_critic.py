@@ -39,7 +39,7 @@ def test_gae_by_hand(student):
 
 
 @pytest.mark.points(1)
-def test_loss_by_hand(student):
+def test_actor_critic_loss_by_hand(student):
     """Probabilities 1/2, 1/4, 1/4; actions 0 and 2 with advantages 4 and -1; values that are 1 and 3 off.
 
     zh: 概率为 1/2、1/4、1/4；动作是 0 和 2，优势是 4 和 -1；价值分别偏差 1 和 3。

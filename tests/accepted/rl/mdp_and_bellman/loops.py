@@ -1,6 +1,5 @@
-"""State by state, in loops; the non-terminal states are solved for alone, by numpy."""
+"""State by state, in loops; the non-terminal states are solved for alone."""
 
-import numpy as np
 import torch
 
 
@@ -14,38 +13,39 @@ def discounted_returns(rewards, ends, discount):
 
 
 def evaluate_policy(transitions, rewards, terminal, policy, discount):
-    p, r, pi, over = (array.numpy() for array in (transitions, rewards, policy, terminal))
-    count, actions = pi.shape
-    chain, earned = np.zeros_like(p[:, 0]), np.zeros_like(pi[:, 0])
+    count, actions = policy.shape
+    chain, earned = torch.zeros_like(transitions[:, 0]), torch.zeros_like(policy[:, 0])
     for s in range(count):
-        if over[s]:
+        if terminal[s]:
             chain[s, s] = 1
             continue
         for a in range(actions):
-            chain[s] += pi[s, a] * p[s, a]
-            earned[s] += pi[s, a] * np.dot(p[s, a], r[s, a])
+            chain[s] += policy[s, a] * transitions[s, a]
+            earned[s] += policy[s, a] * torch.dot(transitions[s, a], rewards[s, a])
 
     if discount == 1:
         # Walk backwards from the ends.
-        known, front = set(np.flatnonzero(over)), list(np.flatnonzero(over))
+        front = terminal.nonzero().flatten().tolist()
+        known = set(front)
         while front:
             there = front.pop()
-            for s in np.flatnonzero(chain[:, there] > 0):
+            for s in (chain[:, there] > 0).nonzero().flatten().tolist():
                 if s not in known:
                     known.add(s)
                     front.append(s)
         if len(known) < count:
             raise ValueError("some game never ends")
 
-    inside = np.flatnonzero(~over)
-    values = np.zeros_like(earned)
-    among = chain[np.ix_(inside, inside)]
-    values[inside] = np.linalg.solve(np.eye(len(inside), dtype=p.dtype) - discount * among, earned[inside])
-    action_values = np.zeros_like(pi)
+    inside = (~terminal).nonzero().flatten().tolist()
+    values = torch.zeros_like(earned)
+    among = chain[inside][:, inside]
+    system = torch.eye(len(inside), dtype=chain.dtype) - discount * among
+    values[inside] = torch.linalg.solve(system, earned[inside])
+    action_values = torch.zeros_like(policy)
     for s in inside:
         for a in range(actions):
-            action_values[s, a] = np.dot(p[s, a], r[s, a] + discount * values)
-    return torch.from_numpy(chain), torch.from_numpy(values), torch.from_numpy(action_values)
+            action_values[s, a] = torch.dot(transitions[s, a], rewards[s, a] + discount * values)
+    return chain, values, action_values
 
 
 def bellman_operator(values, transitions, rewards, terminal, discount, policy=None):
