@@ -72,7 +72,8 @@ def render(messages: list[Message], add_generation_prompt: bool = False) -> str:
 #
 # Call `encode` once for each of a message's three pieces: the role with its newline, the content, the newline behind
 # `im_end`. (Encoded together, a tokenizer may merge the end of one piece with the start of the next, and what the
-# model sees in training is no longer what it sees when it answers.)
+# model sees in training is no longer what it sees when it answers.) The generation prompt is the beginning of an
+# assistant's message: `im_start` and the first piece.
 #
 # **Labels.** Learned are the content and the `im_end` of **every** assistant turn: what the model itself has to write.
 # Their label is their own id, at their own place; all other labels are -100. The shift by one belongs to the loss.
@@ -82,7 +83,7 @@ def render(messages: list[Message], add_generation_prompt: bool = False) -> str:
 #
 # 模型读的是编号。`encode` 把普通文本变成编号，从不给出特殊词元的编号；`im_start` 和 `im_end` 是两个特殊词元的编号。用户可以打出 `<|im_end|>` 这十个字符，它们必须作为字符进入模型，否则打字的人就能替别人发言。
 #
-# 每条消息分三段，各调用一次 `encode`：角色名连同后面的换行、内容、`im_end` 之后的换行。（合在一起编码，分词器可能把前一段的结尾与后一段的开头合并，训练时看到的就和回答时不一样了。）
+# 每条消息分三段，各调用一次 `encode`：角色名连同后面的换行、内容、`im_end` 之后的换行。（合在一起编码，分词器可能把前一段的结尾与后一段的开头合并，训练时看到的就和回答时不一样了。）生成提示就是 assistant 消息的开头：`im_start` 加第一段。
 #
 # **标签。** 要学的是**每一轮** assistant 的内容和它的 `im_end`，也就是要由模型自己写出来的部分。标签就是该词元自己的编号，写在它自己的位置上；其余一律为 -100。错开一位由损失函数来做。
 

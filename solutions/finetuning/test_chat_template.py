@@ -17,8 +17,8 @@ def code_points(text):
 
 
 def merging(text):
-    """A tokenizer in which two newlines are one token, as in most vocabularies of byte pairs."""
-    return [ord(character) for character in text.replace("\n\n", "\ue000")]
+    """A tokenizer in which two newlines are one token, as in most vocabularies of byte pairs, and so are "t" and a newline."""
+    return [ord(character) for character in text.replace("\n\n", "\ue000").replace("t\n", "\ue001")]
 
 
 def message(role, content):

@@ -4,8 +4,8 @@
 # estimate, a baseline, and the exact mean and variance of such an estimate.
 #
 # * A batch holds `B` episodes of at most `T` steps. `mask[i, t]` is True where an action was taken; shorter
-#   episodes are padded **at the end**. Padding holds valid action ids and any finite numbers, and counts for
-#   nothing.
+#   episodes are padded **at the end**. Padding holds valid action ids and numbers that mean nothing; it counts
+#   for nothing.
 # * `rewards[i, t]` follows the action at `t`.
 # * What is maximised is $J = E\bigl[\sum_t \gamma^t r_t\bigr]$, the expected return, discounted **from the start**
 #   of the episode. `discount` is $\gamma$, $0 < \gamma \le 1$.
@@ -13,7 +13,7 @@
 # %% [markdown] lang="zh"
 # 策略梯度让模型先行动，看每个动作带来了什么，再让带来更多奖励的动作更容易出现。本题要写出 REINFORCE 的四个部分：每个动作名下该记多少回报，用来训练的损失，一种基线，以及这种估计的精确均值和方差。
 #
-# * 一个批次有 `B` 个回合，每个至多 `T` 步。`mask[i, t]` 为 True 表示这一步采取了动作；短的回合**在末尾**填充。填充处是合法的动作编号和任意有限的数，一律不计。
+# * 一个批次有 `B` 个回合，每个至多 `T` 步。`mask[i, t]` 为 True 表示这一步采取了动作；短的回合**在末尾**填充。填充处是合法的动作编号和没有意义的数，一律不计。
 # * `rewards[i, t]` 是 `t` 时刻的动作之后得到的奖励。
 # * 要最大化的是 $J = E\bigl[\sum_t \gamma^t r_t\bigr]$，即**从回合起点**开始折扣的期望回报。`discount` 就是 $\gamma$，$0 < \gamma \le 1$。
 

@@ -88,7 +88,12 @@ def slopes_of_the_table(gradients, student, process, of: Listed, returns: Tensor
 @pytest.mark.points(1)
 @pytest.mark.parametrize(
     ("lengths", "discount", "dtype"),
-    [([4, 1, 6, 3], 0.6, torch.float64), ([2], 0.9, torch.float32), ([5, 2], 1.0, torch.float32)],
+    [
+        ([4, 1, 6, 3], 0.6, torch.float64),
+        ([2], 0.9, torch.float32),
+        ([5, 2], 1.0, torch.float32),
+        ([300, 2], 0.7, torch.float32),  # 0.7 ** 299 is 0 in float32
+    ],
 )
 def test_future_of_each_step(student, lengths, discount, dtype):
     """The return of a step is its own reward and, discounted from there, those that follow; padding counts for nothing.
