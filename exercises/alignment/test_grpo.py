@@ -42,7 +42,7 @@ def test_two_solutions_step_by_step(student):
     step_ends = torch.tensor([[[NO, YES, YES, NO, YES], [NO, NO, YES, NO, NO]]])
     expected = torch.tensor([[[-1.5, -1.5, -1.0, -0.5, -0.5], [1.5, 1.5, 1.5, 0.0, 0.0]]])
 
-    def by_hand(steps, eps=0.0, unbiased=True):
+    def by_hand(steps, *options, **named_options):
         if steps.numel() != 4:
             raise ValueError("the prompt has four steps")
         return ((steps - 2) / 2).to(steps.dtype)

@@ -24,9 +24,9 @@ from torch import Tensor
 #
 # $$A_i = \frac{r_i - \mathrm{mean}(r)}{\mathrm{std}(r) + \epsilon}$$
 #
-# with mean and standard deviation of its own group. `unbiased` says whether the variance divides by `G - 1` or by `G`:
-# papers leave it open, libraries differ. The paper has no $\epsilon$, so `eps` may be 0. Responses that all got
-# the same reward teach nothing: their advantages are 0, for every `eps`.
+# with mean and standard deviation of its own group; papers leave open which deviation, so `unbiased` says it. The
+# paper has no $\epsilon$: `eps` may be 0. Responses that all got the same reward teach nothing: their advantages are 0,
+# for every `eps`.
 
 # %% [markdown] lang="zh"
 # ## 1. 组内优势
@@ -35,7 +35,7 @@ from torch import Tensor
 #
 # $$A_i = \frac{r_i - \mathrm{mean}(r)}{\mathrm{std}(r) + \epsilon}$$
 #
-# 均值和标准差都取自它所在的组。`unbiased` 指明方差除以 `G - 1` 还是 `G`：论文没有说，各个库也不一样。论文里没有 $\epsilon$，所以 `eps` 可以为 0。如果一组回答的奖励全都相同，那就没有什么可学的：无论 `eps` 取多少，优势都是 0。
+# 均值和标准差都取自它所在的组。论文没说是哪一种标准差，所以由 `unbiased` 指明。论文里也没有 $\epsilon$，所以 `eps` 可以为 0。如果一组回答的奖励全都相同，那就没有什么可学的：无论 `eps` 取多少，优势都是 0。
 
 
 # %%
@@ -59,26 +59,27 @@ def group_advantages(rewards: Tensor, eps: float = 1e-4, unbiased: bool = True) 
     # BEGIN SOLUTION
     if rewards.shape[1] < 2:
         raise ValueError("a group of one response has nothing to compare with")
-    distances = rewards - rewards.mean(dim=1, keepdim=True)
+    mean = rewards.mean(dim=1, keepdim=True)
     std = rewards.std(dim=1, correction=int(unbiased), keepdim=True)
+    advantages = (rewards - mean) / (std + eps)
     all_the_same = (rewards == rewards[:, :1]).all(dim=1, keepdim=True)
-    return (distances / (std + eps)).masked_fill(all_the_same, 0.0)
+    return advantages.masked_fill(all_the_same, 0.0)
     # END SOLUTION
 
 
 # %% [markdown]
 # ## 2. Advantages of single steps
 #
-# Process supervision gives every **step** of a solution a reward, at the token where the step ends. Two things change:
+# Process supervision gives every **step** of a solution a reward, at the token where the step ends.
 #
-# * What is normalised, as in question 1, are the rewards of **all steps of all responses** of a prompt together: one mean
-#   and one standard deviation for a group, however many steps each response has.
+# * They are normalised as in question 1, but **all steps of all responses** to a prompt together: with one mean and one
+#   standard deviation, however many steps each response has.
 # * A token's advantage is the **sum** of the normalised rewards of those steps that end at this token or later.
 
 # %% [markdown] lang="zh"
 # ## 2. 逐步的优势
 #
-# 过程监督（process supervision）给解答的每一**步**一个奖励，记在这一步结束的那个词元上。与上一问有两点不同：
+# 过程监督（process supervision）给解答的每一**步**一个奖励，记在这一步结束的那个词元上。
 #
 # * 归一化的方法同第 1 问，但对象是同一个提示词下**所有回答的所有步**的奖励：整组只有一个均值、一个标准差，不管每条回答有几步。
 # * 一个词元的优势是一个**总和**：凡是在这个词元或之后结束的步，把它们归一化后的奖励加起来。
@@ -89,14 +90,14 @@ def step_advantages(rewards: Tensor, step_ends: Tensor, eps: float = 1e-4, unbia
     """Advantage of each token where each step has a reward.
 
     Args:
-        rewards: [P, G, T] float; elsewhere than at the end of a step any finite numbers, which don't count.
+        rewards: [P, G, T] float; what stands elsewhere than at the end of a step doesn't count.
         step_ends: [P, G, T] bool, True at the last token of each step. Each response has at least one step.
         eps, unbiased: as in `group_advantages`.
 
     Returns: [P, G, T]; 0 after a response's last step.
 
-    Example: one prompt, two responses of 4 tokens. Normalised, the two steps of the first have -1 and 1, the one step of
-    the second has 0.5; they end at tokens 1 and 3, and at 2. The advantages are 0, 0, 1, 1 and 0.5, 0.5, 0.5, 0.
+    Example: a response of 4 tokens, whose steps end at tokens 1 and 3, has the normalised rewards -2 and 1. Its advantages
+    are -1, -1, 1, 1.
 
     Source: Shao et al. 2024, section 4.1.3.
     """
@@ -105,15 +106,16 @@ def step_advantages(rewards: Tensor, step_ends: Tensor, eps: float = 1e-4, unbia
     for prompt, ends in enumerate(step_ends):
         steps = rewards[prompt][ends]  # of all responses to this prompt, in one row
         scores[prompt][ends] = group_advantages(steps[None], eps, unbiased)[0]
-    return scores.flip(-1).cumsum(dim=-1).flip(-1)
+    from_the_end = scores.flip(-1).cumsum(dim=-1)
+    return from_the_end.flip(-1)
     # END SOLUTION
 
 
 # %% [markdown]
 # ## 3. The loss of each token
 #
-# With the ratio $\rho_t = \pi_\theta / \pi_{old}$ of the probabilities that the current policy, and the one that
-# sampled the responses, give to the token at $t$, the loss is
+# With $\rho_t = \pi_\theta / \pi_{old}$, the token's probability under the current policy over that under the policy
+# that sampled it, the loss is
 #
 # $$\ell_t = -\min\bigl(\rho_t A_t,\; \mathrm{clip}(\rho_t,\, 1 - c,\, 1 + c)\, A_t\bigr) + \beta\, k_t,
 # \qquad k_t = \frac{\pi_{ref}}{\pi_\theta} - \log \frac{\pi_{ref}}{\pi_\theta} - 1$$
@@ -166,9 +168,11 @@ def token_losses(
         old_log_probs = log_probs
     advantages = advantages.detach()
     ratio = (log_probs - old_log_probs.detach()).exp()
-    gain = torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
+    clipped = ratio.clamp(1 - clip, 1 + clip)
+    surrogate = torch.minimum(ratio * advantages, clipped * advantages)
     log_r = reference_log_probs.detach() - log_probs
-    return beta * (log_r.exp() - log_r - 1) - gain
+    kl = log_r.exp() - log_r - 1
+    return beta * kl - surrogate
     # END SOLUTION
 
 
@@ -190,7 +194,7 @@ def response_mean(losses: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         losses: [B, T]; where the mask is False any finite numbers.
-        mask: [B, T] bool, True for a response's own tokens: neither padding nor, for example, a tool's output in between.
+        mask: [B, T] bool, True for a response's own tokens.
 
     Returns: []. A response without tokens of its own has the mean 0 and counts as one of the B.
 
@@ -200,5 +204,6 @@ def response_mean(losses: Tensor, mask: Tensor) -> Tensor:
     """
     # BEGIN SOLUTION
     totals = losses.masked_fill(~mask, 0.0).sum(dim=1)
-    return (totals / mask.sum(dim=1).clamp(min=1)).mean()
+    lengths = mask.sum(dim=1).clamp(min=1)  # without tokens of its own, 0 / 1
+    return (totals / lengths).mean()
     # END SOLUTION
