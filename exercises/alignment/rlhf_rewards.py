@@ -31,7 +31,7 @@ from autograder import check
 #
 # Tensors are `[B, T]`: whole sequences, padded left, right or both. `logps[b, t]` is the log-probability of the
 # token **at** position `t` under the policy that wrote it, `ref_logps` under the reference. `response_mask` is 1 at
-# response tokens (each row has one), 0 at the prompt and at padding, where the numbers mean nothing.
+# response tokens (at least one a row), 0 at the prompt and at padding, where the numbers mean nothing.
 
 # %% [markdown] lang="zh"
 # 从强化学习的角度看，一条回答就是一个回合：状态是提示词加上已经写出的部分，动作是下一个词元。奖励模型只在最后打一次分；每个词元上另有一项惩罚，不让策略离出发时的参考模型太远。
@@ -91,6 +91,8 @@ check("alignment/rlhf_rewards")
 # $\rho = \pi_{ref} / \pi$ at a token,
 #
 # $$k_1 = -\log \rho \qquad k_2 = \tfrac{1}{2} (\log \rho)^2 \qquad k_3 = \rho - 1 - \log \rho$$
+#
+# Some methods train on them: here gradients flow.
 
 # %% [markdown] lang="zh"
 # ## 2. KL 散度的三种估计
@@ -98,6 +100,8 @@ check("alignment/rlhf_rewards")
 # $\mathrm{KL}(\pi \| \pi_{ref})$ 要对整个词表求和，这里只用 $\pi$ 写出的词元来估计。记一个词元上的 $\rho = \pi_{ref} / \pi$，则
 #
 # $$k_1 = -\log \rho \qquad k_2 = \tfrac{1}{2} (\log \rho)^2 \qquad k_3 = \rho - 1 - \log \rho$$
+#
+# 有的方法拿它们当损失训练，所以这里梯度要能流过去。
 
 # %%
 def kl_estimates(logps: Tensor, ref_logps: Tensor) -> tuple[Tensor, Tensor, Tensor]:

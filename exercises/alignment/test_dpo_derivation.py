@@ -67,5 +67,6 @@ def test_named_twice(student):
     """
     rewards = torch.zeros(2, 3)
     assert student.ranking_loss(rewards, torch.tensor([[1, 0], [2, 1]])).isfinite(), "nothing is named twice"
-    with pytest.raises(ValueError):
-        student.ranking_loss(rewards, torch.tensor([[1, 0], [2, 2]]))
+    for ranking in ([[1, 0], [2, 2]], [[0, 1, 2], [1, 2, 1]]):
+        with pytest.raises(ValueError):
+            student.ranking_loss(rewards, torch.tensor(ranking))

@@ -29,8 +29,8 @@ from autograder import check
 #
 # * In state `s`, action `a` leads to state `s'` with probability `transitions[s, a, s']`, which earns
 #   `rewards[s, a, s']`. A `policy[s, a]` is the probability of action `a` in state `s`.
-# * **Entering a terminal state is paid, once.** Its value and its actions' values are 0. What the arrays hold in its own
-#   rows means nothing: ignore it.
+# * **Entering a terminal state is paid, once.** Its value and its actions' values are 0. What the arrays hold in the
+#   rows of a terminal state means nothing: ignore it.
 # * A reward `k` steps later counts `discount ** k` as much; `discount` is from 0 to 1.
 
 # %% [markdown] lang="zh"
@@ -91,8 +91,8 @@ check("rl/mdp_and_bellman")
 # **Bellman's equation**: a state is worth the reward of its next step plus $\gamma$ times the value of where it leads,
 # on average. Solve these linear equations exactly, not by iteration. $Q(s, a)$ is the same for one action.
 #
-# At discount 1 the policy must be able to reach a terminal state from everywhere. If some game never ends, raise
-# `ValueError`.
+# At discount 1 these have a solution only where the policy can reach a terminal state from every state. Otherwise
+# some game never ends: raise `ValueError`.
 
 # %% [markdown] lang="zh"
 # ## 2. 策略的精确价值
@@ -133,8 +133,8 @@ check("rl/mdp_and_bellman")
 # policy, average over its actions; without one, take each state's best action (the optimality operator). Whatever
 # `values` says of terminal states counts as 0.
 #
-# A step is a *contraction*: it shrinks the distance of two guesses, their **largest absolute difference** over the
-# states, by `discount` at least. So its size bounds what is still missing:
+# A step is a *contraction*: it brings two guesses closer, to at most `discount` times their distance, which is their
+# **largest absolute difference** over the states. So the size of a step bounds what is still missing:
 #
 # $$\max_s |V_{new}(s) - V_{exact}(s)| \;\le\; \frac{\gamma}{1 - \gamma}\, \max_s |V_{new}(s) - V_{old}(s)|$$
 #

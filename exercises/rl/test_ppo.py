@@ -24,14 +24,15 @@ def test_policy_loss_by_hand(student):
 
 @pytest.mark.points(2)
 def test_value_loss_by_hand(student):
-    """Old values 1, clip range 0.5: value 2 and return 3 give max(1, 2.25) / 2; value 2 and return 1 give max(1, 0.25) / 2. Values [N, 1] don't fit: ValueError.
+    """Old values 1, clip range 0.5: value 2 and return 3 give max(1, 2.25) / 2; value 2 and return 1 give max(1, 0.25) / 2. Values or old values of [N, 1] don't fit: ValueError.
 
-    zh: 旧价值都是 1，裁剪范围 0.5：价值 2、回报 3 得 max(1, 2.25) / 2；价值 2、回报 1 得 max(1, 0.25) / 2。价值是 [N, 1] 时形状不符，抛出 ValueError。
+    zh: 旧价值都是 1，裁剪范围 0.5：价值 2、回报 3 得 max(1, 2.25) / 2；价值 2、回报 1 得 max(1, 0.25) / 2。价值或旧价值是 [N, 1] 时形状不符，抛出 ValueError。
     """
     values, old, returns = torch.tensor([2.0, 2.0]), torch.tensor([1.0, 1.0]), torch.tensor([3.0, 1.0])
     assert_close(student.clipped_value_loss(values, old, returns, 0.5), torch.tensor((1.125 + 0.5) / 2))
-    with pytest.raises(ValueError):
-        student.clipped_value_loss(values[:, None], old, returns, 0.5)
+    for misfit in ((values[:, None], old, returns), (values, old[:, None], returns)):
+        with pytest.raises(ValueError):
+            student.clipped_value_loss(*misfit, 0.5)
 
 
 @pytest.mark.points(1)

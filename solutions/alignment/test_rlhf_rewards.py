@@ -121,6 +121,20 @@ def test_estimates_of_single_tokens(student, unchanged, shape):
         check_promise(promise, student.kl_estimates, make, unchanged)
 
 
+@pytest.mark.points(0.5)
+def test_estimates_can_be_trained_on(student, gradients):
+    """Gradients flow through an estimate into both log-probabilities.
+
+    zh: 梯度穿过估计值，流到两个对数概率。
+    """
+    logps = torch.tensor([-0.5, -2.0, -1.0], dtype=torch.float64)
+    ref_logps = torch.tensor([-1.5, -0.5, -0.75], dtype=torch.float64)
+    slope = 1 - (ref_logps - logps).exp()  # of k3
+    found = gradients(student.kl_estimates, logps, ref_logps, output=2)
+    assert found.arguments[0] is not None, "no gradient reaches the policy's log-probabilities"
+    assert_close(found.arguments, [slope, -slope])
+
+
 def unwhitened(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
     """Values whose rows lie at different heights, and a mask; what doesn't count is far away."""
     mask = masked_responses(PROMPTS, RESPONSES, "both").response_mask
@@ -143,6 +157,10 @@ def test_mean_and_spread_after_whitening(student, unchanged, shift):
     assert_close(student.masked_whiten(values, mask, shift), expected, rtol=1e-6)
     if shift:
         assert_close(student.masked_whiten(values, mask), expected, rtol=1e-6)
+    # Where the spread is tiny, 1e-8 counts, and it is part of the variance.
+    tiny = 1e-4 * counted
+    expected[mask == 1] = (tiny - tiny.mean()) / (tiny.var() + 1e-8).sqrt() + (0 if shift else tiny.mean())
+    assert_close(student.masked_whiten(1e-4 * values, mask, shift), expected)
     for promise in PROMISES:
         check_promise(promise, student.masked_whiten, lambda dtype: (*unwhitened(dtype), shift), unchanged)
 

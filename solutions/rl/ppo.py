@@ -29,7 +29,7 @@ from torch import Tensor, nn
 #
 # $$-\min\bigl(r A, \; \mathrm{clip}(r, 1 - \epsilon, 1 + \epsilon)\, A\bigr)$$
 #
-# Log-probabilities may be as low as -1,000.
+# Log-probabilities may be as low as -1,000, the old and the new one of an action alike.
 
 # %% [markdown] lang="zh"
 # ## 1. 裁剪的代理损失
@@ -38,7 +38,7 @@ from torch import Tensor, nn
 #
 # $$-\min\bigl(r A, \; \mathrm{clip}(r, 1 - \epsilon, 1 + \epsilon)\, A\bigr)$$
 #
-# 对数概率可能低至 -1000。
+# 一个动作的新旧对数概率可能同时低至 -1000。
 
 
 # %%

@@ -119,10 +119,10 @@ def test_game_of_random_length(student, p):
 @pytest.mark.points(1)
 @pytest.mark.parametrize("discount", [0.9, 1.0])
 @pytest.mark.parametrize(("states", "actions"), SIZES)
-def test_values_of_actions(student, states, actions, discount):
-    """An action is worth its rewards, weighed by the transitions, plus the discounted values of where it leads.
+def test_values_of_actions(student, unchanged, states, actions, discount):
+    """An action is worth its rewards, weighed by the transitions, plus the discounted values of where it leads; the arrays stay as they were.
 
-    zh: 动作的价值等于按转移概率加权的奖励，加上所到之处打过折的价值。
+    zh: 动作的价值等于按转移概率加权的奖励，加上所到之处打过折的价值；传入的数组保持原样。
     """
     transitions, rewards, terminal, policy = game(states, actions)
     _, values, action_values = student.evaluate_policy(transitions, rewards, terminal, policy, discount)
@@ -133,6 +133,8 @@ def test_values_of_actions(student, states, actions, discount):
             ahead = rewards[s, a] + discount * values.masked_fill(terminal, 0)
             expected[s, a] = transitions[s, a] @ ahead
     assert_close(action_values, expected)
+    arguments = (transitions, rewards, terminal, policy, discount)
+    assert unchanged(student.evaluate_policy, *arguments), "the arrays stay as they were"
 
 
 @pytest.mark.points(1)
