@@ -1,4 +1,4 @@
-"""Run submissions in several processes of this machine, each with a processor of its own.
+"""Run submissions in processes of this machine, each of several with a processor of its own.
 
 They are forked from this process once an exercise's tests are collected and the sandbox is ready, and end with the
 exercise: one exercise is ready at a time, and its tests are collected once. They share the sandbox's zygote, which has
@@ -60,6 +60,8 @@ class Pool:
                 member.begin(submission)  # it need not wait until its last result is recorded
                 if result is not None:
                     yield self._settled(result)
+                if self._count == 1:  # nothing else runs meanwhile; the next may be the same content
+                    yield from self._settle_begun()
             yield from self._finish()
         finally:
             for member in self._members:
@@ -71,14 +73,19 @@ class Pool:
             number = len(self._members)
             self._members.append(_Member(self._forked(number), number))
             return self._members[-1], None
-        return self._first_done()
+        idle = next((member for member in self._members if member.work is None), None)
+        return (idle, None) if idle is not None else self._first_done()
 
-    def _finish(self) -> Iterator[Settled]:
-        """Wait for what is being graded, try what is lost, and end the workers."""
+    def _settle_begun(self) -> Iterator[Settled]:
+        """Wait for what is being graded."""
         while any(member.work for member in self._members):
             _, result = self._first_done()
             if result is not None:
                 yield self._settled(result)
+
+    def _finish(self) -> Iterator[Settled]:
+        """Wait for what is being graded, try what is lost, and end the workers."""
+        yield from self._settle_begun()
         while self._lost:
             yield self._settled(self._alone(self._lost.pop(0)))
         while self._members:
@@ -124,7 +131,8 @@ class Pool:
         return ungraded(bundle, submission, detail)
 
     def _forked(self, number: int) -> Forked:
-        processor = self._processors[number % len(self._processors)]
+        # One alone goes where the system puts it; several would be put on one processor.
+        processor = self._processors[number % len(self._processors)] if self._count > 1 else None
         return Forked(_serve, self._worker, self._bundle, self._board, processor, number / self._count)
 
     def _settled(self, result: ExerciseResult) -> Settled:
@@ -148,11 +156,12 @@ class _Member:
 
 
 def _serve(
-    connection: Connection, worker: Worker, bundle: Bundle, board: Board, processor: int, first: float
+    connection: Connection, worker: Worker, bundle: Bundle, board: Board, processor: int | None, first: float
 ) -> None:
     """A worker: one submission after another, until it is ended."""
-    with suppress(OSError):
-        os.sched_setaffinity(0, {processor})
+    if processor is not None:
+        with suppress(OSError):
+            os.sched_setaffinity(0, {processor})
     from autograder.guest.threads import renew_pool  # torch: the driver may have nothing to grade
 
     renew_pool()

@@ -176,15 +176,16 @@ class Grader:
             from autograder.grading.on_dask import OnDask
 
             return OnDask(self.scheduler, self.mode, self.record).run
-        if self.workers > 1:
-            if not sys.platform.startswith("linux"):  # where not even the module can be imported
-                raise UserError(
-                    "more than one worker needs Linux; leave out --workers",
-                    "使用多个工作进程需要 Linux；请去掉 --workers",
-                )
+        if sys.platform.startswith("linux"):
+            # A single worker is a process of its own, too: whatever ends it, the run goes on.
             from autograder.grading.pool import Pool
 
             return Pool(self.workers, worker, self.record).run
+        if self.workers > 1:
+            raise UserError(
+                "more than one worker needs Linux; leave out --workers",
+                "使用多个工作进程需要 Linux；请去掉 --workers",
+            )
         return lambda work: _here(work, worker, self.record)
 
 

@@ -23,7 +23,7 @@ def reset(exercise: Exercise, lang: str) -> list[tuple[Path, Path | None]]:
     Raises:
         CourseError: it is not known here how the file was given out.
     """
-    given, path = _as_given(exercise), exercise.skeleton
+    given, path = as_given(exercise), exercise.skeleton
     wanted: dict[Path, str] = {}
     if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != given:
         wanted[path] = given
@@ -38,7 +38,7 @@ def reset(exercise: Exercise, lang: str) -> list[tuple[Path, Path | None]]:
     return done
 
 
-def _as_given(exercise: Exercise) -> str:
+def as_given(exercise: Exercise) -> str:
     """The skeleton as it was given out."""
     if exercise.solution.is_file():
         return skeleton_of(exercise)

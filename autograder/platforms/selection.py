@@ -25,7 +25,7 @@ from autograder.course.derived import Derived
 from autograder.course.digests import file_digest
 from autograder.course.toml import read_text
 from autograder.grading.planted import given_text
-from autograder.learn.reset import SKELETONS
+from autograder.learn.reset import SKELETONS, as_given
 from autograder.platforms.leftovers import files_below
 from autograder.platforms.wheel import WHEN, write_package
 from autograder.text import Text
@@ -172,13 +172,9 @@ def _student_files(exercise: Exercise) -> dict[Path, str]:
                 f"{exercise.public_spec_file} 不是由现在的 {exercise.solution} 生成的；请运行 `autograder build {exercise.id}`",
             )
         return {exercise.skeleton: skeleton, exercise.public_spec_file: read_text(exercise.public_spec_file)}
-    if holds_work(exercise):
-        raise CourseError(
-            f"{exercise.skeleton} was filled in, and there is no solution to generate it from; "
-            "release from a tree that has solutions/, or restore the skeleton",
-            f"{exercise.skeleton} 已经填写过，而这里没有可用来生成它的答案；请在含有 solutions/ 的目录树中发布，或恢复骨架文件",
-        )
-    return {path: path.read_text(encoding="utf-8") for path in (exercise.skeleton, exercise.public_spec_file)}
+    # A learner may have filled it in; then it is taken as it was given out, or refused.
+    skeleton = as_given(exercise) if holds_work(exercise) else read_text(exercise.skeleton)
+    return {exercise.skeleton: skeleton, exercise.public_spec_file: read_text(exercise.public_spec_file)}
 
 
 def _write_lessons(exercises: Sequence[Exercise], out: Path) -> None:

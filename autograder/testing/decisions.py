@@ -42,7 +42,9 @@ class ExactPolicy:
             logits: [S, A] of another policy.
         """
         policy = (self.logits if logits is None else logits).softmax(-1)
-        begun = [([state], [], [], self.start[state]) for state in self.start.nonzero().flatten().tolist()]
+        begun: list[tuple[list[int], list[int], list[float], Tensor]] = [
+            ([state], [], [], self.start[state]) for state in self.start.nonzero().flatten().tolist()
+        ]
         while begun:
             states, actions, rewards, probability = begun.pop()
             state = states[-1]

@@ -24,7 +24,7 @@ P = ParamSpec("P")
 
 
 class StandIn:
-    """A function of the test's that the student's code calls in place of its own; gradients pass through it.
+    """A function of the test's that the student's code calls in place of its own; gradients pass through it, if it returns one tensor.
 
     It works until `close` is called: what a test lends may not answer the next one.
     """

@@ -10,6 +10,7 @@ import os
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO
 from weakref import WeakSet
@@ -121,6 +122,9 @@ def test_submissions_are_in_memory_one_at_a_time(
         def __init__(self, *values: Any) -> None:
             super().__init__(*values)
             alive.add(self)
+
+        def __reduce__(self) -> Any:  # the worker gets a plain one
+            return Submission, tuple(getattr(self, field.name) for field in fields(self))
 
     monkeypatch.setattr(spool, "Submission", Counted)
     collected: list[int] = []

@@ -1,4 +1,4 @@
-"""Two workers forked from the driver: the same results, whatever happens to one of them, or to the driver."""
+"""Workers forked from the driver: the same results, whatever happens to one of them, or to the driver."""
 
 from __future__ import annotations
 
@@ -39,9 +39,8 @@ def class_of(hand_in: HandIn, count: int, before: str = "") -> Path:
 def run(course: Course, folder: Path, **options: Any) -> tuple[list[Settled], list[ExerciseResult]]:
     recorded: list[ExerciseResult] = []
     mode = options.pop("mode", Mode())
-    grader = Grader(
-        course.select([]), mode, known=lambda key: None, record=recorded.append, workers=2, **options
-    )
+    options = {"workers": 2, **options}
+    grader = Grader(course.select([]), mode, known=lambda key: None, record=recorded.append, **options)
     return list(grader.run(students_of(folder))), recorded
 
 
@@ -78,10 +77,10 @@ FULL = {"basics/affine": 6.0, "extras/vowels": 4.0}
 
 
 def lost_and_others(
-    course: Course, folder: Path, count: int
+    course: Course, folder: Path, count: int, **options: Any
 ) -> tuple[list[ExerciseResult], list[ExerciseResult]]:
     """The results of s002, and everybody else's, after a run in which everything was settled once."""
-    found, recorded = run(course, folder)
+    found, recorded = run(course, folder, **options)
     assert sorted((r.exercise, r.student) for r in recorded) == sorted(
         (name, f"s{number:03}") for name in FULL for number in range(1, count + 1)
     )
@@ -105,12 +104,13 @@ def test_a_worker_s_death_costs_nobody_a_point(
         assert after[1] == f"-s002 {exercise}"
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_who_ends_the_worker_again_alone_has_failed(
-    toy_course: Course, hand_in: HandIn, shared_sandbox: Any, ending: Callable[..., Any]
+    toy_course: Course, hand_in: HandIn, shared_sandbox: Any, ending: Callable[..., Any], workers: int
 ) -> None:
     """The class goes on. The reference shows that a worker survives the exercise here."""
     log = ending("s002", times=99)
-    own, others = lost_and_others(toy_course, class_of(hand_in, 4), 4)
+    own, others = lost_and_others(toy_course, class_of(hand_in, 4), 4, workers=workers)
     assert all(result.score == FULL[result.exercise] for result in others)
     for result in own:
         assert (result.status, result.score) == (Status.INVALID, 0.0)

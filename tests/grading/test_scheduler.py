@@ -17,6 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from autograder.course import Course, Exercise
+from autograder.errors import UserError
 from autograder.gradebook import Gradebook
 from autograder.grading.grader import ExerciseGrader
 from autograder.grading.scheduler import Grader
@@ -82,12 +83,12 @@ def test_a_known_result_is_not_run(
     settle(toy_course, folder, book, ["vowels"])
 
     def refuse(*args: Any) -> Any:
-        raise AssertionError("a known result was graded again")
+        raise UserError("a known result was graded again")
 
     monkeypatch.setattr("autograder.grading.scheduler.Worker.grade", refuse)
     assert [p.cached for p in settle(toy_course, folder, book, ["vowels"])] == [True]
     hand_in("s001", {"vowels.py": LOWER})
-    with pytest.raises(AssertionError, match="graded again"):
+    with pytest.raises(UserError, match="graded again"):
         settle(toy_course, folder, book, ["vowels"])
 
 
@@ -266,8 +267,6 @@ def test_no_scheduler_at_the_address(
     pytest.importorskip("distributed")
     import dask
 
-    from autograder.errors import UserError
-
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
         pytest.raises(UserError, match=r"tcp://127\.0\.0\.1:1: no Dask scheduler answers"),
@@ -280,7 +279,6 @@ def test_no_scheduler_at_the_address(
 def test_without_dask(
     toy_course: Course, hand_in: HandIn, book: Gradebook, shared_sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autograder.errors import UserError
 
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UserError, match="install the instructor extra"):

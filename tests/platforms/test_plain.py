@@ -74,13 +74,17 @@ def test_an_instructors_own_attempt_is_not_given_out(toy_course: Course, tmp_pat
     assert "return x * scale + shift" not in (tmp_path / "out/notebooks/basics/affine.ipynb").read_text()
 
 
-def test_without_solutions_a_filled_in_skeleton_is_refused(plain: Path, tmp_path: Path) -> None:
-    release(select(Course.load(plain), None, "en"), "plain", tmp_path / "second")
+def test_without_solutions_a_filled_in_skeleton_is_taken_as_given_out(plain: Path, tmp_path: Path) -> None:
+    """From the archive of skeletons; without that it is refused."""
     skeleton = plain / "exercises/basics/affine.py"
-    skeleton.write_text(
-        skeleton.read_text().replace("raise NotImplementedError", "return 1 or NotImplementedError")
-    )
-    with pytest.raises(CourseError, match="was filled in"):
+    fresh = skeleton.read_text()
+    skeleton.write_text(fresh.replace("raise NotImplementedError", "return 1 or NotImplementedError"))
+    release(select(Course.load(plain), None, "en"), "plain", tmp_path / "second")
+    assert (tmp_path / "second/exercises/basics/affine.py").read_text() == fresh
+    (plain / "exercises/skeletons.zip").unlink()
+    with pytest.raises(
+        CourseError, match=r"skeletons\.zip does not hold basics/affine .* take .*affine\.py back"
+    ):
         release(select(Course.load(plain), None, "en"), "plain", tmp_path / "third")
     assert not (tmp_path / "third").exists()
 

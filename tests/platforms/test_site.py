@@ -25,6 +25,7 @@ from autograder.platforms.selection import select
 from autograder.platforms.site import explorables
 from autograder.platforms.site.build import write_own
 from autograder.platforms.site.graph import Node, graph
+from autograder.platforms.site.lesson_text import site_text
 from autograder.platforms.site.links import plain, relink
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +104,8 @@ def test_an_exercise_has_everything(own: Path) -> None:
         assert [word for word in words if word not in text] == []
         assert exercise.public.hint[0].text.pick(lang)[:40] in text
         figures = page.select(".cell_output img")
+        assert not page.select("details[open].hide") and len(page.select("details.hide")) >= len(figures)
+        assert page.select("a[href='#attention-scaled-dot-product-equation-1']")
         assert figures and all((own / lang / "attention" / str(img["src"])).is_file() for img in figures)
         assert page.select_one(
             f"a[href='../../{'zh' if lang == 'en' else 'en'}/attention/scaled_dot_product.html']"
@@ -426,3 +429,33 @@ def test_links_between_files_become_links_between_pages() -> None:
 
 def test_a_sentence_is_shown_as_it_is() -> None:
     assert plain("a * b_c < `d * e` $5") == r"a \* b\_c \< `d * e` \$5"
+
+
+LESSON = r"""
+As equation (1) and equation (2) say, and 式 (1), which equation (7) does not:
+
+$$a = b \tag{1}$$
+
+$$
+c = d \tag{2}
+$$
+
+```{code-cell} python
+x = "equation (1)"
+```
+
+```{code-cell} python
+plt.plot(x)
+```
+"""
+
+
+def test_equations_can_be_followed_and_figures_are_shown_without_code() -> None:
+    text = site_text(LESSON, "unit/topic.md")
+    assert "(unit-topic-equation-1)=\n$$a = b" in text and "(unit-topic-equation-2)=\n$$\nc = d" in text
+    assert "As [equation (1)](#unit-topic-equation-1) and [equation (2)](#unit-topic-equation-2) say" in text
+    assert "[式 (1)](#unit-topic-equation-1)" in text
+    assert "which equation (7) does not" in text, "no such equation is here"
+    assert 'x = "equation (1)"' in text, "code is as it was"
+    assert text.count(":tags: [hide-input]") == 1
+    assert "python\n:tags: [hide-input]\n\nplt.plot(x)" in text

@@ -26,6 +26,7 @@ from autograder.platforms.site.contents import Contents
 from autograder.platforms.site.guides import guides_of
 from autograder.platforms.site.lesson_cache import lesson_cache
 from autograder.platforms.site.pages import write_pages
+from autograder.platforms.site.words import Words
 from autograder.text import LANGUAGES
 
 NEEDED = ("sphinx", "myst_nb", "furo", "mathjax")  # modules of the extra `site`
@@ -132,7 +133,7 @@ def _start_sphinx(
     kernels = work / "ipython" / "profile_default"
     kernels.mkdir(parents=True, exist_ok=True)
     (kernels / "ipython_kernel_config.py").write_text(KERNEL_SETTINGS, encoding="utf-8")
-    other = next((name for name in contents.course.languages if name != lang), "")
+    other, words = next((name for name in contents.course.languages if name != lang), ""), Words(lang)
     settings = {
         "title": contents.course.title.text.pick(lang),
         "other": other,
@@ -141,6 +142,8 @@ def _start_sphinx(
         "extra": str(work / "extra" / lang),
         "static": str(work / "static" / lang),
         "progress": progress,
+        "show_code": words.show_code,
+        "hide_code": words.hide_code,
     }
     (work / f"{lang}.json").write_bytes(msgspec.json.encode(settings))
     configuration = Path(__file__).parent / "files"

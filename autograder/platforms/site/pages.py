@@ -22,6 +22,7 @@ from autograder.platforms.leftovers import files_below
 from autograder.platforms.site.contents import Contents
 from autograder.platforms.site.graph import Node, graph
 from autograder.platforms.site.guides import Guide
+from autograder.platforms.site.lesson_text import site_text
 from autograder.platforms.site.links import body_of, demoted, plain, relink
 from autograder.platforms.site.quiz import quiz_markdown
 from autograder.platforms.site.words import Words
@@ -177,7 +178,7 @@ class Pages:
 
     def _text(self, path: Path, page: str) -> str:
         name = path.relative_to(self.contents.course.root).as_posix()
-        return relink(body_of(read_text(path))[1], name, page, self.files)
+        return site_text(relink(body_of(read_text(path))[1], name, page, self.files), page)
 
     def statement(self, exercise: Exercise) -> list[Statement]:
         """The skeleton's cells from its statement on: without title, imports of ours and calls of `check`."""

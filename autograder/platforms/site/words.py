@@ -58,6 +58,8 @@ WORDS = {
     "n_exercises": Text("{n} exercises", "{n} 道练习"),
     "one_exercise": Text("1 exercise", "1 道练习"),
     "hours": Text("{n} h", "{n} 小时"),
+    "show_code": Text("Show the code of this figure", "显示画这张图的代码"),
+    "hide_code": Text("Hide the code of this figure", "隐藏画这张图的代码"),
     "from_elsewhere": Text("from {unit}", "来自{unit}"),
 }
 

@@ -23,6 +23,7 @@ nb_execution_cache_path = site["cache"]
 nb_execution_show_tb = True  # in the warning, which ends the build
 nb_execution_timeout = 300
 nb_merge_streams = True
+nb_code_prompt_show, nb_code_prompt_hide = site["show_code"], site["hide_code"]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
 default_role = "literal"  # docstrings are written with single backticks
