@@ -91,8 +91,7 @@ check("rl/mdp_and_bellman")
 # **Bellman's equation**: a state is worth the reward of its next step plus $\gamma$ times the value of where it leads,
 # on average. Solve these linear equations exactly, not by iteration. $Q(s, a)$ is the same for one action.
 #
-# At discount 1 these have a solution only where the policy can reach a terminal state from every state. Otherwise
-# some game never ends: raise `ValueError`.
+# At discount 1, raise `ValueError` unless the policy can reach a terminal state from every state.
 
 # %% [markdown] lang="zh"
 # ## 2. 策略的精确价值
@@ -133,8 +132,8 @@ check("rl/mdp_and_bellman")
 # policy, average over its actions; without one, take each state's best action (the optimality operator). Whatever
 # `values` says of terminal states counts as 0.
 #
-# A step is a *contraction*: it brings two guesses closer, to at most `discount` times their distance, which is their
-# **largest absolute difference** over the states. So the size of a step bounds what is still missing:
+# A step is a *contraction*: two guesses come closer, to at most `discount` times their distance, the **largest absolute
+# difference** over the states. So the size of a step bounds what is still missing:
 #
 # $$\max_s |V_{new}(s) - V_{exact}(s)| \;\le\; \frac{\gamma}{1 - \gamma}\, \max_s |V_{new}(s) - V_{old}(s)|$$
 #

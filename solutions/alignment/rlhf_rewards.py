@@ -71,7 +71,7 @@ def token_rewards(
 #
 # $$k_1 = -\log \rho \qquad k_2 = \tfrac{1}{2} (\log \rho)^2 \qquad k_3 = \rho - 1 - \log \rho$$
 #
-# Some methods train on them: here gradients flow.
+# Gradients flow.
 
 # %% [markdown] lang="zh"
 # ## 2. KL 散度的三种估计
