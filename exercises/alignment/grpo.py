@@ -52,7 +52,7 @@ from torch import Tensor
 #
 # with mean and standard deviation of its own group; papers leave open which deviation, so `unbiased` says it. The
 # paper has no $\epsilon$: `eps` may be 0. Responses that all got the same reward teach nothing: their advantages are 0,
-# for every `eps`.
+# for every `eps`, even where rounding leaves them a standard deviation that isn't quite 0.
 
 # %% [markdown] lang="zh"
 # ## 1. 组内优势
@@ -61,7 +61,7 @@ from torch import Tensor
 #
 # $$A_i = \frac{r_i - \mathrm{mean}(r)}{\mathrm{std}(r) + \epsilon}$$
 #
-# 均值和标准差都取自它所在的组。论文没说是哪一种标准差，所以由 `unbiased` 指明。论文里也没有 $\epsilon$，所以 `eps` 可以为 0。如果一组回答的奖励全都相同，那就没有什么可学的：无论 `eps` 取多少，优势都是 0。
+# 均值和标准差都取自它所在的组。论文没说是哪一种标准差，所以由 `unbiased` 指明。论文里也没有 $\epsilon$，所以 `eps` 可以为 0。如果一组回答的奖励全都相同，那就没有什么可学的：无论 `eps` 取多少，优势都是 0，哪怕舍入误差让标准差不恰好为 0。
 
 # %%
 def group_advantages(rewards: Tensor, eps: float = 1e-4, unbiased: bool = True) -> Tensor:
@@ -110,7 +110,7 @@ def step_advantages(rewards: Tensor, step_ends: Tensor, eps: float = 1e-4, unbia
     Args:
         rewards: [P, G, T] float; what stands elsewhere than at the end of a step doesn't count.
         step_ends: [P, G, T] bool, True at the last token of each step. Each response has at least one step.
-        eps, unbiased: as in `group_advantages`.
+        eps, unbiased: as in `group_advantages`, with the number of the prompt's steps in place of G.
 
     Returns: [P, G, T]; 0 after a response's last step.
 

@@ -80,7 +80,7 @@ check("alignment/verifiable_rewards")
 # %% [markdown]
 # ## 2. Compare it with the truth
 #
-# Remove every `$` and `\$`, then the spaces at both ends. These are numbers:
+# Remove every `$` and `\$`, then the white space at both ends. These are numbers:
 #
 # * an integer or a decimal, with or without a sign: `12`, `-0.5`, `.5`. Commas may stand between groups of
 #   three digits: `1,234,567.5`. A comma anywhere else makes it text;

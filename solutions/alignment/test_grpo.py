@@ -66,6 +66,9 @@ def test_nothing_to_learn_from_agreement(student, eps):
     assert bool(alone.any()), "the rewards of one group differ, and so do its advantages"
     nothing = torch.zeros(1, 4)
     assert_close(student.group_advantages(rewards.clone(), eps, True), torch.cat([nothing, alone, nothing]))
+    for size in (6, 7, 8, 9):  # the mean of as many tenths may be rounded
+        tenths = torch.full((2, size), 0.1)
+        assert_close(student.group_advantages(tenths, eps, True), torch.zeros(2, size), atol=1e-3)
 
 
 # ---------------------------------------------------------------- 2
@@ -80,7 +83,9 @@ def solutions(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
             step_ends[prompt, response, places] = True
     assert not step_ends[..., 0].any(), "the first token ends no step"
     assert step_ends.sum(-1).unique().numel() > 3, "uneven numbers of steps"
-    return 3 * draw(2, 3, 7, seed=3, dtype=dtype) + 2, step_ends
+    rewards = 3 * draw(2, 3, 7, seed=3, dtype=dtype) + 2
+    rewards[0, 0, 3] = rewards[0, 1, 4] = rewards[1, 1, 2] = 0.0  # of steps like any other
+    return rewards, step_ends
 
 
 def credits(rewards: Tensor, step_ends: Tensor, eps: float, unbiased: bool) -> Tensor:
@@ -209,6 +214,9 @@ def test_leash_to_the_reference(student, gradients, dtype):
     nothing = torch.zeros(2, 1, dtype=dtype)
     found = learn(gradients, student, log_probs, old, log_probs + log_r, nothing, 0.2, 0.7)
     assert_close(found, (0.7 * losses, 0.7 * (1 - log_r.exp())))
+    # Where the clip stops the advantage, the KL term goes on.
+    stopped = learn(gradients, student, log_probs, log_probs - 1, log_probs + log_r, nothing + 1, 0.2, 0.7)
+    assert_close(stopped, (0.7 * losses - 1.2, 0.7 * (1 - log_r.exp())))
 
 
 @pytest.mark.points(1)

@@ -204,6 +204,7 @@ def test_format_of_the_whole_text(student):
         "<think>a</think>",
         "<think>a</think> \n\t",
         "Well: <think>a</think>42",
+        "\n<think>a</think>42",
         "<think>a 42",
         "a</think>42",
         "</think>a<think>42",
