@@ -70,7 +70,7 @@ Pairs = tuple[Tensor, Tensor, Tensor]  # prompts, chosen, rejected
 # %%
 def set_up(
     parts: Any, config: Any, weights: Mapping[str, Tensor], rate: float
-) -> tuple[nn.Module, nn.Module, Any]:
+) -> tuple[nn.Module, nn.Module, Any, int]:
     """What a run starts with.
 
     Args:
@@ -81,7 +81,7 @@ def set_up(
         rate: the learning rate.
 
     Returns:
-        The policy; the reference; the optimiser.
+        The policy; the reference; the optimiser; how many numbers it moves: the entries of its parameters.
     """
     raise NotImplementedError("set_up")
 

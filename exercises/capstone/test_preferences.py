@@ -10,14 +10,15 @@ from autograder.testing import assert_close, own_or_given
 
 @pytest.mark.points(1)
 def test_the_reference_is_a_copy(student, parts):
-    """The policy's weights are set to zero; the reference's stay.
+    """All entries of the policy are counted; when they are set to zero, the reference's stay.
 
-    zh: 把策略的权重全部清零，参考模型的不变。
+    zh: 策略的参数一个不落地数到；把它们全部清零，参考模型的不变。
     """
     config = parts.gpt.GPTConfig(vocab_size=3, block_size=4, num_layers=1, num_heads=1, d_model=2)
     weights = {name: torch.ones_like(p) for name, p in parts.gpt.GPT(config).named_parameters()}
     weights["token_embedding.weight"] = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0]])
-    policy, reference, _ = student.set_up(parts, config, weights, 1e-3)
+    policy, reference, _, count = student.set_up(parts, config, weights, 1e-3)
+    assert count == sum(weight.numel() for weight in weights.values())
     ids = torch.tensor([[0, 1, 2, 0]])
     before = reference(ids).detach()
     assert_close(policy(ids).detach(), before)

@@ -45,7 +45,7 @@ Pairs = tuple[Tensor, Tensor, Tensor]  # prompts, chosen, rejected
 # %%
 def set_up(
     parts: Any, config: Any, weights: Mapping[str, Tensor], rate: float
-) -> tuple[nn.Module, nn.Module, Any]:
+) -> tuple[nn.Module, nn.Module, Any, int]:
     """What a run starts with.
 
     Args:
@@ -56,15 +56,16 @@ def set_up(
         rate: the learning rate.
 
     Returns:
-        The policy; the reference; the optimiser.
+        The policy; the reference; the optimiser; how many numbers it moves: the entries of its parameters.
     """
     # BEGIN SOLUTION
     policy, reference = parts.gpt.GPT(config), parts.gpt.GPT(config)
-    for model in (policy, reference):
-        model.load_state_dict(weights)
+    policy.load_state_dict(weights)
+    reference.load_state_dict(weights)
     reference.requires_grad_(False)
     groups = [{"params": policy.parameters(), "weight_decay": 0.0}]
-    return policy, reference, parts.optimizer_and_schedule.AdamW(groups, lr=rate)
+    optimizer = parts.optimizer_and_schedule.AdamW(groups, lr=rate)
+    return policy, reference, optimizer, sum(moved.numel() for moved in optimizer.parameters())
     # END SOLUTION
 
 

@@ -27,7 +27,7 @@ def models() -> tuple[nn.Module, nn.Module]:
     """A policy that has moved away from its reference."""
     weights = load_weights("capstone/preferences")
     config = PARTS.gpt.GPTConfig(vocab_size=V, block_size=P + A, num_layers=1, num_heads=2, d_model=24)
-    policy, reference, _ = load_reference("capstone/preferences").set_up(PARTS, config, weights, 1e-3)
+    policy, reference, *_ = load_reference("capstone/preferences").set_up(PARTS, config, weights, 1e-3)
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in policy.parameters():

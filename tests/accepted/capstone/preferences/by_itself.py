@@ -10,8 +10,9 @@ def set_up(parts, config, weights, rate):
         model = parts.gpt.GPT(config)
         model.load_state_dict({name: weight.clone() for name, weight in weights.items()})
         models.append(model.requires_grad_(learns))
-    group = dict(params=list(models[0].parameters()), weight_decay=0, lr=rate)
-    return *models, parts.optimizer_and_schedule.AdamW([group], rate)
+    group = {"params": list(models[0].parameters()), "weight_decay": 0, "lr": rate}
+    number = sum(p.numel() for p in models[0].parameters() if p.requires_grad)
+    return *models, parts.optimizer_and_schedule.AdamW([group], rate), number
 
 
 def answer_logps(parts, model, prompts, answers):
@@ -50,9 +51,9 @@ def report(parts, policy, reference, pairs, answers):
             same = prompt.repeat(len(answers), 1)
             weights = answer_logps(parts, policy, same, answers).exp()
             divergences.append(weights @ log_ratio(parts, policy, reference, same, answers))
-        return dict(
-            margin=float((up - down).mean()),
-            accuracy=sum((up > down).tolist()) / len(up),
-            chosen_shift=float(up.mean()),
-            kl=float(sum(divergences) / len(divergences)),
-        )
+        return {
+            "margin": float((up - down).mean()),
+            "accuracy": sum((up > down).tolist()) / len(up),
+            "chosen_shift": float(up.mean()),
+            "kl": float(sum(divergences) / len(divergences)),
+        }

@@ -13,7 +13,9 @@ def set_up(parts, config, weights, rate):
     for parameter in reference.parameters():
         parameter.requires_grad = False
     optimization = parts.optimizer_and_schedule
-    return policy, reference, optimization.AdamW(optimization.decay_groups(policy, 0.0), lr=rate)
+    groups = optimization.decay_groups(policy, 0.0)
+    number = sum(parameter.numel() for group in groups for parameter in group["params"])
+    return policy, reference, optimization.AdamW(groups, lr=rate), number
 
 
 def answer_logps(parts, model, prompts, answers):
