@@ -34,12 +34,12 @@ Pairs = tuple[Tensor, Tensor, Tensor]  # prompts, chosen, rejected
 #
 # Two models begin with the same weights: the **policy**, which learns, and the **reference**, a copy of its own, whose
 # parameters require no gradient. The `AdamW` of `parts.optimizer_and_schedule` moves all parameters of the policy,
-# **without weight decay**: decay pulls towards zero, and what this run is tied to is the reference.
+# **without weight decay**: decay pulls towards zero, and what this run is tied to is the reference. Count what it moves.
 
 # %% [markdown] lang="zh"
 # ## 1. 准备
 #
-# 两个模型从同样的权重出发：**策略模型**负责学习；**参考模型**是独立的一份副本，参数都不需要梯度。`parts.optimizer_and_schedule` 的 `AdamW` 更新策略模型的全部参数，**不用权重衰减**：衰减会往零拉，而这次训练要拴住的是参考模型，不是零。
+# 两个模型从同样的权重出发：**策略模型**负责学习；**参考模型**是独立的一份副本，参数都不需要梯度。`parts.optimizer_and_schedule` 的 `AdamW` 更新策略模型的全部参数，**不用权重衰减**：衰减会往零拉，而这次训练应该拴在参考模型上，不是零上。再数出它一共更新多少个数。
 
 
 # %%
