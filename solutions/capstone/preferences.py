@@ -150,8 +150,10 @@ def train(
         reference_rejected = answer_logps(parts, reference, prompts, rejected)
     losses = []
     for rows in batches:
-        policy_chosen = answer_logps(parts, policy, prompts[rows], chosen[rows])
-        policy_rejected = answer_logps(parts, policy, prompts[rows], rejected[rows])
+        both = torch.cat([chosen[rows], rejected[rows]])  # one pass through the model for both sides
+        policy_chosen, policy_rejected = answer_logps(parts, policy, prompts[rows].repeat(2, 1), both).chunk(
+            2
+        )
         loss = parts.dpo.dpo_loss(
             policy_chosen, policy_rejected, reference_chosen[rows], reference_rejected[rows], beta
         )
