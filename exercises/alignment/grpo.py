@@ -52,7 +52,7 @@ from torch import Tensor
 #
 # with mean and standard deviation of its own group; papers leave open which deviation, so `unbiased` says it. The
 # paper has no $\epsilon$: `eps` may be 0. Responses that all got the same reward teach nothing: their advantages are 0,
-# for every `eps`, even where rounding leaves them a standard deviation that isn't quite 0.
+# for every `eps`.
 
 # %% [markdown] lang="zh"
 # ## 1. 组内优势
@@ -61,7 +61,7 @@ from torch import Tensor
 #
 # $$A_i = \frac{r_i - \mathrm{mean}(r)}{\mathrm{std}(r) + \epsilon}$$
 #
-# 均值和标准差都取自它所在的组。论文没说是哪一种标准差，所以由 `unbiased` 指明。论文里也没有 $\epsilon$，所以 `eps` 可以为 0。如果一组回答的奖励全都相同，那就没有什么可学的：无论 `eps` 取多少，优势都是 0，哪怕舍入误差让标准差不恰好为 0。
+# 均值和标准差都取自它所在的组。论文没说是哪一种标准差，所以由 `unbiased` 指明。论文里也没有 $\epsilon$，所以 `eps` 可以为 0。如果一组回答的奖励全都相同，那就没有什么可学的：无论 `eps` 取多少，优势都是 0。
 
 # %%
 def group_advantages(rewards: Tensor, eps: float = 1e-4, unbiased: bool = True) -> Tensor:
