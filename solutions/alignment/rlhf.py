@@ -1,6 +1,6 @@
 # %% [markdown]
 # Reinforcement learning from human feedback (RLHF) trains a language model on the scores of a reward model. Four models
-# take part, of which two learn:
+# take part:
 #
 # | model | answers for each position | trained |
 # |---|---|---|
@@ -9,17 +9,17 @@
 # | reward model | a score of the text so far | frozen |
 # | reference | logits, as the actor's before training | frozen |
 #
-# You write one PPO step: read the models at the right positions, estimate advantages, collect, train.
+# You write one PPO step, which trains the first two.
 #
-# * A row of `ids` [B, T] is a prompt of `prompt_length` tokens, the same number for all rows, and a response of up to
-#   `R = T - prompt_length` tokens that the actor has sampled. `mask` [B, R] is True at the real tokens of a response: at
-#   least one, then padding. **What stands at padding is arbitrary** and must not change any result.
+# * A row of `ids` [B, T] is a prompt of `prompt_length` tokens, the same for all rows, and a response of up to
+#   `R = T - prompt_length` tokens that the actor has sampled. `mask` [B, R] is True at a response's real tokens, at least
+#   one; padding follows. **What stands at padding is arbitrary** and must not change any result.
 # * A model is called as `model(ids)` and returns [B, T, V] or [B, T, 1]. All are causal: position `p` has seen the tokens
 #   up to and including `p`.
 # * Tokens were sampled at a `temperature`: **log-probabilities, the reference's too, are those of `logits / temperature`**.
 
 # %% [markdown] lang="zh"
-# 基于人类反馈的强化学习（RLHF）用奖励模型的打分来训练语言模型。一共有四个模型，只有两个在学习：
+# 基于人类反馈的强化学习（RLHF）用奖励模型的打分来训练语言模型。一共有四个模型：
 #
 # | 模型 | 在每个位置给出什么 | 训练吗 |
 # |---|---|---|
@@ -28,7 +28,7 @@
 # | 奖励模型 | 到此为止这段文本的得分 | 冻结 |
 # | 参考模型 | logits，即训练之前的 Actor | 冻结 |
 #
-# 本题写 PPO 的一步：在正确的位置读取各个模型，估计优势，收集数据，训练。
+# 本题写 PPO 的一步，训练的是前两个。
 #
 # * `ids` [B, T] 的一行由两部分组成：长为 `prompt_length` 的提示词（各行相同），和 Actor 采样出来的回答，最长 `R = T - prompt_length` 个词元。`mask` [B, R] 在回答的真实词元处为 True：至少有一个，其后是填充。**填充处的内容是任意的**，不能影响任何结果。
 # * 模型的调用方式是 `model(ids)`，返回 [B, T, V] 或 [B, T, 1]。它们都是因果的：位置 `p` 看到的是直到 `p`（含 `p`）的词元。
@@ -157,9 +157,7 @@ def response_advantages(rewards: Tensor, values: Tensor, mask: Tensor, gamma: fl
 # %% [markdown]
 # ## 3. Collect
 #
-# Ask all four models, once, what they make of the sampled responses:
-#
-# 1. Put them into evaluation mode (dropout off) and leave them there. No call builds a graph: all of this is data.
+# 1. Put all four models into evaluation mode (dropout off) and leave them there. Ask them without building a graph: all of this is data.
 # 2. The score of a response is the reward model's output **at its last real token**, where it has seen all of it.
 # 3. Rewards by `token_rewards`, advantages by question 2. The returns, the critic's targets, are these advantages plus
 #    the values. Then whiten the advantages over all real tokens of the batch.
@@ -167,9 +165,7 @@ def response_advantages(rewards: Tensor, values: Tensor, mask: Tensor, gamma: fl
 # %% [markdown] lang="zh"
 # ## 3. 收集数据
 #
-# 对采样出来的回答，把四个模型各问一遍：
-#
-# 1. 把它们都切换到评估模式（关掉 dropout），之后不必恢复。任何一次调用都不建计算图：这里得到的全是数据。
+# 1. 把四个模型都切换到评估模式（关掉 dropout），之后不必恢复。询问时不建计算图：这里得到的全是数据。
 # 2. 一条回答的得分，是奖励模型**在它最后一个真实词元处**的输出，这时它才看完了整条回答。
 # 3. 奖励用 `token_rewards` 计算，优势用第 2 问计算。回报（即 Critic 的目标）是这个优势加上价值。然后在整个批次的所有真实词元上把优势白化。
 
@@ -188,7 +184,7 @@ def collect(
     gamma: float,
     lam: float,
 ) -> dict[str, Tensor]:
-    """What PPO has to know of the responses, from the models as they are before training.
+    """What PPO has to know of the responses, from the models before training.
 
     Args:
         actor, reference: ids -> logits [B, T, V].
@@ -228,13 +224,13 @@ def collect(
 # ## 4. Train
 #
 # Take `epochs` optimiser steps, each on the whole batch, on `policy loss + value_coef * value loss`. Each of the two is
-# the mean over **all real response tokens of the batch**. The actor and the critic are asked anew in each epoch; what
-# was collected stays as it is. In the first epoch every ratio is exactly 1, so evaluation mode is needed here, too.
+# the mean over **all real response tokens of the batch**. Both models are asked anew in each epoch; what was
+# collected stays. In the first epoch every ratio must be 1, so evaluation mode is needed here, too.
 
 # %% [markdown] lang="zh"
 # ## 4. 训练
 #
-# 走 `epochs` 步优化器，每一步都用整个批次，损失是“策略损失 + `value_coef` × 价值损失”。两者都对**整个批次的所有真实回答词元**取平均。每一轮都重新询问 Actor 和 Critic，收集到的数据则始终不变。第一轮里每个概率比都恰好是 1，所以这里同样需要评估模式。
+# 走 `epochs` 步优化器，每一步都用整个批次，损失是“策略损失 + `value_coef` × 价值损失”。两者都对**整个批次的所有真实回答词元**取平均。每一轮都重新询问两个模型，收集到的数据则始终不变。第一轮里每个概率比都必须是 1，所以这里同样需要评估模式。
 
 
 # %%
@@ -265,7 +261,7 @@ def ppo_step(
     # BEGIN SOLUTION
     actor.eval()
     critic.eval()
-    losses = []
+    epoch_losses = []
     for _ in range(epochs):
         logits = response_outputs(actor(ids), prompt_length) / temperature
         log_probs = log_probs_of(logits, ids[:, prompt_length:])
@@ -276,6 +272,6 @@ def ppo_step(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
-    return losses
+        epoch_losses.append(loss.item())
+    return epoch_losses
     # END SOLUTION

@@ -78,9 +78,9 @@ def weights(*models):
 
 
 @pytest.mark.points(2)
-@pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(
-    ("batch", "length", "width", "prompt"), [(2, 7, 5, 3), (1, 2, 1, 1), (3, 6, 1, 5), (2, 5, 3, 1)]
+    ("batch", "length", "width", "prompt", "dtype"),
+    [(2, 7, 5, 3, FLOATS[0]), (1, 2, 1, 1, FLOATS[1]), (3, 6, 1, 5, FLOATS[0]), (2, 5, 3, 1, FLOATS[1])],
 )
 def test_each_token_has_the_state_before_it(student, batch, length, width, prompt, dtype):
     """Each response token, the first and the last included, gets what was said at the position before it.
@@ -93,8 +93,10 @@ def test_each_token_has_the_state_before_it(student, batch, length, width, promp
 
 
 @pytest.mark.points(2)
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize(("gamma", "lam"), [(0.9, 0.7), (1.0, 0.95), (0.8, 0.0), (0.95, 1.0)])
+@pytest.mark.parametrize(
+    ("gamma", "lam", "dtype"),
+    [(0.9, 0.7, FLOATS[0]), (1.0, 0.95, FLOATS[1]), (0.8, 0.0, FLOATS[0]), (0.95, 1.0, FLOATS[0])],
+)
 def test_advantages_are_the_double_sum(student, gamma, lam, dtype):
     """Without padding, an advantage is the sum of this and all later one-step errors, each discounted by gamma and lambda.
 
@@ -145,7 +147,7 @@ def test_what_actor_and_critic_said(student, reference, build, temperature):
 
 @pytest.mark.points(3)
 @own_or_reference("response_outputs", "response_advantages")
-@pytest.mark.parametrize(("beta", "gamma", "lam"), [(0.3, 0.9, 0.8), (0.0, 1.0, 1.0), (1.5, 1.0, 0.9)])
+@pytest.mark.parametrize(("beta", "gamma", "lam"), [(0.3, 0.9, 0.8), (0.0, 1.0, 1.0)])
 def test_returns_of_score_and_penalty(student, reference, build, beta, gamma, lam):
     """Returns are unwhitened advantages plus values. They hold the score of the whole response, and the distance from the reference at the same temperature.
 
@@ -208,7 +210,7 @@ def test_collecting_leaves_no_graph(student, reference, build):
     for model in models:
         model.register_forward_hook(lambda module, inputs, output: graphs.append(output.requires_grad))
     found = student.collect(*models, ids, mask, PROMPT, TEMPERATURE, 0.3, 0.9, 0.8)
-    assert found["returns"][mask].std() > 0.1
+    assert_close(found["values"][mask], said(four_models(), ids, TEMPERATURE)[2][mask])
     assert len(graphs) >= 4
     assert not any(graphs), "no graph is built"
     for old, new in zip(before, weights(*models), strict=True):
@@ -232,16 +234,15 @@ def test_epochs_compare_with_what_was_collected(student, reference, build):
 
 @pytest.mark.points(2)
 @own_or_reference("response_outputs")
-@pytest.mark.parametrize("seed", [0, 5])
-def test_losses_are_means_over_real_tokens(student, reference, build, seed):
+def test_losses_are_means_over_real_tokens(student, reference, build):
     """Every real token of the batch counts the same in both losses, and padding doesn't count at all.
 
     zh: 在两个损失里，批次中每个真实词元的分量都相同，填充则完全不计。
     """
-    ids, mask = sampled((5, 1, 2), seed)
+    ids, mask = sampled((5, 1, 2), seed=5)
     theirs, ours, start = training(build)
     log_probs, _, values = said(start, ids, 1.0)
-    experience = collected(start, ids, seed) | {"log_probs": log_probs, "values": values}
+    experience = collected(start, ids, seed=5) | {"log_probs": log_probs, "values": values}
     for name, garbage in (("advantages", 30.0), ("returns", -50.0)):
         experience[name] = torch.where(mask, experience[name], garbage)
     settings = (ids, mask, PROMPT, 1.0, experience, 0.2, 0.6, 1)

@@ -22,7 +22,7 @@ def one_by_one(model: nn.Module, tokens: list[int], prompt_length: int) -> list[
 def log_probs(model: nn.Module, tokens: list[int], prompt_length: int, temperature: float) -> list[Tensor]:
     said = one_by_one(model, tokens, prompt_length)
     return [
-        torch.distributions.Categorical(logits=logits / temperature).log_prob(torch.tensor(token))
+        torch.log(torch.exp(logits[token] / temperature) / torch.exp(logits / temperature).sum())
         for logits, token in zip(said, tokens[prompt_length:], strict=True)
     ]
 
@@ -88,7 +88,7 @@ def test_step_against_loops(value_coef: float, clip_range: float) -> None:
     twin = four_models(vocab_size=5)
     mine = torch.optim.Adam([*twin.actor.parameters(), *twin.critic.parameters()], lr=0.1)
     expected = []
-    for _ in range(4):
+    for _ in range(2):
         total = torch.tensor(0.0, dtype=torch.float64)
         for row, tokens in enumerate(responses):
             said = zip(
@@ -122,7 +122,7 @@ def test_step_against_loops(value_coef: float, clip_range: float) -> None:
         experience,
         clip_range,
         value_coef,
-        4,
+        2,
     )
     assert found == pytest.approx(expected)
     for theirs, ours in ((models.actor, twin.actor), (models.critic, twin.critic)):
