@@ -74,7 +74,7 @@ def test_collect_by_hand(student, build):
 
 
 @pytest.mark.points(2.5)
-def test_step_by_hand(student, build):
+def test_ppo_step_by_hand(student, build):
     """Three real tokens, one of padding, one epoch at ratio 1: loss and new weights follow from the three.
 
     zh: 三个真实词元，一个填充，只走一轮，概率比都是 1：损失和新的权重只由这三个词元决定。
