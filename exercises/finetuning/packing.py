@@ -60,7 +60,7 @@ def first_fit_decreasing(lengths: list[int], capacity: int) -> list[list[int]]:
         lengths: tokens of each sample, at least 1.
         capacity: the most tokens that a bin holds.
 
-    Returns: for each bin, in the order of opening, the numbers of its samples, in the order in which they came in.
+    Returns: for each bin, in the order of opening, the numbers of its samples, in the order in which they were put there.
 
     Raises:
         ValueError: a sample is longer than `capacity`.

@@ -138,7 +138,7 @@ check("peft/quiz")
 #
 # Which of these are true of training with QLoRA?
 #
-# * **a**: Gradients reach earlier adapters through the decoded weights.
+# * **a**: Gradients pass through the decoded weights to the adapters of earlier layers.
 # * **b**: The 4-bit codes are updated in every step and rounded again.
 # * **c**: It is faster than LoRA, since 4-bit numbers are multiplied.
 # * **d**: The adapter's matrices are not quantised.
@@ -149,7 +149,7 @@ check("peft/quiz")
 #
 # 关于用 QLoRA 训练，下列说法哪些正确？
 #
-# * **a**: 梯度穿过解码后的权重，到达前面的适配器。
+# * **a**: 梯度穿过解码后的权重，到达前面各层的适配器。
 # * **b**: 4 比特编码每一步都更新，再重新舍入。
 # * **c**: 它比 LoRA 快，因为做的是 4 比特乘法。
 # * **d**: 适配器的两个矩阵不量化。
@@ -294,7 +294,7 @@ check("peft/quiz")
 # * **a**: LoRA with a random A
 # * **b**: VeRA with random A and B
 # * **c**: LLaMA-Adapter with random prompts
-# * **d**: Prompt tuning with vectors copied from the vocabulary
+# * **d**: Prompt tuning
 
 # %% [markdown] lang="zh"
 # ## 12. `start_is_not_the_old_model` · 单选，一个字母
@@ -304,7 +304,7 @@ check("peft/quiz")
 # * **a**: LoRA，A 随机
 # * **b**: VeRA，A 和 B 都随机
 # * **c**: LLaMA-Adapter，提示随机
-# * **d**: Prompt Tuning，向量抄自词表
+# * **d**: Prompt Tuning
 
 # %%
 start_is_not_the_old_model = ...  # one of the letters a, b, c, d

@@ -129,7 +129,7 @@ check("rl/quiz")
 # * **a**: Model-based and on-policy: its critic is a model of the environment.
 # * **b**: Model-free and off-policy: it goes over its data several times.
 # * **c**: Model-free, learning values only: the policy takes the action of highest value.
-# * **d**: Model-free and on-policy, learning a policy with a critic beside it.
+# * **d**: Model-free and on-policy: it learns a policy from that policy's own samples.
 
 # %% [markdown] lang="zh"
 # ## 6. `family_of_ppo` · 单选，一个字母
@@ -139,7 +139,7 @@ check("rl/quiz")
 # * **a**: 有模型、同策略：Critic 就是环境的模型。
 # * **b**: 无模型、异策略：同一批数据它要练好几轮。
 # * **c**: 无模型、只学价值：策略就是取价值最大的动作。
-# * **d**: 无模型、同策略，学一个策略，旁边带一个 Critic。
+# * **d**: 无模型、同策略：学的是策略，用的是这个策略自己采的样本。
 
 # %%
 family_of_ppo = ...  # one of the letters a, b, c, d
@@ -230,21 +230,21 @@ check("rl/quiz")
 # %% [markdown]
 # ## 10. `cut_answers` · one letter
 #
-# Answers that reach a length limit are cut off. The code treats this as the end of the game. What does the critic learn?
+# The reward, a positive one, comes at the end of an answer. Answers that reach a length limit are cut off before, and earn nothing. The code treats this as the end of the game. What does the critic learn?
 #
 # * **a**: Nothing wrong: in both cases no further step follows.
 # * **b**: That long answers are worth more than they are.
-# * **c**: That states near the limit are worth little, however well the answer is going.
+# * **c**: That states near the limit are worth little.
 # * **d**: Nothing: only the actor's loss knows about ends.
 
 # %% [markdown] lang="zh"
 # ## 10. `cut_answers` · 单选，一个字母
 #
-# 回答到了长度上限就被截断，代码却把它当成游戏终止。Critic 会学到什么？
+# 奖励是正的，在回答结束时才发。回答到了长度上限就被截断，还没拿到奖励，代码却把这当成游戏终止。Critic 会学到什么？
 #
 # * **a**: 没什么不对：反正两种情形后面都没有下一步了。
 # * **b**: 把长回答的价值估得偏高。
-# * **c**: 靠近上限的状态不值什么，哪怕回答写得正好。
+# * **c**: 靠近上限的状态不值什么。
 # * **d**: 不受影响：只有 Actor 的损失才管结尾。
 
 # %%

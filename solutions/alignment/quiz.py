@@ -108,12 +108,12 @@ last_token = 0.8  # a number, to within 0.005
 # ## 6. `dpo_margin` · a number, to within 0.005
 #
 # β = 0.5. The chosen response has log-probability -5 under the policy and -8 under the reference; the rejected one -4 and -3. What is the margin
-# of this pair for DPO?
+# of this pair for DPO, β included?
 
 # %% [markdown] lang="zh"
 # ## 6. `dpo_margin` · 填一个数，误差不超过 0.005
 #
-# β = 0.5。被选中的回答在策略下的对数概率是 -5，在参考模型下是 -8；被拒绝的分别是 -4 和 -3。这一对在 DPO 里的间隔是多少？
+# β = 0.5。被选中的回答在策略下的对数概率是 -5，在参考模型下是 -8；被拒绝的分别是 -4 和 -3。这一对在 DPO 里的间隔（含 β）是多少？
 
 # %%
 # BEGIN SOLUTION

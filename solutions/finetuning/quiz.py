@@ -34,8 +34,7 @@ what_changes = "d"  # one of the letters a, b, c, d
 # %% [markdown]
 # ## 2. `learned_tokens` · a number
 #
-# A conversation has a system turn whose content is 7 tokens long, a user turn of 12, an answer of 5, a user turn of 4 and
-# an answer of 9. ChatML adds five tokens to each message: `<|im_start|>`, the role, a newline, `<|im_end|>`, a newline. How
+# The contents of a conversation are 7 tokens (system), 12 (user), 5 (answer), 4 (user) and 9 (answer) long. ChatML adds five tokens to each message: `<|im_start|>`, the role, a newline, `<|im_end|>`, a newline. How
 # many labels differ from -100?
 
 # %% [markdown] lang="zh"
@@ -252,7 +251,7 @@ steps_after_packing = 60  # a number, to within 0.5
 # the fourth. What follows?
 #
 # * **a**: People are deceived: the model has become worse at everything.
-# * **b**: Choose by the answers: the loss measures how well one written answer is guessed.
+# * **b**: Nothing strange: the loss measures something else.
 # * **c**: The validation set must contain training examples.
 # * **d**: The learning rate is too small; with a larger one both would improve.
 
@@ -262,7 +261,7 @@ steps_after_packing = 60  # a number, to within 0.5
 # 一次微调中，验证损失在第一个 epoch 之后上升；可是让人来比较回答，大家更喜欢第四个 epoch 的模型。这说明什么？
 #
 # * **a**: 人被骗了：模型其实处处都变差了。
-# * **b**: 按回答来选：损失衡量的只是猜中某一份回答的本事。
+# * **b**: 并不奇怪：损失衡量的是另一回事。
 # * **c**: 验证集里一定混进了训练样本。
 # * **d**: 学习率太小；调大之后两者都会改善。
 

@@ -122,10 +122,10 @@ def test_each_sample_counts_from_zero(student, lengths, capacity):
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize(("lengths", "capacity"), ROWS)
-def test_first_token_has_no_label(student, lengths, capacity):
-    """The row has the samples' ids and labels in order, -100 at each sample's first token and in the padding.
+def test_first_token_has_no_label(student, unchanged, lengths, capacity):
+    """The row has the samples' ids and labels in order, -100 at each sample's first token and in the padding; the samples stay as they were.
 
-    zh: 一行里依次是各样本的编号和标签；每条样本的第一个词元和填充处的标签是 -100。
+    zh: 一行里依次是各样本的编号和标签；每条样本的第一个词元和填充处的标签是 -100；传入的样本保持原样。
     """
     samples = some_samples(lengths, 4)
     pad_id = samples[0][0][-1]  # a real token has it, too
@@ -135,6 +135,7 @@ def test_first_token_has_no_label(student, lengths, capacity):
     assert_close(row["ids"], torch.tensor(ids + [pad_id] * padding))
     labels = [label for _, own in samples for label in [IGNORED, *own[1:]]]
     assert_close(row["labels"], torch.tensor(labels + [IGNORED] * padding))
+    assert unchanged(student.pack_row, samples, capacity, pad_id), "the samples stay as they were"
 
 
 class Tiny(nn.Module):

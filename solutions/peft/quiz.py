@@ -109,7 +109,7 @@ four_bit_base = 6.75  # a number, in GB, to within 0.005
 #
 # Which of these are true of training with QLoRA?
 #
-# * **a**: Gradients reach earlier adapters through the decoded weights.
+# * **a**: Gradients pass through the decoded weights to the adapters of earlier layers.
 # * **b**: The 4-bit codes are updated in every step and rounded again.
 # * **c**: It is faster than LoRA, since 4-bit numbers are multiplied.
 # * **d**: The adapter's matrices are not quantised.
@@ -120,7 +120,7 @@ four_bit_base = 6.75  # a number, in GB, to within 0.005
 #
 # 关于用 QLoRA 训练，下列说法哪些正确？
 #
-# * **a**: 梯度穿过解码后的权重，到达前面的适配器。
+# * **a**: 梯度穿过解码后的权重，到达前面各层的适配器。
 # * **b**: 4 比特编码每一步都更新，再重新舍入。
 # * **c**: 它比 LoRA 快，因为做的是 4 比特乘法。
 # * **d**: 适配器的两个矩阵不量化。
@@ -259,7 +259,7 @@ smallest_first = "dbca"  # the letters a, b, c, d, each once, in order, as one s
 # * **a**: LoRA with a random A
 # * **b**: VeRA with random A and B
 # * **c**: LLaMA-Adapter with random prompts
-# * **d**: Prompt tuning with vectors copied from the vocabulary
+# * **d**: Prompt tuning
 
 # %% [markdown] lang="zh"
 # ## 12. `start_is_not_the_old_model` · 单选，一个字母
@@ -269,7 +269,7 @@ smallest_first = "dbca"  # the letters a, b, c, d, each once, in order, as one s
 # * **a**: LoRA，A 随机
 # * **b**: VeRA，A 和 B 都随机
 # * **c**: LLaMA-Adapter，提示随机
-# * **d**: Prompt Tuning，向量抄自词表
+# * **d**: Prompt Tuning
 
 # %%
 # BEGIN SOLUTION
