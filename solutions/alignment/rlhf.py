@@ -225,12 +225,13 @@ def collect(
 #
 # Take `epochs` optimiser steps, each on the whole batch, on `policy loss + value_coef * value loss`. Each of the two is
 # the mean over **all real response tokens of the batch**. Both models are asked anew in each epoch; what was
-# collected stays. In the first epoch every ratio must be 1, so evaluation mode is needed here, too.
+# collected stays. In the first epoch every ratio must be 1, so evaluation mode is needed here, too. At the call all
+# gradients are `None`.
 
 # %% [markdown] lang="zh"
 # ## 4. 训练
 #
-# 走 `epochs` 步优化器，每一步都用整个批次，损失是“策略损失 + `value_coef` × 价值损失”。两者都对**整个批次的所有真实回答词元**取平均。每一轮都重新询问两个模型，收集到的数据则始终不变。第一轮里每个概率比都必须是 1，所以这里同样需要评估模式。
+# 走 `epochs` 步优化器，每一步都用整个批次，损失是“策略损失 + `value_coef` × 价值损失”。两者都对**整个批次的所有真实回答词元**取平均。每一轮都重新询问两个模型，收集到的数据则始终不变。第一轮里每个概率比都必须是 1，所以这里同样需要评估模式。调用时所有梯度都是 `None`。
 
 
 # %%

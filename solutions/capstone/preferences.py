@@ -106,7 +106,7 @@ def answer_logps(parts: Any, model: nn.Module, prompts: Tensor, answers: Tensor)
 # ## 3. Train
 #
 # Step $i$ takes the pairs in the rows `batches[i]`, and moves the policy once down the gradient of `parts.dpo.dpo_loss`.
-# The reference stays as it is, bit for bit.
+# The reference stays as it is, bit for bit. At the call all gradients are `None`.
 #
 # Some advice, which your code need not check: a policy that equals its reference has a loss of $\ln 2 = 0.693$. If your
 # first loss is another, or if *no* loss is, look for the reason before you train on.
@@ -114,7 +114,7 @@ def answer_logps(parts: Any, model: nn.Module, prompts: Tensor, answers: Tensor)
 # %% [markdown] lang="zh"
 # ## 3. 训练
 #
-# 第 $i$ 步取 `batches[i]` 这些行的偏好对，让策略模型沿 `parts.dpo.dpo_loss` 的梯度下降一次。参考模型一个比特也不变。
+# 第 $i$ 步取 `batches[i]` 这些行的偏好对，让策略模型沿 `parts.dpo.dpo_loss` 的梯度下降一次。参考模型一个比特也不变。调用时所有梯度都是 `None`。
 #
 # 一条建议，不必写进代码：策略与参考相同时，损失是 $\ln 2 = 0.693$。如果第一个损失不是它，或者**每一个**都是它，先找原因，再接着训练。
 
@@ -173,7 +173,7 @@ def train(
 # | name | what it is |
 # |---|---|
 # | `margin` | log-ratio of the chosen answer minus that of the rejected one, mean over the pairs |
-# | `accuracy` | share of pairs whose chosen answer has the larger log-ratio; equal ones don't count |
+# | `accuracy` | share of pairs whose chosen answer has the larger log-ratio; a tie is wrong |
 # | `chosen_shift` | log-ratio of the chosen answer, mean over the pairs |
 # | `kl` | $\sum_y \pi(y \mid x) \, \bigl( \log \pi(y \mid x) - \log \pi_{ref}(y \mid x) \bigr)$ over **all** answers $y$; mean over the *different* prompts, each once |
 
@@ -185,7 +185,7 @@ def train(
 # | 名字 | 含义 |
 # |---|---|
 # | `margin` | 间隔：被选中回答的对数比减去被拒绝回答的对数比，对偏好对取平均 |
-# | `accuracy` | 被选中回答的对数比更大的偏好对所占的比例，相等的不算 |
+# | `accuracy` | 被选中回答的对数比更大的偏好对所占的比例，相等算错 |
 # | `chosen_shift` | 被选中回答的对数比，对偏好对取平均 |
 # | `kl` | 对**全部**回答 $y$ 求和的 $\sum_y \pi(y \mid x) \, \bigl( \log \pi(y \mid x) - \log \pi_{ref}(y \mid x) \bigr)$；再对**不同的**提示词取平均，每个只算一次 |
 
