@@ -40,6 +40,7 @@ from autograder import check
 # %%
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from fractions import Fraction
 
 # %% [markdown]

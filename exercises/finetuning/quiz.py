@@ -74,7 +74,7 @@ learned_tokens = ...  # a number
 check("finetuning/quiz")
 
 # %% [markdown]
-# ## 3. `never_stops` · one letter
+# ## 3. `talks_on` · one letter
 #
 # A fine-tuned model answers well and then goes on, writing the user's next question itself. The training loss looks fine.
 # Batches were padded with the end-of-turn token. What is the likeliest cause?
@@ -85,7 +85,7 @@ check("finetuning/quiz")
 # * **d**: The padding itself was learned along with the answers.
 
 # %% [markdown] lang="zh"
-# ## 3. `never_stops` · 单选，一个字母
+# ## 3. `talks_on` · 单选，一个字母
 #
 # 微调后的模型回答得不错，可答完并不停，接着替用户把下一个问题也写了。训练损失看上去正常。批次是用轮次结束符填充的。最可能的原因是什么？
 #
@@ -95,7 +95,7 @@ check("finetuning/quiz")
 # * **d**: 填充本身也被当作回答学了。
 
 # %%
-never_stops = ...  # one of the letters a, b, c, d
+talks_on = ...  # one of the letters a, b, c, d
 
 # %%
 check("finetuning/quiz")

@@ -24,12 +24,12 @@ def test_form_of_learned_tokens(student):
 
 
 @pytest.mark.points(0)
-def test_form_of_never_stops(student):
-    """`never_stops` must be one of the letters a, b, c, d.
+def test_form_of_talks_on(student):
+    """`talks_on` must be one of the letters a, b, c, d.
 
-    zh: `never_stops` 应是字母 a、b、c、d 之一。
+    zh: `talks_on` 应是字母 a、b、c、d 之一。
     """
-    assert_choice(student, "never_stops", "abcd")
+    assert_choice(student, "talks_on", "abcd")
 
 
 @pytest.mark.points(0)

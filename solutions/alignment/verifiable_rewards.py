@@ -14,6 +14,7 @@
 # %%
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from fractions import Fraction
 
 # %% [markdown]
@@ -179,10 +180,9 @@ def unit_test_reward(program: str, tests: Sequence[str], run: Callable[[str, str
 
     # BEGIN SOLUTION
     def passes(test: str) -> bool:
-        try:
+        with suppress(Exception):
             return run(program, test)
-        except Exception:
-            return False
+        return False
 
     return float(len(tests) > 0 and all(passes(test) for test in tests))
     # END SOLUTION

@@ -48,7 +48,7 @@ learned_tokens = 16  # a number
 # END SOLUTION
 
 # %% [markdown]
-# ## 3. `never_stops` · one letter
+# ## 3. `talks_on` · one letter
 #
 # A fine-tuned model answers well and then goes on, writing the user's next question itself. The training loss looks fine.
 # Batches were padded with the end-of-turn token. What is the likeliest cause?
@@ -59,7 +59,7 @@ learned_tokens = 16  # a number
 # * **d**: The padding itself was learned along with the answers.
 
 # %% [markdown] lang="zh"
-# ## 3. `never_stops` · 单选，一个字母
+# ## 3. `talks_on` · 单选，一个字母
 #
 # 微调后的模型回答得不错，可答完并不停，接着替用户把下一个问题也写了。训练损失看上去正常。批次是用轮次结束符填充的。最可能的原因是什么？
 #
@@ -70,7 +70,7 @@ learned_tokens = 16  # a number
 
 # %%
 # BEGIN SOLUTION
-never_stops = "b"  # one of the letters a, b, c, d
+talks_on = "b"  # one of the letters a, b, c, d
 # END SOLUTION
 
 # %% [markdown]

@@ -24,12 +24,12 @@ def test_learned_tokens(student, reference):
 
 
 @pytest.mark.points(1)
-def test_never_stops(student, reference):
-    """`never_stops` must be the right one of the letters a, b, c, d.
+def test_talks_on(student, reference):
+    """`talks_on` must be the right one of the letters a, b, c, d.
 
-    zh: `never_stops` 应是字母 a、b、c、d 中正确的那一个。
+    zh: `talks_on` 应是字母 a、b、c、d 中正确的那一个。
     """
-    assert_choice(student, "never_stops", "abcd", right=reference.never_stops)
+    assert_choice(student, "talks_on", "abcd", right=reference.talks_on)
 
 
 @pytest.mark.points(1)
