@@ -164,14 +164,14 @@ def fine_tune(
     groups = optimization.decay_groups(model, recipe.weight_decay)
     optimizer = optimization.AdamW(groups, lr=recipe.peak_rate)
     schedule = optimization.Schedule(recipe.warmup_steps, len(batches), recipe.min_factor)
-    losses = []
+    batch_losses = []
     for step, (ids, labels, weights) in enumerate(batches):
         loss = chat_loss(model(ids), labels, weights)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step(schedule.cosine(step))
-        losses.append(loss.item())
-    return model, losses
+        batch_losses.append(loss.item())
+    return model, batch_losses
     # END SOLUTION
 
 

@@ -1,7 +1,8 @@
 """Train the base model that `capstone/chat` goes on from: `exercises/capstone/chat.weights.npz`.
 
 It has read songs of twelve words: a line over and over, then another one. So it can find what it has just read and say it
-again. Of roles, questions and ends of turns it has read nothing.
+again. Of roles, questions and ends of turns it has read nothing: their tokens are new, and each starts near the mean of
+the words, as is usual where tokens are added to a trained model.
 """
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from autograder.testing import load_reference, save_weights
 
-NUM_WORDS, NEWLINE = 12, 13  # ids 0 to 11 and 13; the other tokens never occur in a song
+NUM_WORDS, NEWLINE = 12, 13  # ids 0 to 11 and 13
+NEW = [12, 14, 15, 16, 17, 18]  # the other tokens, which never occur in a song
 SIZES = {"vocab_size": 19, "block_size": 40, "num_layers": 2, "num_heads": 2, "d_model": 24}
 SEED = 0
 NUM_STEPS, BATCH_SIZE, PEAK_RATE = 700, 24, 1e-2
@@ -27,7 +29,7 @@ def song(generator: torch.Generator) -> list[int]:
 
 
 def make_weights() -> dict[str, Tensor]:
-    """The weights of the base model, rounded to bfloat16, which halves the file."""
+    """The weights of the base model: name -> tensor, rounded to bfloat16, which halves the file."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
@@ -43,7 +45,11 @@ def make_weights() -> dict[str, Tensor]:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step(schedule.cosine(step))
     torch.set_num_threads(threads)
-    return {name: weight.bfloat16().float() for name, weight in model.state_dict().items()}
+    weights = {name: weight.bfloat16().float() for name, weight in model.state_dict().items()}
+    table = weights["token_embedding.weight"]
+    noise = 0.02 * torch.randn(len(NEW), table.shape[1], generator=generator)
+    table[NEW] = (table[:NUM_WORDS].mean(dim=0) + noise).bfloat16().float()
+    return weights
 
 
 if __name__ == "__main__":
