@@ -407,12 +407,12 @@ def test_answers_and_stops(student, reference, parts, weights):
     """
     batches, trained, held_out = lessons(0)
     base = base_model(parts, weights)
-    assert interview(base, held_out, [None] * 44)[0] < 0.2, "the base model can't do it yet"
     # A mistake that shows in a few steps ends the test here.
     before = turn_loss(base(batches[0][0]).detach(), *batches[0][1:]).item()
-    _, losses = student.fine_tune(parts, base, batches[:8], student.Recipe(warmup_steps=1))
+    _, losses = student.fine_tune(parts, base, batches[:5], student.Recipe(warmup_steps=0))
+    assert before > 3.0, "the base model can't do it yet"
     assert_close(losses[0], before)
-    assert losses[-1] < before - 0.7, "eight steps have taught it nothing"
+    assert losses[-1] < before - 0.7, "five steps have taught it nothing"
     model, losses = student.fine_tune(parts, base, batches, student.Recipe())
     first, second = interview(model, held_out, [None] * 44), interview(model, held_out, trained[:44])
     tell_reached(
