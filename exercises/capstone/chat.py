@@ -68,7 +68,7 @@ class Tokenizer:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Given: what decides a run, apart from its data. A step takes milliseconds."""
+    """Given: what decides a run, apart from its data."""
 
     peak_rate: float = 1e-2
     warmup_steps: int = 8

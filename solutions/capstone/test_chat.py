@@ -167,7 +167,7 @@ def test_limit_of_new_tokens(student, parts, build):
 
 @pytest.mark.points(1)
 @pytest.mark.parametrize(
-    ("limit", "spare", "dropped"), [(9, 0, 2), (5, 3, 2), (4, -1, 4)], ids=["exact", "spare", "one too few"]
+    ("limit", "spare", "dropped"), [(9, 0, 2), (4, 2, 2), (5, -1, 4)], ids=["exact", "spare", "one too few"]
 )
 def test_room_for_new_tokens(student, parts, build, limit, spare, dropped):
     """Prompt and new tokens fit into the context: the oldest turns go, whole, and no more of them than must.
