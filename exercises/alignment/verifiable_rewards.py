@@ -40,7 +40,6 @@ from autograder import check
 # %%
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from fractions import Fraction
 
 # %% [markdown]

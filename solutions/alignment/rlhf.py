@@ -67,7 +67,7 @@ def masked_whiten(x: Tensor, mask: Tensor) -> Tensor:
 
 def policy_losses(log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, clip_range: float) -> Tensor:
     """PPO's clipped surrogate loss of each token, [B, R]."""
-    ratio = (log_probs - old_log_probs).exp()
+    ratio = torch.exp(log_probs - old_log_probs)
     return -torch.min(ratio * advantages, ratio.clamp(1 - clip_range, 1 + clip_range) * advantages)
 
 

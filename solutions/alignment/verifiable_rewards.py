@@ -14,7 +14,6 @@
 # %%
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from fractions import Fraction
 
 # %% [markdown]
@@ -180,9 +179,10 @@ def unit_test_reward(program: str, tests: Sequence[str], run: Callable[[str, str
 
     # BEGIN SOLUTION
     def passes(test: str) -> bool:
-        with suppress(Exception):
+        try:
             return run(program, test)
-        return False
+        except Exception:  # whatever it is, the test hasn't passed
+            return False
 
     return float(len(tests) > 0 and all(passes(test) for test in tests))
     # END SOLUTION
