@@ -152,7 +152,7 @@ def fine_tune(
     Args:
         parts: the earlier exercises.
         base: ids [B, T] -> logits [B, T, V].
-        batches: as from `make_batches`.
+        batches: as from `make_batches`, more than `recipe.warmup_steps` of them, or none.
         recipe: the run's numbers.
 
     Returns:
