@@ -32,7 +32,7 @@ def uniform(seed, *shape):
 def inverse_cdf(logits, draw):
     """The first token whose cumulative probability exceeds the draw; no draw is so near to a border that rounding decides."""
     cumulative = logits.detach().double().softmax(-1).cumsum(-1)
-    assert (cumulative - draw[:, None]).abs().min() > 1e-4
+    assert (cumulative - draw[:, None]).abs().min() > 1e-5
     return (cumulative <= draw[:, None]).sum(-1, keepdim=True)
 
 
@@ -72,7 +72,7 @@ def tables(build, size, dtype=torch.float32, scale=1.0, favoured=()):
     twin = nn.Embedding(size, size, dtype=dtype)
     load_by_name(twin, {"weight": (size, size)}, scale=scale, dtype=dtype)
     for before, after in favoured:
-        twin.weight.data[before, after] += 2.0
+        twin.weight.data[before, after] += 3.0
     model = build("torch.nn.Embedding", size, size, dtype=dtype)
     model.load_state_dict({"weight": twin.weight.detach().clone()})
     return model, twin
@@ -88,7 +88,7 @@ def tiny_gpt(parts):
 
 
 @pytest.mark.points(2)
-@pytest.mark.parametrize(("P", "G", "N"), [(3, 4, 2), (2, 5, 3), (4, 3, 1)])
+@pytest.mark.parametrize(("P", "G", "N"), [(3, 4, 2), (2, 5, 3)])
 def test_responses_follow_the_draws(student, parts, P, G, N):
     """Token n of rollout g of problem p is drawn with `draws[p, g, n]`, at temperature 1, after all tokens before it.
 
@@ -198,7 +198,7 @@ def updated(student, parts, build, seed, L, updates, rate):
 
 
 @pytest.mark.points(2)
-@pytest.mark.parametrize(("seed", "L"), [(0, 4), (2, 1), (4, 5)])
+@pytest.mark.parametrize(("seed", "L"), [(0, 4), (2, 1)])
 def test_only_the_response_is_learnt(student, parts, build, seed, L):
     """One update makes the tokens of good responses likelier, all of them, after what stands before them; no others.
 
@@ -221,17 +221,18 @@ def test_against_the_model_that_sampled(student, parts, build, seed, updates, ra
 
 
 @pytest.mark.points(2)
-@pytest.mark.parametrize(("rate", "updates"), [(0.0, 1), (12.0, 1), (8.0, 2)])
+@pytest.mark.parametrize(("rate", "updates"), [(6.0, 1), (4.0, 2)])
 def test_steps_of_a_run(student, reference, parts, build, rate, updates):
     """Each step takes its own problems and draws, and the model as it is then; its share of right rollouts is told.
 
     zh: 每一步用自己的题、自己的随机数和此刻的模型，并给出这一步 rollout 的正确率。
     """
     sums = [(1, 4), (6, 5), (0, 3), (7, 9), (2, 2), (8, 8)]
-    prompts, truths = tokens(*(f"{a}+{b}=" for a, b in sums)), [str(a + b) for a, b in sums]
+    # The table reads the last token alone, so that one is another for each problem.
+    prompts, truths = tokens(*(f"{a}+{b}" for a, b in sums)), [str(a + b) for a, b in sums]
     picks = torch.tensor([[4, 2, 0], [1, 3, 4], [5, 1, 2], [2, 4, 1]])
-    draws = uniform(11, 4, 3, 5, 2)
-    likely = [(11, 0), (11, 1), (0, 5), (0, 3), (0, 4), (1, 1), (1, 6)]
+    draws = uniform(10, 4, 3, 5, 2)
+    likely = [(4, 0), (3, 0), (2, 0), (5, 1), (9, 1), (8, 1), (0, 5), (0, 3), (0, 4), (1, 1), (1, 6)]
 
     def run(step, model, optimizer=None):
         return step(parts, model, optimizer, prompts, truths, picks, draws, updates)
@@ -244,10 +245,10 @@ def test_steps_of_a_run(student, reference, parts, build, rate, updates):
         shares, twin = [], start()[2]
         for chosen, draw in zip(picks, draws, strict=True):
             ids = rolled(twin, prompts[chosen], draw)
-            numbers = (10 * ids[:, 4] + ids[:, 5]).masked_fill((ids[:, 4:] > 9).any(1), -1).view(3, 5)
+            numbers = (10 * ids[:, 3] + ids[:, 4]).masked_fill((ids[:, 3:] > 9).any(1), -1).view(3, 5)
             rewards = (numbers == torch.tensor([int(truths[i]) for i in chosen])[:, None]).float()
             assert 0 < rewards.mean() < 1
-            follow(twin, ids, 4, normalised(rewards), updates, rate)
+            follow(twin, ids, 3, normalised(rewards), updates, rate)
             shares.append(rewards.mean().item())
         assert len(set(shares)) > 2
         return shares, twin.weight.detach()
@@ -256,12 +257,13 @@ def test_steps_of_a_run(student, reference, parts, build, rate, updates):
         model, optimizer, _ = start()
         base = with_answers(reference, student, "roll_out", "score", "learn")
         shares = run(base.reinforce, model, optimizer)
-        assert len(set(shares)) > 2
+        assert len(set(shares)) > 1
         return shares, model.state_dict()["weight"]
 
+    expected = right()
     model, optimizer, _ = start()
     found = run(student.reinforce, model, optimizer), model.state_dict()["weight"]
-    check_any(lambda base: assert_close(found, base), right, own)
+    check_any(lambda base: assert_close(found, base), lambda: expected, own)
 
 
 def all_problems():

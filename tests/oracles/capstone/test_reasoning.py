@@ -3,25 +3,17 @@
 from itertools import product
 from types import SimpleNamespace
 
+import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from autograder.testing import assert_close, load_reference
 
-SYMBOLS = "0123456789+="
 TOPICS = {"grpo": "alignment", "verifiable_rewards": "alignment", "sampling": "decoding"}
 PARTS = SimpleNamespace(**{topic: load_reference(f"{unit}/{topic}") for topic, unit in TOPICS.items()})
 
 
-def listed(model: nn.Module, prompt: list[int], truth: str) -> torch.Tensor:
-    """The probability of the right answer, as a sum over all 144 responses, with its graph."""
-    responses = list(product(range(12), repeat=2))
-    rows = torch.tensor([prompt + list(response) for response in responses])
-    right = ["".join(SYMBOLS[token] for token in response) in (truth.zfill(2),) for response in responses]
-    log_probs = model(rows[:, :-1]).log_softmax(-1)[:, len(prompt) - 1 :]
-    chances = log_probs.gather(2, rows[:, len(prompt) :, None]).sum((1, 2)).exp()
-    assert_close(chances.sum().detach(), torch.tensor(1.0))
-    return chances[torch.tensor(right)].sum()
+RESPONSES = torch.tensor(list(product(range(12), repeat=2)))
 
 
 def start() -> nn.Module:
@@ -29,45 +21,60 @@ def start() -> nn.Module:
     return nn.Embedding(12, 12)
 
 
+def chances(model: nn.Module, prompt: list[int]) -> Tensor:
+    """The probability of each of the 144 responses, with its graph."""
+    rows = torch.cat([torch.tensor([prompt]).expand(144, -1), RESPONSES], dim=1)
+    log_probs = model(rows[:, :-1]).log_softmax(-1)[:, len(prompt) - 1 :]
+    return log_probs.gather(2, RESPONSES[..., None]).sum((1, 2)).exp()
+
+
+def right(total: int) -> Tensor:
+    """Which of the 144 responses is the sum, in two digits."""
+    return (torch.tensor(divmod(total, 10)) == RESPONSES).all(1)
+
+
 def test_success() -> None:
     reference = load_reference("capstone/reasoning")
-    problems = {"3+4=": "7", "7+5=": "12", "0+0=": "0"}
-    model = start()
-    prompts = torch.tensor([reference.encode(problem) for problem in problems])
-    exact = [listed(model, reference.encode(problem), truth).item() for problem, truth in problems.items()]
-    assert_close(reference.success(model, prompts, list(problems.values())), sum(exact) / len(exact))
+    model, sums = start(), [(3, 4), (7, 5), (0, 0)]
+    prompts = [reference.encode(f"{a}+{b}=") for a, b in sums]
+    exact = [
+        chances(model, prompt)[right(a + b)].item() for prompt, (a, b) in zip(prompts, sums, strict=True)
+    ]
+    found = reference.success(model, torch.tensor(prompts), [str(a + b) for a, b in sums])
+    assert_close(found, sum(exact) / 3)
 
 
-def test_rewards() -> None:
-    """Every response to every problem: only the two digits of the sum earn anything."""
+@pytest.mark.parametrize(("a", "b"), [(0, 0), (3, 4), (9, 0), (7, 5), (9, 9)])
+def test_rewards(a: int, b: int) -> None:
+    """Of all responses only the two digits of the sum earn anything."""
     reference = load_reference("capstone/reasoning")
-    responses = list(product(range(12), repeat=2))
-    for a, b in product(range(0, 10, 3), range(0, 10, 3)):
-        prompt = reference.encode(f"{a}+{b}=")
-        rows = torch.tensor([prompt + list(response) for response in responses])
-        rewards, _ = reference.score(PARTS, rows, 4, [str(a + b)])
-        assert rewards.sum() == 1 and responses[int(rewards.argmax())] == divmod(a + b, 10)
+    prompt = torch.tensor([reference.encode(f"{a}+{b}=")])
+    rows = torch.cat([prompt.expand(144, -1), RESPONSES], dim=1)
+    rewards, _ = reference.score(PARTS, rows, 4, [str(a + b)])
+    assert_close(rewards, right(a + b).float()[None])
 
 
-def test_rollouts_and_step() -> None:
-    """Shares of many rollouts are the exact probabilities, and a step on them follows the exact gradient of success."""
+def test_rollouts() -> None:
+    """The shares of many rollouts are the probabilities of the responses."""
     reference = load_reference("capstone/reasoning")
-    prompt, truth, rate = reference.encode("7+5="), "12", 1e-3
-    model = start()
-    with torch.no_grad():  # the answer is neither rare nor sure
-        model.weight[11, 1] += 2.0
-        model.weight[1, 2] += 2.0
-    exact = listed(model, prompt, truth)
-    (gradient,) = torch.autograd.grad(exact, [model.weight])
-    before = model.weight.detach().clone()
-    draws = torch.rand(1, 200_000, 2, generator=torch.Generator().manual_seed(0))
+    model, prompt = start(), reference.encode("7+5=")
+    draws = torch.rand(1, 40_000, 2, generator=torch.Generator().manual_seed(0))
     ids = reference.roll_out(PARTS, model, torch.tensor([prompt]), draws)
-    rewards, advantages = reference.score(PARTS, ids, 4, [truth])
-    share = exact.item()
-    assert abs(rewards.mean().item() - share) < 0.005
+    shares = torch.bincount(12 * ids[:, 4] + ids[:, 5], minlength=144) / 40_000
+    assert_close(shares, chances(model, prompt).detach(), rtol=0.0, atol=0.005)
+
+
+def test_step() -> None:
+    """Each response weighed with its probability, one update follows the exact gradient of success."""
+    reference = load_reference("capstone/reasoning")
+    model, prompt, rate = start(), reference.encode("7+5="), 1.0
+    exact = chances(model, prompt)
+    success = exact[right(12)].sum()
+    (gradient,) = torch.autograd.grad(success, [model.weight], retain_graph=True)
+    before = model.weight.detach().clone()
+    advantages = (144 * exact * (right(12).float() - success)).detach()[:, None]
+    rows = torch.cat([torch.tensor([prompt]).expand(144, -1), RESPONSES], dim=1)
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
-    reference.learn(PARTS, model, optimizer, ids, 4, advantages, 1)
-    moved = (model.weight.detach() - before) / rate
-    # The mean over two tokens, and the deviation sqrt(p (1 - p)), scale the gradient of success.
-    expected = gradient / (2 * (share * (1 - share)) ** 0.5)
-    assert_close(moved, expected, rtol=0.0, atol=0.01)
+    reference.learn(PARTS, model, optimizer, rows, 4, advantages, 1)
+    # A response's loss is the mean over its two tokens.
+    assert_close(model.weight.detach() - before, gradient / 2, rtol=0.0, atol=1e-6)
