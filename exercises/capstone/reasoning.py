@@ -27,7 +27,8 @@ from autograder import check
 # %% [markdown]
 # A small GPT has learnt to add two digits: it reads `7+5=` and writes `12`. It knows all 100 sums, but it isn't sure of
 # them: a sampled answer is right with probability 0.30. You make it sure with GRPO. It tries, a program checks, and
-# what did better than its group becomes more likely. No right answer is ever shown to it.
+# what did better than its group becomes more likely. No right answer is ever shown to it. Its weights lie beside this
+# file, in `reasoning.weights.npz`.
 #
 # `parts` holds the earlier exercises as modules: `parts.gpt`, `parts.sampling`, `parts.verifiable_rewards`,
 # `parts.grpo` and `parts.optimizer_and_schedule`, each with the names that its statement gives. Here they are your own
@@ -39,7 +40,7 @@ from autograder import check
 # * A row is a prompt of `L` tokens and a response of `N` tokens, `T = L + N`. There is no padding and no end token.
 
 # %% [markdown] lang="zh"
-# 一个小 GPT 学会了一位数加法：读到 `7+5=`，写出 `12`。100 道题它全都知道，却没有把握：采样一次，答对的概率只有 0.30。本题用 GRPO 让它有把握：让它自己试，由程序判对错，比同组其他回答好的就变得更可能。自始至终，谁也没有给它看过正确答案。
+# 一个小 GPT 学会了一位数加法：读到 `7+5=`，写出 `12`。100 道题它全都知道，却没有把握：采样一次，答对的概率只有 0.30。本题用 GRPO 让它有把握：让它自己试，由程序判对错，比同组其他回答好的就变得更可能。自始至终，谁也没有给它看过正确答案。它的权重就放在这个文件旁边：`reasoning.weights.npz`。
 #
 # `parts` 里是前面的练习，每个是一个模块：`parts.gpt`、`parts.sampling`、`parts.verifiable_rewards`、`parts.grpo`、`parts.optimizer_and_schedule`，里面的名字与各题的题面相同。在你这里，它们就是你自己的文件；计分时用的是课程给这几题的解答。如果把自己写的这几题也一起提交，还会告诉你**自己那一套**达到了什么水平。
 #
@@ -84,7 +85,7 @@ def success(model: nn.Module, prompts: Tensor, truths: Sequence[str]) -> float:
 # ## 1. Roll out
 #
 # Each problem is tried `G` times. Token `n` of rollout `g` of problem `p` is drawn with `draws[p, g, n]` from the model's
-# probabilities at temperature 1, by `parts.sampling`. The model is the same for all tokens, and no gradient is needed.
+# probabilities at temperature 1, by `parts.sampling`. No gradient is needed.
 
 # %% [markdown] lang="zh"
 # ## 1. 采样
@@ -189,7 +190,7 @@ def learn(
     Returns:
         The loss of each update, before it.
 
-    Source: Shao et al. 2024, algorithm 1, lines 7 to 11.
+    Source: Shao et al. 2024, algorithm 1: the inner loop.
     """
     raise NotImplementedError("learn")
 

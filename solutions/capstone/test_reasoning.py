@@ -298,7 +298,7 @@ def test_it_becomes_sure(student, parts, weights):
     steps, P, G = 20, 24, 8
     rows = all_problems()
     model = parts.gpt.GPT(parts.gpt.GPTConfig(**SIZES))
-    model.load_state_dict(weights)
+    model.load_state_dict(weights, strict=False)  # a tied head may have a second name
     start = exact_success(model, rows)
     assert abs(start - 0.30) < 0.005, "the model computes what the shipped weights say"
     groups = [{"params": model.parameters(), "weight_decay": 0.0}]
