@@ -303,20 +303,19 @@ def test_it_becomes_sure(student, parts, weights):
     assert abs(start - 0.30) < 0.005, "the model computes what the shipped weights say"
     groups = [{"params": model.parameters(), "weight_decay": 0.0}]
     optimizer = parts.optimizer_and_schedule.AdamW(groups, lr=2e-3)
-    generator, moved = torch.Generator().manual_seed(1), []
+    generator, losses = torch.Generator().manual_seed(1), []
     for step in range(steps):
         picked = rows[torch.randperm(80, generator=generator)[:P]]
         draws = torch.rand(P, G, 2, generator=generator)
         ids, advantages = group_of_rollouts(parts, model, picked, draws)
-        first, second = student.learn(parts, model, optimizer, ids, 4, advantages, 2)
-        assert abs(first) < 1e-3, "the advantages of a group add up to 0"
-        moved.append(abs(second))
-        # A mistake that shows early ends the test there.
-        assert step != 7 or exact_success(model, rows) > 0.25
+        losses.append(student.learn(parts, model, optimizer, ids, 4, advantages, 2))
+        if step == 7 and exact_success(model, rows) < 0.25:
+            break  # it falls: no need to see more
     reached, held_out = exact_success(model, rows[:80]), exact_success(model, rows[80:])
     tell_reached(
         f"success {start:.2f} before, {reached:.2f} after; {held_out:.2f} on held-out problems",
         f"成功率：训练前 {start:.2f}，训练后 {reached:.2f}，留出的题上 {held_out:.2f}",
     )
-    assert sum(moved) / steps > 1e-3
     assert reached > REACHED and held_out > HELD_OUT
+    first, second = torch.tensor(losses).abs().T
+    assert first.max() < 1e-3 and second.mean() > 1e-3, "the advantages of a group add up to 0"
