@@ -28,13 +28,15 @@ def run_cells(code: str, course: Path) -> str:
     """What the code ends with: the last line of its error, or nothing where it comes to its end.
 
     Args:
-        course: the root of the lesson's course, whose running examples the cells may read.
+        course: the root of the lesson's course, whose running examples and shipped weights the cells may read.
     """
     with tempfile.TemporaryDirectory(prefix="lesson-") as place, tempfile.TemporaryFile() as output:
         folder = Path(place) / "course" / "lesson"
         folder.mkdir(parents=True)
-        for file in (COURSE_FILE, EXAMPLES_FILE):
+        weights = (course / "exercises").glob("*/*.weights.npz")
+        for file in (COURSE_FILE, EXAMPLES_FILE, *(path.relative_to(course) for path in weights)):
             if (course / file).is_file():
+                (Path(place) / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(course / file, Path(place) / file)
         sys.stdout.flush()
         pid = os.fork()

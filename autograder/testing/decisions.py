@@ -74,8 +74,8 @@ class ExactPolicy:
     def gradient(self) -> Tensor:
         """Of J with respect to the logits: [S, A]."""
         logits = self.logits.detach().clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(self.value(logits), logits)
-        return gradient
+        (by_logits,) = torch.autograd.grad(self.value(logits), logits)
+        return by_logits
 
 
 def exact_policy(

@@ -113,13 +113,15 @@ def four_models(
     *,
     vocab_size: int = 7,
     width: int = 3,
+    dropout: float = 0.0,
     seed: int = 0,
     dtype: torch.dtype = torch.float64,
 ) -> FourModels:
-    """The models of RLHF, tiny: each looks at one token at a time, and no two have the same weights.
+    """The models of RLHF, tiny: each looks at a position's token and the two before it, and no two have the same weights.
 
     Args:
         build: the fixture, for models on the student's side; without it the same models here, to compare with.
+        dropout: before the output layer. The models are in training mode.
     """
 
     def make(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -131,9 +133,20 @@ def four_models(
         made = make(
             "torch.nn.Sequential",
             make("torch.nn.Embedding", vocab_size, width, dtype=dtype),
+            make("torch.nn.Unflatten", 0, (-1, 1)),  # [B, 1, T, C]: an image of one channel
+            make("torch.nn.ZeroPad2d", (0, 0, 2, 0)),
+            make("torch.nn.Conv2d", 1, 1, (3, 1), dtype=dtype),  # three positions, the last of them its own
+            make("torch.nn.Flatten", 0, 1),  # [B, T, C]
+            make("torch.nn.Dropout", dropout),
             make("torch.nn.Linear", width, outputs, dtype=dtype),
         )
-        shapes = {"0.weight": (vocab_size, width), "1.weight": (outputs, width), "1.bias": (outputs,)}
+        shapes = {
+            "0.weight": (vocab_size, width),
+            "3.weight": (1, 1, 3, 1),
+            "3.bias": (1,),
+            "6.weight": (outputs, width),
+            "6.bias": (outputs,),
+        }
         load_by_name(made, shapes, scale=0.8, seed=4 * seed + number, dtype=dtype)
         return made
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autograder.course import Course, CourseError, Exercise, find_course
+from autograder.course import CourseError, Exercise, find_course
 
 
 def load_weights(exercise: Exercise | str) -> dict[str, Tensor]:
@@ -53,6 +53,4 @@ def save_weights(exercise: Exercise | str, weights: Mapping[str, Tensor]) -> Non
 
 
 def _found(exercise: Exercise | str) -> Exercise:
-    if isinstance(exercise, Exercise):
-        return exercise
-    return Course.load(find_course(), authoring=True).exercise(exercise)
+    return exercise if isinstance(exercise, Exercise) else Exercise(find_course(), *exercise.split("/"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from autograder.audit.cheap import KINDS, cheap_answer
 from autograder.audit.checks import ExerciseChecks, Shared
@@ -28,6 +29,7 @@ from autograder.errors import UserError
 from autograder.grading.grader import ExerciseGrader
 from autograder.grading.worker import Mode, Worker
 from autograder.results import Outcome
+from autograder.testing import save_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 Edit = Callable[[Path, str, str], None]
@@ -464,6 +466,16 @@ def test_a_lesson_reads_the_running_examples(affine: Exercise, edited: Edit) -> 
     (found,) = lesson_problems(affine)
     assert "a cell fails" in found
     shutil.copy(ROOT / "course/examples.toml", affine.root / "course")
+    assert lesson_problems(affine) == []
+
+
+def test_a_lesson_reads_weights(affine: Exercise, edited: Edit) -> None:
+    cell = 'from autograder.testing import load_weights\nload_weights("basics/affine")["scale"]'
+    edited(affine.lesson("en"), "print(1 + 1)", cell)
+    stamp(affine)
+    (found,) = lesson_problems(affine)
+    assert "a cell fails" in found
+    save_weights(affine, {"scale": torch.ones(3)})
     assert lesson_problems(affine) == []
 
 

@@ -440,6 +440,12 @@ $$
 c = d \tag{2}
 $$
 
+<details><summary>Does equation (1) hold?</summary>
+
+Equation (2) says so.
+
+</details>
+
 ```{code-cell} python
 x = "equation (1)"
 ```
@@ -456,6 +462,8 @@ def test_equations_can_be_followed_and_figures_are_shown_without_code() -> None:
     assert "As [equation (1)](#unit-topic-equation-1) and [equation (2)](#unit-topic-equation-2) say" in text
     assert "[式 (1)](#unit-topic-equation-1)" in text
     assert "which equation (7) does not" in text, "no such equation is here"
+    assert "<summary>Does equation (1) hold?</summary>" in text, "HTML holds no Markdown"
+    assert "[Equation (2)](#unit-topic-equation-2) says so" in text
     assert 'x = "equation (1)"' in text, "code is as it was"
     assert text.count(":tags: [hide-input]") == 1
     assert "python\n:tags: [hide-input]\n\nplt.plot(x)" in text

@@ -49,3 +49,22 @@ def test_the_four_models_differ() -> None:
     again = four_models(vocab_size=5)
     assert all(torch.equal(a(ids), b(ids)) for a, b in zip(models, again, strict=True))
     assert not torch.equal(four_models(vocab_size=5, seed=1).actor(ids), models.actor(ids))
+
+
+def test_the_four_models_are_causal_and_remember() -> None:
+    ids = torch.tensor([[0, 3, 4, 1, 2], [4, 4, 0, 2, 1]])
+    for model in four_models(vocab_size=5, width=2):
+        before = model(ids)
+        for place in range(5):
+            changed = ids.clone()
+            changed[:, place] = (ids[:, place] + 1) % 5
+            moved = (model(changed) != before).any(dim=-1)
+            assert moved.tolist() == [[place <= t < place + 3 for t in range(5)]] * 2
+
+
+def test_dropout_of_the_four_models() -> None:
+    ids = torch.tensor([[0, 3, 4, 1, 2]])
+    for noisy, plain in zip(four_models(dropout=0.5), four_models(), strict=True):
+        assert noisy.training
+        assert not torch.equal(noisy(ids), plain(ids))
+        assert torch.equal(noisy.eval()(ids), plain(ids))

@@ -12,7 +12,8 @@ from autograder.platforms.site.links import FENCE, outside_code
 EQUATION = re.compile(
     r"^\$\$(?:(?!^\$\$).)*?\\tag\{(\d+)\}(?:(?!^\$\$).)*?\$\$[ \t]*$", re.MULTILINE | re.DOTALL
 )
-REFERENCE = re.compile(r"(?<!\[)((?:\b[Ee]quation|式)[ \u00a0]?\((\d+)\))")
+# Not in the head of a fold-out, which is HTML.
+REFERENCE = re.compile(r"^.*<summary>.*$|(?<!\[)((?:\b[Ee]quation|式)[ \u00a0]?\((\d+)\))", re.MULTILINE)
 CELL = re.compile(r"\A```\{code-cell\}[^\n]*\n(?!:)")
 DRAWS = "plt."
 
@@ -45,7 +46,8 @@ def _with_links(text: str, page: str) -> str:
         return f"({name}-equation-{found[1]})=\n{found[0]}"
 
     def linked(found: re.Match[str]) -> str:
-        return f"[{found[1]}](#{name}-equation-{found[2]})" if found[2] in numbers else found[0]
+        known = found[2] in numbers  # nor is there a number in a line that is left alone
+        return f"[{found[1]}](#{name}-equation-{found[2]})" if known else found[0]
 
     text = outside_code(text, lambda part: EQUATION.sub(named, part))
     return outside_code(text, lambda part: REFERENCE.sub(linked, part))
