@@ -181,14 +181,14 @@ def learn(
     Args:
         parts: the earlier exercises.
         model: ids [B, T] -> logits [B, T, V]. It has just sampled `ids`.
-        optimizer: of its parameters, with `zero_grad()` and `step()`.
+        optimizer: of its parameters, whose gradients are `None` at first, with `zero_grad()` and `step()`.
         ids: [B, T] int64.
         prompt_length: L, at least 1.
         advantages: [B, 1].
         num_updates: 1 or more.
 
     Returns:
-        The loss of each update, before it.
+        The loss that each update starts from. With whole groups the first is 0: their advantages add up to 0.
 
     Source: Shao et al. 2024, algorithm 1: the inner loop.
     """
