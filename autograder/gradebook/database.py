@@ -115,10 +115,11 @@ def open_engine(place: str) -> sa.Engine:
 
 def _check_file(path: Path) -> None:
     """UserError for a file that is no database. SQLite would make one of it where it is empty, or a single byte."""
+    size = path.stat().st_size if path.is_file() else 0  # first: another program may just be making it
     if path.is_file() and not is_database(path):
         refuse_course(path)
         refuse_work(path)
-        if path.stat().st_size:
+        if size:
             raise GradebookError(
                 f"{path} is not a database; choose another file or URL for the gradebook",
                 f"{path} 不是数据库；请为成绩册另选文件或 URL",
