@@ -360,7 +360,8 @@ def test_one_update_a_batch(student, reference, parts, build, steps, peak, warmu
     model, losses = student.fine_tune(parts, base, batches, recipe)
     assert_close(list(losses), expected)
     for name, weight in twin.named_parameters():
-        assert_close(values_of(model)[name], weight.detach())
+        # Where a gradient is tiny, Adam's quotient makes much of how a sum was rounded.
+        assert_close(values_of(model)[name], weight.detach(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.points(1)
