@@ -239,11 +239,11 @@ def reinforce(
     """
     # BEGIN SOLUTION
     length = prompts.shape[1]
-    shares = []
+    paid = []
     for chosen, draw in zip(picks, draws, strict=True):
         ids = roll_out(parts, model, prompts[chosen], draw)
         rewards, advantages = score(parts, ids, length, [truths[problem] for problem in chosen.tolist()])
         learn(parts, model, optimizer, ids, length, advantages, num_updates)
-        shares.append(rewards.mean().item())
-    return shares
+        paid.append(rewards.mean().item())
+    return paid
     # END SOLUTION
