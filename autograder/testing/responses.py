@@ -10,7 +10,22 @@ from torch import Tensor, nn
 
 from autograder.testing.models import load_by_name
 
-WORDS = "the cat sat on a mat because it was warm 猫 坐在 垫子上 很暖和".split()
+WORDS = [
+    "the",
+    "cat",
+    "sat",
+    "on",
+    "a",
+    "mat",
+    "because",
+    "it",
+    "was",
+    "warm",
+    "猫",
+    "坐在",
+    "垫子上",
+    "很暖和",
+]
 
 
 def conversation(turns: int, *, system: bool = False, seed: int = 0) -> list[dict[str, str]]:
