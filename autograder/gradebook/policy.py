@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -25,15 +26,27 @@ class Version(Struct, frozen=True):
     max_score: float
 
 
+class ScoredAssignment(Struct, frozen=True):
+    """What is handed in together, and how much of the final grade it makes. `exercises` are full names, in the course's order."""
+
+    id: str
+    title: Text
+    exercises: tuple[str, ...]
+    due: datetime | None = None
+    weight: float = 1.0
+
+
 class GradingScheme(Struct, frozen=True):
     """What scores follow from beside the record: the course's rules, and its exercises as they are now.
 
-    versions: exercise -> its version, in the course's order. titles: unit -> its title.
+    versions: exercise -> its version, in the course's order. titles: unit -> its title. assignments: in the course's
+    order; all of the course's, whatever `versions` is narrowed to.
     """
 
     versions: Mapping[str, Version] = {}
     policy: Policy = Policy()
     titles: Mapping[str, Text] = {}
+    assignments: tuple[ScoredAssignment, ...] = ()
 
     def of_unit(self, unit: str | None) -> GradingScheme:
         """The same for one unit's exercises, or for all."""

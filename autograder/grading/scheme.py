@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autograder.course import Course, CourseError, Exercise
+from autograder.course import Assignment, Course, CourseError, Exercise
 from autograder.gradebook import Gradebook, GradingScheme, Version
+from autograder.gradebook.policy import ScoredAssignment
 from autograder.grading.bundle import bundle_of
 
 
@@ -23,7 +24,14 @@ def scheme_of(
         for exercise in (course if exercises is None else exercises)
     }
     titles = {unit.id: unit.title.text for unit in course.units}
-    return GradingScheme(versions, course.policy, titles)
+    assignments = tuple(
+        ScoredAssignment(one.id, one.title.text, _names(course, one), one.due) for one in course.assignments
+    )
+    return GradingScheme(versions, course.policy, titles, assignments)
+
+
+def _names(course: Course, assignment: Assignment) -> tuple[str, ...]:
+    return tuple(exercise.id for exercise in course.select(assignment.exercises))
 
 
 def _points(exercise: Exercise) -> float:
