@@ -14,7 +14,7 @@ NUM_WORDS, NEWLINE = 12, 13  # ids 0 to 11 and 13
 NEW = [12, 14, 15, 16, 17, 18]  # the other tokens, which never occur in a song
 SIZES = {"vocab_size": 19, "block_size": 40, "num_layers": 2, "num_heads": 2, "d_model": 24}
 SEED = 0
-NUM_STEPS, BATCH_SIZE, PEAK_RATE = 700, 24, 1e-2
+NUM_STEPS, BATCH_SIZE, PEAK_RATE = 1000, 24, 1e-2
 
 
 def song(generator: torch.Generator) -> list[int]:
@@ -35,7 +35,10 @@ def make_weights() -> dict[str, Tensor]:
     torch.manual_seed(SEED)
     generator = torch.Generator().manual_seed(SEED)
     gpt, optimization = load_reference("models/gpt"), load_reference("pretraining/optimizer_and_schedule")
+    # In float64: another machine rounds otherwise, and in float32 training makes another model of that.
+    torch.set_default_dtype(torch.float64)
     model = gpt.GPT(gpt.GPTConfig(**SIZES))
+    torch.set_default_dtype(torch.float32)
     optimizer = optimization.AdamW(optimization.decay_groups(model, 0.1), lr=PEAK_RATE)
     schedule = optimization.Schedule(NUM_STEPS // 10, NUM_STEPS, 0.05)
     for step in range(NUM_STEPS):

@@ -17,7 +17,7 @@ from autograder.testing import (
 
 SYMBOLS = "0123456789+="
 SIZES = {"vocab_size": 12, "block_size": 6, "num_layers": 1, "num_heads": 2, "d_model": 32}
-# Over 24 seeds the reference reaches 0.48 to 0.53 on the problems of the run, and 0.45 to 0.51 on those held out.
+# Over 24 seeds the reference reaches 0.50 to 0.57 on the problems of the run, and 0.43 to 0.54 on those held out.
 REACHED, HELD_OUT = 0.44, 0.40
 
 

@@ -20,9 +20,15 @@ def script(exercise: Exercise) -> Path:
     return exercise.solution.with_name(f"make_{exercise.topic}_weights.py")
 
 
+# How far a weight may be from the shipped one, as a share of itself and of the spread of its tensor. Scripts that train
+# in float64 differ by one rounding to 8 bits at most, whatever the processor. The other trains in float32: 0.15 between
+# the kernels of one machine.
+TOLERANCE, IN_FLOAT32 = 0.01, {"capstone/preferences": 0.5}
+
+
 @pytest.mark.parametrize("exercise", SHIPPING, ids=lambda exercise: exercise.id)
 def test_the_script_makes_them(exercise: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the bit on one machine. On another kind of processor, which rounds otherwise, training may end in another model."""
+    """The same bits twice on one machine, and on any the shipped weights within a tolerance."""
     monkeypatch.chdir(ROOT)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -32,11 +38,12 @@ def test_the_script_makes_them(exercise: Exercise, monkeypatch: pytest.MonkeyPat
     finally:
         torch.set_num_threads(threads)
     shipped = load_weights(exercise)
+    tolerance = IN_FLOAT32.get(exercise.id, TOLERANCE)
     assert first.keys() == shipped.keys()
     for name, value in shipped.items():
         assert torch.equal(first[name], second[name]), name
         assert first[name].shape == value.shape, name
-        assert 0.5 < (first[name].norm() + 0.1) / (value.norm() + 0.1) < 2, name
+        assert ((first[name] - value).abs() <= tolerance * (value.abs() + value.std())).all(), name
 
 
 @pytest.mark.parametrize("exercise", SHIPPING, ids=lambda exercise: exercise.id)
