@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from msgspec import Struct
 
 from autograder.text import Text
+
+MAX_DAYS = 10_000
 
 
 def total(points: Iterable[float]) -> float:
@@ -52,6 +56,28 @@ class Isolation(StrEnum):
     STANDARD = "standard"
     UNSAFE = "unsafe"
     NONE = "none"
+
+
+class TimeSource(StrEnum):
+    """Who says when something was handed in."""
+
+    GIVEN = "times"  # the instructor's own list: grade --times
+    NBGRADER = "nbgrader"  # the timestamp file of its exchange
+    COMMIT = "commit"  # the date of the commit, which is written by whoever commits
+    CANVAS_ON_TIME = (
+        "canvas_on_time"  # Canvas's name for the file doesn't say LATE; the time is the download's
+    )
+    CANVAS = "canvas"  # the time of the download: no earlier one is known
+    MOODLE = "moodle"  # the same
+    FILE = "file"  # when the file was last changed
+    RECORDED = "recorded"  # when it was graded, because nothing else is known
+
+
+class Submitted(Struct, frozen=True):
+    """When something was handed in (UTC), and who says so."""
+
+    at: datetime
+    source: TimeSource
 
 
 class Status(StrEnum):
@@ -109,6 +135,7 @@ class ExerciseResult(Struct, frozen=True, kw_only=True):
     detail: str = ""  # why it is UNGRADED, for the instructor: the first line says it, a traceback follows
     output: str = ""  # the end of what the submission printed
     tests: tuple[TestResult, ...] = ()
+    submitted: Submitted | None = None  # when it was handed in, where that is known
 
     @property
     def bundle(self) -> str:
@@ -148,7 +175,70 @@ class AttemptPolicy(StrEnum):
     BEST = "best"
 
 
+class LateRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """What follows from handing in late (`late` in course.toml). What is None is as the course has it, or not at all.
+
+    grace_minutes: so much later is still on time. penalty: share of the points earned, for each started day or hour after
+    the due date. cap: the largest share that is taken. cutoff_days: what is handed in later than this counts nothing.
+    """
+
+    grace_minutes: float | None = None
+    penalty: float | None = None
+    per: Literal["day", "hour"] | None = None
+    cap: float | None = None
+    cutoff_days: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("penalty", "cap"):
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                raise ValueError(f"`{name}` is a share of the points earned, from 0 to 1: 0.1 takes 10 %")
+        for name in ("grace_minutes", "cutoff_days"):
+            length = getattr(self, name)
+            if length is not None and not 0 <= length <= MAX_DAYS:
+                raise ValueError(f"`{name}` is a number from 0 to {MAX_DAYS}")
+
+    def over(self, general: LateRule) -> LateRule:
+        """This rule, with what it leaves open taken from the general one."""
+        return LateRule(
+            *(
+                given if (given := getattr(self, name)) is not None else getattr(general, name)
+                for name in self.__struct_fields__
+            )
+        )
+
+    @property
+    def grace(self) -> timedelta:
+        return timedelta(minutes=self.grace_minutes or 0.0)
+
+    @property
+    def cutoff(self) -> timedelta | None:
+        return None if self.cutoff_days is None else timedelta(days=self.cutoff_days)
+
+    @property
+    def period(self) -> timedelta:
+        """What the penalty is for."""
+        return timedelta(hours=1) if self.per == "hour" else timedelta(days=1)
+
+
 class Policy(Struct, frozen=True, forbid_unknown_fields=True):
-    """The course's rules for turning attempts into a score (`[policy]` in course.toml)."""
+    """The course's rules for turning attempts into a grade (`[policy]` in course.toml).
+
+    max_attempts: only so many different hand-ins of an exercise count, the first ones. timezone: IANA name; times are shown
+    in it, and one without an offset is read in it. late_days: of each student, for the whole course. drop_lowest: so many
+    assignments of each student don't count.
+    """
 
     attempts: AttemptPolicy = AttemptPolicy.LATEST
+    max_attempts: int | None = None
+    timezone: str = "UTC"
+    late: LateRule = LateRule()
+    late_days: int = 0
+    drop_lowest: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_attempts is not None and self.max_attempts < 1:
+            raise ValueError("`max_attempts` is at least 1; without a limit, leave it out")
+        for name, most in (("late_days", MAX_DAYS), ("drop_lowest", MAX_DAYS)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"`{name}` is a whole number from 0 to {most}")

@@ -42,7 +42,8 @@ Read the ratios: seconds depend on the machine and on what else it does. This pa
 The first time it installs nbgrader and otter, into `build/benchmarks` or the folder that `--environments` names.
 
 On their own, because they take long or ask something else: `endless_loop.py` (what an endless loop costs), `course_size.py`
-(161 exercises beside 7), `nbgrader_sync.py` (the synchronisation with nbgrader's gradebook beside nbgrader's own API).
+(161 exercises beside 7), `nbgrader_sync.py` (the synchronisation with nbgrader's gradebook beside nbgrader's own API),
+`class_report.py` (`autograder report` on classes of 200 and 1,000), `week.py` (an instructor's week with 200 students).
 
 ## The machine
 

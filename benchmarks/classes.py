@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -69,15 +70,38 @@ def write_class(exercise: Exercise, folder: Path, count: int) -> None:
 
 def grading(folder: Path, gradebook: Path, course: Path, *more: str) -> list[str]:
     """The command that grades a class."""
-    command = [sys.executable, "-m", "autograder", "grade", str(folder)]
-    return [*command, "--gradebook", str(gradebook), "--course", str(course), *more]
+    return _command("grade", str(folder), gradebook=gradebook, course=course, more=more)
+
+
+def regrading(folder: Path, gradebook: Path, course: Path, *more: str) -> list[str]:
+    """The command that grades a class again after the course changed."""
+    return _command("regrade", str(folder), gradebook=gradebook, course=course, more=more)
+
+
+def undoing(number: str, gradebook: Path, course: Path) -> list[str]:
+    """The command that takes a regrade back."""
+    return _command("gradebook", "undo", number, gradebook=gradebook, course=course)
+
+
+def _command(*words: str, gradebook: Path, course: Path, more: Sequence[str] = ()) -> list[str]:
+    where = ["--gradebook", str(gradebook), "--course", str(course)]
+    return [sys.executable, "-m", "autograder", *words, *where, *more]
 
 
 def attempts(gradebook: Path) -> int:
     """How many are recorded by now, while somebody writes there."""
+    return _rows(gradebook, "attempts")
+
+
+def results(gradebook: Path) -> int:
+    """How many different ones are kept by now."""
+    return _rows(gradebook, "results")
+
+
+def _rows(gradebook: Path, table: str) -> int:
     try:
         with closing(sqlite3.connect(f"{gradebook.as_uri()}?mode=ro", uri=True)) as connection:
-            return int(connection.execute("SELECT count(*) FROM attempts").fetchone()[0])
+            return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
     except sqlite3.OperationalError:  # not there yet
         return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from autograder.audit.cheap import KINDS, cheap_answer
 from autograder.audit.cpu import tree_seconds
+from autograder.audit.examples import example_finding
 from autograder.audit.form import Style, form_problems, size_warnings
 from autograder.audit.glossary import chinese_statement, glossary_problems
 from autograder.audit.leaks import StudentFiles
@@ -44,6 +46,7 @@ class Shared(Struct, frozen=True):
     files: StudentFiles
     style: Style
     glossary: tuple[Term, ...] = ()
+    counterexamples: bool = False  # whether these are asked for
 
 
 class ExerciseChecks:
@@ -69,6 +72,7 @@ class ExerciseChecks:
             6: self.leaks,
             7: self.links if is_quiz else self.lessons,
             8: self.quiz_form if is_quiz else self.form,
+            **({9: self.counterexamples} if self.shared.counterexamples else {}),
         }
 
     @cached_property
@@ -214,6 +218,17 @@ class ExerciseChecks:
             if name not in touched
         ]
         return Finding(f"{len(mistakes)} caught where they say, and diagnosed as themselves", problems)
+
+    def counterexamples(self) -> Finding:
+        known = self.confined.counterexamples
+        if known is None:
+            return Finding(f"not looked for: it is a {self.exercise.kind}", [])
+        sources = {}
+        for mistake in self.exercise.spec.misconception:
+            with suppress(ValueError):  # another point says so
+                sources[mistake.name] = mistake.apply(self.solution)
+        changed = {name: self._questions_of(source) for name, source in sources.items()}
+        return example_finding(self.confined, known, sources, changed)
 
     def _variant(self, mistake: Misconception, source: str) -> dict[str, Observation]:
         """How a misconception goes through all tests. One that its edit can't show in is as for the reference."""

@@ -27,7 +27,17 @@ from autograder.audit.cpu import tree_seconds
 from autograder.audit.form import Style
 from autograder.audit.leaks import StudentFiles
 from autograder.audit.oracles import OracleResult, oracle_finding, run_oracles
-from autograder.audit.report import TITLES, Begun, Ended, Event, ExerciseAudit, Finding, Point, Refused
+from autograder.audit.report import (
+    ON_REQUEST,
+    TITLES,
+    Begun,
+    Ended,
+    Event,
+    ExerciseAudit,
+    Finding,
+    Point,
+    Refused,
+)
 from autograder.course import Course, Exercise
 from autograder.course.glossary import load_glossary
 from autograder.errors import UserError
@@ -45,6 +55,7 @@ class Request(Struct, frozen=True):
     root: str
     exercises: tuple[str, ...]
     workers: int
+    counterexamples: bool = False
 
 
 class Audited(Struct, frozen=True):
@@ -85,7 +96,7 @@ def _point(number: int, check: Callable[[], Finding], seconds: float = 0.0) -> P
         found = Finding("", [f"the audit could not go on: {type(error).__name__}: {error} ({where})"])
     return Point(
         number=number,
-        title=TITLES[number],
+        title=(TITLES | ON_REQUEST)[number],
         summary=found.summary,
         problems=tuple(found.problems),
         warnings=tuple(found.warnings),
@@ -127,11 +138,17 @@ class Engine:
     """One run: the exercises that wait, the processes that are at work, and what is known."""
 
     def __init__(
-        self, course: Course, exercises: Sequence[Exercise], workers: int, send: Callable[[Event], None]
+        self,
+        course: Course,
+        exercises: Sequence[Exercise],
+        workers: int,
+        send: Callable[[Event], None],
+        counterexamples: bool = False,
     ) -> None:
         self._course = course
         self._exercises = {exercise.id: exercise for exercise in exercises}
         self._workers = workers
+        self._counterexamples = counterexamples
         self._send = send
         self._waiting = deque(self._exercises)
         self._jobs: list[_Job] = []
@@ -143,7 +160,9 @@ class Engine:
     def run(self) -> None:
         """Audit everything; each report is sent as soon as it is complete."""
         root, exercises = self._course.root, list(self._exercises.values())
-        shared = Shared(StudentFiles.of(root), Style.of(root, exercises), load_glossary(root))
+        shared = Shared(
+            StudentFiles.of(root), Style.of(root, exercises), load_glossary(root), self._counterexamples
+        )
         with_oracle = [exercise for exercise in exercises if exercise.oracle_tests.is_file()]
         self._oracles = {e.id: None for e in exercises if e not in with_oracle}
         if with_oracle:
@@ -239,7 +258,7 @@ def main() -> None:
 
     try:
         chosen = [course.exercise(name) for name in request.exercises]
-        Engine(course, chosen, request.workers, send).run()
+        Engine(course, chosen, request.workers, send, request.counterexamples).run()
     except UserError as error:
         send(Refused(error.text))
 

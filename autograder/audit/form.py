@@ -28,15 +28,29 @@ NOT_PROSE = re.compile(
 SOURCES = re.compile(r"^#+ *(Sources|出处|来源|参考文献)\s*$.*", re.MULTILINE | re.DOTALL)
 
 
+# What a draft of a misconception (`audit --learn`) leaves to its author.
+BLANK, UNNAMED = "TO BE WRITTEN", "unnamed_"
+
+
 def chinese_length(text: str) -> int:
     """Chinese characters, and words of other scripts; no punctuation."""
     return len(CHINESE.findall(text))
 
 
 def hint_problems(spec: ExerciseSpec) -> list[str]:
-    """The misconceptions whose hints are too long in either language; a quiz's wrong answers have them, too."""
+    """The misconceptions that are drafts, or whose hints are too long; a quiz's wrong answers have them, too."""
     problems = []
     for mistake in spec.misconception:
+        texts = (
+            mistake.hint.en,
+            mistake.hint.zh,
+            mistake.caught,
+            *(edit.replace for edit in mistake.changes),
+        )
+        if BLANK in texts or mistake.name.startswith(UNNAMED):
+            problems.append(
+                f"misconception {mistake.name!r} is a draft: give it a name, and write what says {BLANK!r}"
+            )
         words, characters = len(mistake.hint.en.split()), chinese_length(mistake.hint.zh)
         if words > HINT_WORDS:
             problems.append(

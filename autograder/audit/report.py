@@ -18,6 +18,7 @@ TITLES = {
     7: Text("lessons", "讲义"),
     8: Text("form and cost", "格式与开销"),
 }
+ON_REQUEST = {9: Text("counterexamples", "反例")}  # points that are shown where they are asked for
 
 
 class Finding(Struct, frozen=True):

@@ -26,18 +26,27 @@ def processors() -> int:
 
 
 def audit_events(
-    course: Course, exercises: Sequence[Exercise], workers: int | None = None
+    course: Course,
+    exercises: Sequence[Exercise],
+    workers: int | None = None,
+    counterexamples: bool = False,
 ) -> Iterator[Event]:
     """What happens, as it happens: exercises begun, their audits in the order in which they end, and the run's end.
 
     Args:
         workers: how many processes audit at once; by default one for each processor.
+        counterexamples: whether these are looked for, too.
 
     Raises: UserError where nothing can be audited, SandboxUnavailable where nothing can be confined.
     """
     refuse_other_systems()
     names = [exercise.id for exercise in exercises]
-    request = {"root": str(course.root), "exercises": names, "workers": workers or processors()}
+    request = {
+        "root": str(course.root),
+        "exercises": names,
+        "workers": workers or processors(),
+        "counterexamples": counterexamples,
+    }
     # An option that somebody runs pytest with is not meant for the oracle tests.
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     with tempfile.TemporaryFile() as errors:

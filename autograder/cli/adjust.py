@@ -20,6 +20,7 @@ from autograder.cli.common import (
     open_course,
     print_json,
 )
+from autograder.errors import UserError
 from autograder.text import Text
 
 if TYPE_CHECKING:
@@ -43,6 +44,19 @@ WAITING = Text(
     "{student}，{exercise}：{points:+g} 分已记录。提交尚未评分，评分后计入。",
 )
 NO_ADJUSTMENTS = Text("Nobody's points were adjusted.", "没有任何人工调整。")
+REGRADE_UNDONE = Text(
+    "{name} is undone: what counted before it counts again (submissions: {n}, scores that move: {moved}).",
+    "{name} 已撤销：恢复为之前计入的结果（提交 {n} 份，改变的得分 {moved} 个）。",
+)
+RULES_STAY = Text(
+    "The rules of course/course.toml stay as they are, and scores follow from them: put the earlier ones back there, too.",
+    "course/course.toml 中的规则保持不变，得分仍按其计算：如需恢复旧规则，请同时改回该文件。",
+)
+NUMBERED = re.compile(r"[Rr]?[0-9]{1,9}", re.ASCII)
+UNEXTENDED = Text(
+    "{whose}, {assignment}: extension {number} is taken back",
+    "{whose}，{assignment}：编号 {number} 的延期已撤销",
+)
 NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan).*", re.IGNORECASE)
 
 WhoOption = Annotated[str | None, typer.Option(help="Who decided (the login name by default).")]
@@ -112,24 +126,68 @@ def adjustments(
 
 
 def undo(
-    number: Annotated[int, typer.Argument(help="The adjustment's number, as `adjustments` lists it.")],
+    number: Annotated[
+        str,
+        typer.Argument(help="The adjustment's number, as `adjustments` lists it, or a regrade's, as R3."),
+    ],
     reason: Annotated[str, typer.Option(help="Why (the adjustment's own reason by default).")] = "",
+    extension: Annotated[
+        bool, typer.Option("--extension", help="It is the number of an extension, as `extensions` lists it.")
+    ] = False,
     who: WhoOption = None,
     gradebook: GradebookOption = DEFAULT_GRADEBOOK,
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
-    """Take an adjustment back by a counter-entry. Both stay on record."""
+    """Take an adjustment, a regrade or an extension back. Both stay on record."""
     from autograder.gradebook import Gradebook
 
+    regrade, counted = _numbered(number)
+    if extension:
+        with Gradebook(gradebook) as book:
+            taken = book.undo_extension(counted, who=who or getpass.getuser(), reason=reason)
+        said = Speaker(lang)(UNEXTENDED, number=counted, whose=taken.whose, assignment=taken.assignment)
+        console().print(said, markup=False)
+        return
     root = open_course(course).graded
+    say, decider = Speaker(lang), who or getpass.getuser()
     with Gradebook(gradebook) as book:
-        given = book.adjustment(number)
+        if regrade:
+            _undo_regrade(book, root, counted, decider, reason, say)
+            return
+        given = book.adjustment(counted)
         place = given.student, given.exercise
         before = _standing(book, root, *place)
-        book.undo(number, who=who or getpass.getuser(), reason=reason)
+        book.undo(counted, who=decider, reason=reason)
         after = _standing(book, root, *place)
-    _tell_change(*place, before, after, -given.points, Speaker(lang))
+    _tell_change(*place, before, after, -given.points, say)
+
+
+def _numbered(given: str) -> tuple[bool, int]:
+    """Whether a number is a regrade's, and which one it is."""
+    if not NUMBERED.fullmatch(given):
+        raise UserError(
+            f"{given!r}: give the number of an adjustment, as 12, or of a regrade, as R3",
+            f"{given!r}：请给出调整的编号（例如 12）或重新评分的编号（例如 R3）",
+        )
+    return given[0] in "Rr", int(given.lstrip("Rr"))
+
+
+def _undo_regrade(book: Gradebook, course: Course, number: int, who: str, reason: str, say: Speaker) -> None:
+    """Undo a regrade, and say how many scores that moves."""
+    from autograder.gradebook.scores import current_scores
+    from autograder.grading.scheme import scheme_of
+
+    places = set(book.places_of_regrade(number))
+    names = sorted({exercise for _, exercise in places})
+    scheme = scheme_of(book, course)
+    before = current_scores(book, scheme, exercises=names)
+    regrade = book.undo_regrade(number, who=who, reason=reason)
+    after = current_scores(book, scheme, exercises=names)
+    moved = sum(before[place].score != after[place].score for place in places)
+    console().print(say(REGRADE_UNDONE, name=regrade.name, n=len(places), moved=moved), markup=False)
+    if regrade.rules is not None and book.rules() != scheme.rules:
+        console(stderr=True).print(say(RULES_STAY), style="yellow", markup=False)
 
 
 def _standing(book: Gradebook, course: Course, student: str, name: str) -> Score | None:

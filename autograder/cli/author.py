@@ -128,6 +128,20 @@ def audit(
     mutants: Annotated[
         bool, typer.Option("--mutants", help="Run automatic mutants of the reference.")
     ] = False,
+    learn: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SUBMISSIONS",
+            help="Draft misconceptions from a class's failures that none explains, into the folder of --out.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="With --learn: a folder that is new, empty, or holds earlier drafts.")
+    ] = None,
+    counterexamples: Annotated[
+        bool,
+        typer.Option("--counterexamples", help="Look for a small counterexample of each misconception, too."),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes at once; by default one for each processor.")
     ] = None,
@@ -137,12 +151,16 @@ def audit(
 ) -> None:
     """Prove each exercise: reference, skeleton, misconceptions, cheap answers, oracle, leaks, lessons."""
     from autograder.audit import Begun, Ended, ExerciseAudit, audit_events
+    from autograder.cli.drafts import write_drafts
     from autograder.cli.mutants import audit_mutants
     from autograder.cli.tables import audit_table
 
     root = open_course(course, authoring=True)
     chosen = root.select(names or [])
     say, remarks = Speaker(lang), console(stderr=True)
+    if learn is not None or out is not None:
+        write_drafts(root, chosen, learn, out, remarks, say)
+        return
     if mutants:
         exercises = [exercise for exercise in root.select(names or []) if exercise.kind != "quiz"]
         audit_mutants(root, exercises, say, json=json, workers=workers)
@@ -150,7 +168,7 @@ def audit(
     reports: dict[str, ExerciseAudit] = {}
     at_work: list[str] = []
     with remarks.status("") as status:
-        for event in audit_events(root, chosen, workers):
+        for event in audit_events(root, chosen, workers, counterexamples):
             match event:
                 case Begun():
                     at_work.append(event.exercise)

@@ -85,6 +85,13 @@ def export(
             "each assignment, or each exercise where there are none)."
         ),
     ] = None,
+    ignore_lateness: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-lateness",
+            help="Points as if all were in time: for a platform that takes its own penalties.",
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option(help="Replace a file that is no earlier export of the same kind.")
     ] = False,
@@ -109,6 +116,7 @@ def export(
     with Gradebook(gradebook) as book:
         root = open_course(course).graded
         scheme = scheme_of(book, root)
+        scheme = scheme.without_lateness() if ignore_lateness else scheme
         scores = current_scores(book, scheme, exercises=list(scheme.versions))
         if platform:
             _export_sheet(path, format, template, only or [], root, scores, book, say, force=force)

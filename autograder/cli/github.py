@@ -31,7 +31,7 @@ DeadlineOption = Annotated[
     str | None,
     typer.Option(
         help="With --github: take the last commit before this time, as 2026-10-01T23:59+08:00 "
-        "(the assignment's own due date by default)."
+        "(the assignment's own due date by default, or its hard stop where late work counts)."
     ),
 ]
 GradesOption = Annotated[
@@ -80,7 +80,8 @@ def opened_class(
     from autograder.platforms.github.clones import entries, opened_clones
 
     logins = {person.github.lower(): name for name, person in book.roster().items() if person.github}
-    with opened_clones(folder, course, parse_deadline(deadline), logins) as (files, clones):
+    last = parse_deadline(deadline)
+    with opened_clones(folder, course, last, logins, book.extensions) as (files, clones):
         for clone in clones:
             if clone.problem:
                 said = say(PROBLEM, name=clone.folder.name, problem=clone.problem)

@@ -10,6 +10,8 @@ from rich.cells import cell_len
 from rich.markup import escape, render
 from rich.table import Table
 
+from autograder.gradebook.final_grade import final_grades
+from autograder.gradebook.grade_lines import percent
 from autograder.gradebook.policy import unit_of
 from autograder.gradebook.scores import current_scores
 from autograder.results import Isolation, Status, total
@@ -33,6 +35,8 @@ STALE = Text(
     "`autograder grade SUBMISSIONS` again: it grades exactly what is out of date.",
     "~ {names} 的得分中有的不是用练习的当前版本评出的。请再次运行 `autograder grade 提交目录`，只会重评过期的部分。",
 )
+FINAL = Text("final\ngrade", "总评")
+LATE = Text("L points lost by lateness", "L 因迟交扣分")
 BY_EXERCISE = 12  # exercises: more are shown by unit
 NAME_WIDTH = 10  # longer names are folded to it before the exercises are spread over several tables
 GAP = "   "  # between the items of the legend
@@ -119,10 +123,15 @@ def grade_table(book: Gradebook, scheme: GradingScheme, students: Sequence[str],
         columns.append(Column(f"{column}\n/{number(total(worth.values()))}", cells))
     cells = [_total(_of(student, points, scores), points) for student in students]
     columns.append(Column(f"{say(TOTAL)}\n/{number(total(points.values()))}", cells, style="bold"))
+    if scheme.weighs and all(set(one.exercises) <= points.keys() for one in scheme.assignments):
+        finals = final_grades(scores, scheme, students).values()
+        cells = ["?" if one.share is None else percent(one.share) for one in finals]
+        columns.append(Column(say(FINAL), cells, style="bold"))
     below = [f"{column:>3}  {name}" for column, name in enumerate(grouped, 1)]
     shown = set(students)
     remark = stale_line({place: score for place, score in scores.items() if place[0] in shown}, say)
-    return GradeTable(say(STUDENT), students, columns, below, say(LEGEND), remark)
+    legend = say(LEGEND) + (GAP + say(LATE) if any(_lost(score) for score in scores.values()) else "")
+    return GradeTable(say(STUDENT), students, columns, below, legend, remark)
 
 
 def stale_line(scores: Scores, say: Speaker) -> str:
@@ -165,6 +174,7 @@ def _cell(scores: Mapping[str, Score | None], worth: Mapping[str, float]) -> str
     points = [score.score for score in known if score.score is not None]
     marks = "*" if any(score.adjusted for score in known) else ""
     marks += "~" if any(score.outdated for score in known) else ""
+    marks += "L" if any(map(_lost, known)) else ""
     marks += "U" if any(score.isolation is Isolation.UNSAFE for score in known) else ""
     statuses = {score.status for score in known}
     if not known:
@@ -178,6 +188,11 @@ def _cell(scores: Mapping[str, Score | None], worth: Mapping[str, float]) -> str
         return f"[dim]{shown}·{marks}[/]"
     full = len(known) == len(scores) and total(points) >= total(score.max_score for score in known) - 1e-9
     return f"[{'green' if full else 'default'}]{shown}{marks}[/]"
+
+
+def _lost(score: Score) -> bool:
+    """Whether points are lost by lateness."""
+    return score.lateness is not None and (score.lateness.too_late or score.lateness.taken > 0)
 
 
 def some_of(students: Sequence[str]) -> str:

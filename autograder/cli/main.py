@@ -14,9 +14,9 @@ import typer
 from typer.core import TyperGroup
 
 from autograder import __version__
-from autograder.cli import author, instructor, learner, practice
+from autograder.cli import author, ci_report, feedback, instructor, learner, practice, serve, similarity
+from autograder.cli import regrade as regrading
 from autograder.cli import release as releasing
-from autograder.cli import report as reporting
 from autograder.cli.common import INTERRUPTED, console, spoken_language
 from autograder.cli.help import LearnerCommand
 from autograder.errors import UserError
@@ -56,9 +56,13 @@ practice.register(app)
 for command in app.registered_commands:
     command.cls = LearnerCommand
 instructor.register(app)
+regrading.register(app)
+feedback.register(app)
+similarity.register(app)
+serve.register(app)
 author.register(app)
 releasing.register(app)
-reporting.register(app)
+ci_report.register(app)
 
 
 def _version(wanted: bool) -> None:

@@ -13,10 +13,13 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from autograder.audit.report import TITLES
+from autograder.audit.report import ON_REQUEST, TITLES
 from autograder.cli.grade_table import STUDENT, some_of
 from autograder.cli.unrecognised import noted_table
+from autograder.feedback.labels import label
 from autograder.feedback.report import SAME
+from autograder.gradebook.grade_lines import time_lines
+from autograder.gradebook.policy import points_of
 from autograder.gradebook.scores import current_scores
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, by_function, total
 from autograder.text import Text, number, shortened
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from autograder.audit.tries import Try
     from autograder.cli.common import Speaker
     from autograder.gradebook import Adjustment, Attempt, Gradebook, GradingScheme, Score
+    from autograder.gradebook.extensions import Extension
     from autograder.sandbox.doctor import DoctorReport
 
 GRADED_WITH = Text("graded {day} with version {bundle}", "{day} 用版本 {bundle} 评分")
@@ -37,6 +41,10 @@ LEFT_OUT = Text(
     "~ {file} of {day} earned {score}/{most} with another version of the exercise and is not compared; grade that file "
     "again to let it count.",
     "~ {day} 的 {file} 用练习的另一版本得到 {score}/{most}，未参与比较；要让它计入，请重新评这个文件。",
+)
+KEPT = Text(
+    "Its tests give {points}; it keeps {kept} by a regrade: autograder gradebook history tells which",
+    "测试得分为 {points}；因重新评分保留 {kept} 分，详见 autograder gradebook history",
 )
 FOUND = Text("What went wrong, most frequent first", "常见错误（按人数从多到少）")
 EXERCISE, MISTAKE, STUDENTS = (
@@ -73,6 +81,8 @@ TRIED, PUBLIC, LOST = (
     Text("tests lost", "失分的测试"),
 )
 NUMBER, WHO, DAY = Text("number", "编号"), Text("who", "决定者"), Text("day", "日期")
+SECTION, ASSIGNMENT = Text("section", "分组"), Text("assignment", "作业")
+MORE_TIME, DAYS = Text("more time", "延期"), Text("{n} days", "{n} 天")
 REASON, UNDONE_BY = Text("reason", "理由"), Text("undone by {number}", "已由 {number} 撤销")
 MORE = Text("  and {n} more", "  另有 {n} 条")
 MORE_FOUND = Text(
@@ -90,27 +100,6 @@ FOUND_SHOWN = 80  # misconceptions after a run: all that a class of ordinary siz
 SHOWN = 10  # of the lists after a run; `gradebook show` has them all
 BUNDLE_SHOWN = 8  # characters of a version's fingerprint
 SHARE = Text(" ({n} of {all})", "（{all} 个中 {n} 个）")
-CHINESE: dict[Outcome | Status | Isolation, str] = {
-    Outcome.PASSED: "通过",
-    Outcome.FAILED: "未通过",
-    Outcome.NOT_IMPLEMENTED: "尚未实现",
-    Outcome.ERROR: "出错",
-    Outcome.TIMEOUT: "超时",
-    Outcome.NOT_RUN: "未运行",
-    Outcome.MEMORY: "内存超限",
-    Outcome.CRASHED: "崩溃",
-    Outcome.BLOCKED: "被拦截",
-    Outcome.UNGRADED: "尚未评分",
-    Status.GRADED: "已评分",
-    Status.NOT_BEGUN: "未动笔",
-    Status.INVALID: "无法读取",
-    Status.MISSING: "未提交",
-    Status.UNGRADED: "尚未评分",
-    Isolation.FULL: "完全隔离",
-    Isolation.STANDARD: "标准隔离",
-    Isolation.UNSAFE: "不安全模式",
-    Isolation.NONE: "未运行",
-}
 COLOURS = {Outcome.PASSED: "green", Outcome.NOT_IMPLEMENTED: "dim", Outcome.UNGRADED: "yellow"}
 
 
@@ -212,6 +201,7 @@ def student_table(book: Gradebook, scheme: GradingScheme, student: str, say: Spe
         if score is not None and (student, name) in results:
             result, last = results[student, name]
             parts += _exercise_parts(score, result, say)
+            parts += [f"  {escape(say(line))}" for line in time_lines(score, scheme.policy.timezone)]
             parts += _version_parts(score, say)
             if last.detail:
                 parts.append(f"[yellow]{_word(last.status, say)}: {escape(last.detail)}[/]")
@@ -229,6 +219,9 @@ def _version_parts(score: Score, say: Speaker) -> list[str]:
     if score.attempt is not None and score.attempt.result.bundle:
         bundle = score.attempt.result.bundle[:BUNDLE_SHOWN]
         parts.append(f"[dim]  {say(GRADED_WITH, day=_day(score.attempt), bundle=bundle)}[/]")
+    if score.attempt is not None and points_of(score.attempt) > (score.attempt.result.score or 0.0):
+        given, kept = number(score.attempt.result.score or 0.0), number(points_of(score.attempt))
+        parts.append(f"[yellow]  {say(KEPT, points=given, kept=kept)}[/]")
     if score.stale:
         parts.append(f"[yellow]  {say(NOT_CURRENT)}[/]")
     for attempt in score.left_out:
@@ -269,7 +262,7 @@ def _exercise_parts(score: Score, result: ExerciseResult, say: Speaker) -> list[
 
 
 def _word(value: Outcome | Status | Isolation, say: Speaker) -> str:
-    return say(Text(value.value, CHINESE[value]))
+    return say(label(value))
 
 
 def _adjustment(given: Adjustment) -> str:
@@ -277,7 +270,7 @@ def _adjustment(given: Adjustment) -> str:
     return escape(f"  #{given.number}  {said}")
 
 
-def _day(recorded: Attempt | Adjustment) -> date:
+def _day(recorded: Attempt | Adjustment | Extension) -> date:
     """The day on which something was recorded, here."""
     return recorded.recorded_at.replace(tzinfo=UTC).astimezone().date()
 
@@ -296,6 +289,19 @@ def adjustments_table(adjustments: Sequence[Adjustment], say: Speaker) -> Table:
     return table
 
 
+def extensions_table(extensions: Sequence[Extension], say: Speaker) -> Table:
+    """The extensions of a class, with the numbers that `undo --extension` takes."""
+    table = Table()
+    for column in (NUMBER, STUDENT, SECTION, ASSIGNMENT, MORE_TIME, WHO, DAY, REASON):
+        table.add_column(say(column), overflow="fold", justify="right" if column is NUMBER else "left")
+    for one in extensions:
+        undone = f" ({say(UNDONE_BY, number=one.undone_by)})" if one.undone_by is not None else ""
+        more = f"{one.until:%Y-%m-%d %H:%M} UTC" if one.until else say(DAYS, n=number(one.days or 0.0))
+        cells = (one.student, one.section, one.assignment, more, one.who, str(_day(one)), one.reason + undone)
+        table.add_row(str(one.number), *map(escape, cells), style="" if one.holds else "dim")
+    return table
+
+
 def audit_table(reports: Sequence[ExerciseAudit], end: Ended, say: Speaker) -> Group:
     """One line for each audited exercise, and below what is wrong with those that are red.
 
@@ -303,7 +309,9 @@ def audit_table(reports: Sequence[ExerciseAudit], end: Ended, say: Speaker) -> G
     """
     table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)
     table.add_column(say(EXERCISE), overflow="fold")
-    for point in TITLES:
+    asked = {point.number for report in reports for point in report.points}
+    titles = TITLES | {number: title for number, title in ON_REQUEST.items() if number in asked}
+    for point in titles:
         table.add_column(str(point), justify="center", no_wrap=True)
     for head in (TESTS, MISTAKES, WARNINGS, SECONDS):
         table.add_column(say(head), justify="right", no_wrap=True)
@@ -311,11 +319,11 @@ def audit_table(reports: Sequence[ExerciseAudit], end: Ended, say: Speaker) -> G
         warnings = sum(len(point.warnings) for point in report.points)
         table.add_row(
             report.exercise,
-            *(_mark(report, number) for number in TITLES),
+            *(_mark(report, number) for number in titles),
             *map(str, (report.tests, report.misconceptions, warnings)),
             f"{report.seconds:.1f}",
         )
-    legend = "   ".join(f"{number} {say(title)}" for number, title in TITLES.items())
+    legend = "   ".join(f"{number} {say(title)}" for number, title in titles.items())
     parts: list[Table | str] = [table, f"[dim]{legend}[/]"]
     seconds = [report.seconds for report in reports]
     if seconds:

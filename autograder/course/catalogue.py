@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from autograder.course.exercise import Exercise
 from autograder.course.spec import BothLanguages, Name, require_languages
 from autograder.course.toml import CourseError, read_toml
 from autograder.guest.loading import PART
-from autograder.results import Policy
+from autograder.results import LateRule, Policy
 from autograder.text import LANGUAGES, Text
 
 COURSE_FILE = Path("course") / "course.toml"
@@ -34,6 +36,19 @@ BUILD, WRITE, TAKE_BACK = (
 QUIZ = Text(
     "{where}: {name!r} is of no use, because {base} is a quiz and there is no program in it; take it out",
     "{where}：{name!r} 无法使用，因为 {base} 是小测验，其中没有程序；请删去它",
+)
+BONUS_ELSEWHERE = Text(
+    "{where}: {name!r} in `bonus` is not among its `exercises`; list it there, too",
+    "{where}：`bonus` 中的 {name!r} 不在它的 `exercises` 里；请在那里也列出它",
+)
+ALL_BONUS = Text(
+    "{where}: all of its exercises are in `bonus`, so nothing can be had; take one out, or write extra_credit = true "
+    "for the whole assignment",
+    "{where}：它的所有练习都在 `bonus` 里，没有可得的分数；请去掉一个，或对整个作业写 extra_credit = true",
+)
+NO_ZONE = Text(
+    "{path}: there is no time zone {name!r} (at policy.timezone); write an IANA name, as Europe/Berlin or Asia/Shanghai",
+    "{path}：没有时区 {name!r}（位置：policy.timezone）；请写 IANA 名称，例如 Europe/Berlin 或 Asia/Shanghai",
 )
 
 
@@ -59,6 +74,9 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
 
     due: when, with its time zone (`due = 2026-10-01T23:59:00+08:00`). Where platforms keep deadlines, theirs hold.
     days: the same, counted from the course's `starts`: a plan that serves every year. Without `starts` there is no deadline.
+    weight: how much of the final grade it makes, beside the others'. extra_credit: it adds to the final grade, and takes
+    nothing from who leaves it out. bonus: those of its exercises whose points count above its maximum. late: where its rule
+    for late work differs from the course's.
     """
 
     id: Name
@@ -66,6 +84,14 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
     exercises: Annotated[tuple[str, ...], Meta(min_length=1)]
     due: Annotated[datetime, Meta(tz=True)] | None = None
     days: Annotated[int, Meta(ge=0)] | None = None
+    weight: float = 1.0
+    extra_credit: bool = False
+    bonus: tuple[str, ...] = ()
+    late: LateRule = LateRule()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight < math.inf:
+            raise ValueError("`weight` is a number from 0: 2 counts twice as much as 1")
 
 
 class _CourseFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,8 +155,10 @@ class Course:
         assignments = tuple(_dated(assignment, data.starts, path) for assignment in data.assignment)
         course = cls(root, data.title, units, exercises, assignments, data.policy, languages)
         course = course._with_derived(path)
+        graded = course.graded
         for assignment in course.assignments:
-            course.select(assignment.exercises, where=IN_ASSIGNMENT.format(path=path, name=assignment.id))
+            graded._check_assignment(assignment, IN_ASSIGNMENT.format(path=path, name=assignment.id))
+        _check_zone(path, data.policy.timezone)
         if not authoring:
             course.check_files(course)
         return course
@@ -149,6 +177,15 @@ class Course:
             exercises |= {name: one for name, one in self.derived.items() if one.base.id == exercise.id}
         return dataclasses.replace(self, exercises=exercises)
 
+    def _check_assignment(self, assignment: Assignment, where: Text) -> None:
+        """CourseError where it names what is not there, or has nothing but bonus exercises."""
+        listed = {exercise.id for exercise in self.select(assignment.exercises, where=where)}
+        bonus = {self._named(name, where).id for name in assignment.bonus}
+        if not bonus <= listed:
+            raise CourseError.of(BONUS_ELSEWHERE, where=where, name=min(bonus - listed))
+        if bonus == listed:
+            raise CourseError.of(ALL_BONUS, where=where)
+
     def _with_derived(self, path: Path) -> Course:
         """The course with what its assignments derive, each under its full id. CourseError where that can't be."""
         derived: dict[str, Derived] = {}
@@ -160,7 +197,8 @@ class Course:
                 if made is not None:
                     derived[made.id] = made
                 names.append(made.id if made else name)
-            assignments.append(replace(assignment, exercises=tuple(names)))
+            bonus = tuple(made.id if (made := self._derive(n, where)) else n for n in assignment.bonus)
+            assignments.append(replace(assignment, exercises=tuple(names), bonus=bonus))
         return dataclasses.replace(self, assignments=tuple(assignments), derived=derived)
 
     def _derive(self, name: str, where: Text) -> Derived | None:
@@ -302,6 +340,15 @@ def _dated(assignment: Assignment, starts: datetime | None, path: Path) -> Assig
             f"{path}：作业 {assignment.id!r} 同时写了 `due` 和 `days`；请删去其中一个",
         )
     return replace(assignment, due=starts and starts + timedelta(days=assignment.days))
+
+
+def _check_zone(path: Path, name: str) -> None:
+    """CourseError where there is no time zone of this name. Some systems know none at all; they show no times either."""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        if zoneinfo.available_timezones():
+            raise CourseError.of(NO_ZONE, path=path, name=name) from None
 
 
 def find_course(start: Path | None = None, given: Path | None = None) -> Path:

@@ -156,7 +156,7 @@ def _error(
     """The student's own exception, with their own lines only."""
     frames = own_frames(frames_of(error, is_student), given, look=not isinstance(error, StudentError))
     if visibility is Visibility.HIDDEN:
-        name = _family(error)
+        name = family(error)
         function = handed_in.function_of(frames) if handed_in is not None else None
         if function is not None:
             said = ERROR_IN.format(error=name, function=function)
@@ -182,8 +182,8 @@ def _in_file(error: StudentError, handed_in: HandedIn, given: Collection[str], l
     ]
     if error.certain:
         return _told(_named(_claimed(error), words(error)), traced, None)
-    family = _family(error)
-    name = error.name if (family, error.name) in BY_CLAIM else family
+    kind = family(error)
+    name = error.name if (kind, error.name) in BY_CLAIM else kind
     source = places[-1].source if places and places[-1] is not None else ""
     said = repeatable(error.name, error.message, source)
     first, whole = _named(name, said), said != Text()
@@ -191,7 +191,7 @@ def _in_file(error: StudentError, handed_in: HandedIn, given: Collection[str], l
         own = _named(error.name, words(error))
         told = handed_in.told(own) if own != first else own
         first, whole = told if told.en else first, told == own
-    fixed = BY_CLAIM.get((family, error.name), _UNNAMED.get(family))
+    fixed = BY_CLAIM.get((kind, error.name), _UNNAMED.get(kind))
     if fixed is not None and not whole:
         return _told(first, traced, fixed)
     return _told(first, traced, remedy(error) or (None if whole or loading else RERUN))
@@ -239,7 +239,7 @@ def _claimed(error: BaseException) -> str:
     return error.name if isinstance(error, StudentError) else type(error).__name__
 
 
-def _family(error: BaseException) -> str:
+def family(error: BaseException) -> str:
     """The builtin exception it is: a class of the student's own could spell out a hidden value in its name."""
     names = error.mro if isinstance(error, StudentError) else [kind.__name__ for kind in type(error).__mro__]
     return next((name for name in names if name in FAMILIES), "Exception")

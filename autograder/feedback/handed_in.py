@@ -16,7 +16,7 @@ from autograder.course.given import DEFINED
 from autograder.feedback.words import words
 from autograder.guest.cell_runner import GAP
 from autograder.guest.loading import filename_of
-from autograder.guest.notebook import NotebookError, kept_cells
+from autograder.guest.notebook import NotebookError, code_cells, kept_cells
 from autograder.remote.errors import SOURCE_LIMIT, Frame, StudentError
 from autograder.text import Text, printable
 
@@ -24,6 +24,7 @@ LONGEST = 4096  # lines of all files together that a message may point to; which
 WORDS = (
     300  # bytes that public tests of an exercise repeat of a submission's own words, at most 6.6 bits each
 )
+EXAMPLES = 60  # of these, kept for what it answers in the smallest examples
 LEAST = 40
 # What Python and the guard of imports say with one name in it.
 NAMING = tuple(
@@ -60,18 +61,16 @@ class HandedIn:
         self._main = main
         self._asked = asked
         self.filename = filename_of(main)  # as tracebacks show it
-        self._room = WORDS
+        self._rooms = {False: WORDS - EXAMPLES, True: EXAMPLES}
         self._told: dict[Text, Text] = {}
 
-    def told(self, said: Text) -> Text:
+    def told(self, said: Text, example: bool = False) -> Text:
         """As much of a submission's own words as there is room for. The same ones again are nothing new."""
         if said not in self._told:
-            size = len(said.en.encode())
-            fits = size <= self._room
-            self._told[said] = (
-                said if fits else Text(*(_cut(text, self._room) for text in (said.en, said.zh)))
-            )
-            self._room = self._room - size if fits else 0
+            size, room = len(said.en.encode()), self._rooms[example]
+            fits = size <= room
+            self._told[said] = said if fits else Text(*(_cut(text, room) for text in (said.en, said.zh)))
+            self._rooms[example] = room - size if fits else 0
         return self._told[said]
 
     @cached_property
@@ -108,6 +107,20 @@ class HandedIn:
                 return Place("" if name == self._main else name, frames[-1].line, source)
             room -= len(lines)
         return None
+
+    @property
+    def code(self) -> str:
+        """The main file as plain Python, line for line as tracebacks count; nothing where there is none to be read."""
+        raw = self._files[self._main]
+        try:
+            return GAP.join(code_cells(raw)) if self._main.endswith(".ipynb") else _text(self._main, raw)
+        except NotebookError:
+            return ""
+
+    def line(self, number: int) -> str:
+        """A line of the main file, as messages name it."""
+        place = self.place_of([Frame(self.filename, number, "", "")])
+        return place.told() if place is not None else f"line {number}"
 
     def cell_of(self, first: str) -> str | None:
         """The notebook's cell that begins with this line."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -12,14 +12,18 @@ from autograder.text import Text
 HIDDEN = Text("hidden test {number}", "隐藏测试 {number}")
 
 
-def without_hidden_names(tests: Sequence[TestResult], lang: str) -> list[TestResult]:
-    """The same results, hidden tests numbered: a test's name is often half an answer."""
+def hidden_names(tests: Iterable[TestResult]) -> Mapping[str, Text]:
+    """Function of a hidden test -> what students know it by: a test's name is often half an answer."""
     hidden = by_function(test for test in tests if test.visibility is Visibility.HIDDEN)
-    numbers = {function: number for number, function in enumerate(hidden, 1)}
-    concealed = []
-    for test in tests:
-        if test.visibility is Visibility.HIDDEN:
-            number = numbers[function_of(test.name)]
-            test = replace(test, name=HIDDEN.pick(lang).format(number=number))
-        concealed.append(test)
-    return concealed
+    return {function: HIDDEN.format(number=number) for number, function in enumerate(hidden, 1)}
+
+
+def without_hidden_names(tests: Sequence[TestResult], lang: str) -> list[TestResult]:
+    """The same results, hidden tests numbered."""
+    names = hidden_names(tests)
+    return [
+        replace(test, name=names[function_of(test.name)].pick(lang))
+        if test.visibility is Visibility.HIDDEN
+        else test
+        for test in tests
+    ]

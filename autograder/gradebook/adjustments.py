@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
 
+from autograder.gradebook.counter_entries import Decisions
 from autograder.gradebook.database import GradebookError
 from autograder.gradebook.roster import Person
 from autograder.gradebook.schema import adjustments_table, counter_entries_table
@@ -25,7 +27,16 @@ NEW_STUDENT = Text(
     " For somebody who is not on the roster and has handed in nothing, add --new-student",
     " 不在名单上、也没有提交过的学生，请加 --new-student",
 )
-UNDONE = "undoes {number}: {reason}"
+ADJUSTMENTS = Decisions(
+    adjustments_table,
+    counter_entries_table,
+    Text("adjustment", "调整"),
+    "adjustments",
+    Text(
+        "to give the points again, use `autograder gradebook adjust`",
+        "如需重新给分，请用 `autograder gradebook adjust`",
+    ),
+)
 
 
 class Adjustment(Struct, frozen=True):
@@ -49,33 +60,17 @@ def read_adjustments(
     connection: sa.Connection, conditions: Sequence[sa.ColumnElement[bool]] = ()
 ) -> list[Adjustment]:
     """The adjustments of which these conditions on their table hold, oldest first."""
-    undoes, undone = counter_entries_table.alias("undoes"), counter_entries_table.alias("undone")
-    query = (
-        sa.select(adjustments_table, undoes.c.undoes, undone.c.adjustment_id.label("undone_by"))
-        .select_from(
-            adjustments_table.outerjoin(undoes, undoes.c.adjustment_id == adjustments_table.c.id).outerjoin(
-                undone, undone.c.undoes == adjustments_table.c.id
-            )
-        )
-        .where(*conditions)
-        .order_by(adjustments_table.c.id)
-    )
-    names = ("student", "exercise", "points", "reason", "who", "recorded_at", "undoes", "undone_by")
-    return [
-        Adjustment(number=row.id, **{name: getattr(row, name) for name in names})
-        for row in connection.execute(query)
-    ]
+    return [_adjustment(row) for row in ADJUSTMENTS.rows(connection, conditions)]
 
 
 def one_adjustment(connection: sa.Connection, book: str, number: int) -> Adjustment:
     """The adjustment of this number; GradebookError where there is none."""
-    found = read_adjustments(connection, [adjustments_table.c.id == number])
-    if not found:
-        raise GradebookError(
-            f"{book} has no adjustment {number}; `autograder gradebook adjustments` lists them",
-            f"{book} 中没有编号为 {number} 的调整；`autograder gradebook adjustments` 会列出全部",
-        )
-    return found[0]
+    return _adjustment(ADJUSTMENTS.row(connection, book, number))
+
+
+def _adjustment(row: sa.Row[Any]) -> Adjustment:
+    names = ("student", "exercise", "points", "reason", "who", "recorded_at", "undoes", "undone_by")
+    return Adjustment(number=row.id, **{name: getattr(row, name) for name in names})
 
 
 def check_adjustment(student: str, exercise: str, points: float, reason: str) -> None:
@@ -96,40 +91,16 @@ def add_adjustments(
     connection: sa.Connection, given: Sequence[tuple[str, str, float, str]], who: str
 ) -> None:
     """Add (student, exercise, points, reason) of adjustments that one person made. The students have their rows."""
-    now = datetime.now(UTC).replace(tzinfo=None)
-    rows = [{**dict(zip(COLUMNS, row, strict=True)), "who": who, "recorded_at": now} for row in given]
-    if rows:
-        connection.execute(sa.insert(adjustments_table), rows)
+    ADJUSTMENTS.add(connection, [dict(zip(COLUMNS, row, strict=True)) for row in given], who)
 
 
 def add_counter_entry(connection: sa.Connection, book: str, number: int, who: str, reason: str) -> Adjustment:
     """Undo the adjustment of this number; which one that was."""
-    undone = one_adjustment(connection, book, number)
-    if undone.undone_by is not None:
-        raise GradebookError(
-            f"adjustment {number} was undone already, by {undone.undone_by}; to give the points again, use "
-            "`autograder gradebook adjust`",
-            f"编号 {number} 的调整已由编号 {undone.undone_by} 撤销；如需重新给分，请用 `autograder gradebook adjust`",
-        )
-    if undone.undoes is not None:
-        raise GradebookError(
-            f"adjustment {number} itself undoes {undone.undoes}; to give the points again, use "
-            "`autograder gradebook adjust`",
-            f"编号 {number} 本身就是对编号 {undone.undoes} 的撤销；如需重新给分，请用 `autograder gradebook adjust`",
-        )
-    row = {
-        "student": undone.student,
-        "exercise": undone.exercise,
-        "points": -undone.points,
-        "reason": UNDONE.format(number=number, reason=reason or undone.reason),
-        "who": who,
-        "recorded_at": datetime.now(UTC).replace(tzinfo=None),
-    }
-    added = connection.execute(sa.insert(adjustments_table).values(row))
-    assert added.inserted_primary_key is not None  # SQLAlchemy always has it for a single-row insert
-    link = {"adjustment_id": added.inserted_primary_key[0], "undoes": number}
-    connection.execute(sa.insert(counter_entries_table).values(link))
-    return undone
+
+    def counter(undone: sa.Row[Any]) -> dict[str, Any]:
+        return {"student": undone.student, "exercise": undone.exercise, "points": -undone.points}
+
+    return _adjustment(ADJUSTMENTS.undo(connection, book, number, who, reason, counter))
 
 
 def unknown_student(
@@ -151,4 +122,15 @@ def unknown_student(
     return GradebookError(
         f"{book} has no student {name!r}; {said.en}{more.en}",
         f"{book} 中没有学生 {name!r}；{said.zh}{more.zh}",
+    )
+
+
+def unknown_section(book: str, name: str, sections: Iterable[str]) -> GradebookError:
+    """What to say of a section that nobody on the roster is in."""
+    known = sorted(section for section in sections if section)
+    listed = Text(", ".join(known) or "none", "、".join(known) or "无")
+    return GradebookError(
+        f"{book} has nobody in a section {name!r}; its sections: {listed.en}. `autograder gradebook roster FILE` takes over "
+        "sections from a column `section` or `group`",
+        f"{book} 中没有人属于分组 {name!r}；已有分组：{listed.zh}。`autograder gradebook roster 文件` 会读取 `section` 或 `group` 列",
     )

@@ -15,6 +15,7 @@ import msgspec
 
 from autograder import __version__
 from autograder.gradebook.adjustments import Adjustment
+from autograder.gradebook.grade_json import standing_json
 from autograder.gradebook.scores import Counted, Scores
 from autograder.results import ExerciseResult, Outcome, Status, TestResult, Visibility
 from autograder.text import machine_number
@@ -37,7 +38,7 @@ def recorded_json(
 ) -> dict[str, Any]:
     """The document that `gradebook show --json` prints: the same, with what people added and what it comes to.
 
-    `standing` is the score that counts, `standing_max_score` and `standing_bundle` what it was graded on; `stale`: the
+    `lateness` tells when the attempt that counts was handed in, and what that takes. `standing` is the score that counts, `standing_max_score` and `standing_bundle` what it was graded on; `stale`: the
     exercise has changed since.
     """
     rows = []
@@ -49,6 +50,7 @@ def recorded_json(
             "standing_max_score": score.max_score if score else result.max_score,
             "standing_bundle": score.result.bundle if score and score.result else "",
             "stale": score is not None and score.outdated,
+            "lateness": standing_json(score),
         }
         given = [adjustment_json(adjustment) for adjustment in adjustments.get(place, ())]
         rows.append({**_result_json(result), **standing, "adjustments": given})

@@ -2,70 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec.structs import replace
 
-from autograder.gradebook.policy import GradingScheme, ScoredAssignment
+from autograder.gradebook.grade_lines import exercise_lines, final_lines, sum_line
+from autograder.gradebook.grades import AssignmentGrade, FinalGrade
+from autograder.gradebook.policy import GradingScheme, Score, ScoredAssignment
 from autograder.gradebook.scores import Scores
-from autograder.results import total
-from autograder.text import Text
+from autograder.gradebook.student_scores import points_on
+from autograder.gradebook.weighing import Weighed, best_choice
 
-
-class AssignmentGrade(Struct, frozen=True):
-    """One student's points on one assignment. `score` is None while a fault of ours keeps a part of it from being known.
-
-    counted: whether it counts towards the final grade. lines: how its points and its weight come about, in order.
-    """
-
-    id: str
-    title: Text
-    score: float | None
-    max_score: float
-    weight: float
-    counted: bool = True
-    lines: tuple[Text, ...] = ()
-
-
-class FinalGrade(Struct, frozen=True):
-    """One student's grade for the course. `share` is 1 for full points, more with extra credit, None while not known."""
-
-    student: str
-    share: float | None
-    assignments: tuple[AssignmentGrade, ...]
-    lines: tuple[Text, ...] = ()
+__all__ = ["AssignmentGrade", "FinalGrade", "assignment_grade", "final_grade", "final_grades"]
 
 
 def final_grades(scores: Scores, scheme: GradingScheme, students: Sequence[str]) -> dict[str, FinalGrade]:
-    """Student -> final grade, for all of these, under the scheme's assignments and policy."""
-    return {student: _final_grade(student, scores, scheme) for student in students}
+    """Student -> final grade, for all of these, under the scheme's assignments and policy.
+
+    An assignment on which nobody in the class has anything does not count yet: it is nobody's missing work.
+    """
+    own: dict[str, dict[str, Score]] = {student: {} for student in students}
+    for (student, name), score in scores.items():
+        if student in own:
+            own[student][name] = score
+    return {student: final_grade(student, own[student], scheme) for student in students}
 
 
-def _final_grade(student: str, scores: Scores, scheme: GradingScheme) -> FinalGrade:
-    assignments = tuple(assignment_grade(student, one, scores, scheme) for one in scheme.assignments)
-    counted = [one for one in assignments if one.counted and one.max_score]
-    weight = total(one.weight for one in counted)
-    known = all(one.score is not None for one in counted)
-    share = (
-        total(one.weight * (one.score or 0.0) / one.max_score for one in counted) / weight if weight else None
-    )
-    return FinalGrade(student, share if known else None, assignments)
+def final_grade(student: str, scores: Mapping[str, Score], scheme: GradingScheme) -> FinalGrade:
+    """One student's, from their score on each exercise."""
+    grades = [assignment_grade(one, scores, scheme) for one in scheme.assignments]
+    places = [place for place, grade in enumerate(grades) if grade.counted]
+    weighed = [
+        Weighed(grades[place].weight, (grades[place].share or 0.0,), grades[place].extra_credit)
+        for place in places
+    ]
+    choice = best_choice(weighed, drop=scheme.policy.drop_lowest)
+    if choice is not None:
+        for place in choice.dropped:
+            grades[places[place]] = replace(grades[places[place]], counted=False, dropped=True)
+    known = all(grade.score is not None for grade in grades if grade.counted)
+    share = choice.share if choice is not None and known else None
+    lines = final_lines(grades, scheme.assignments, share, scheme)
+    return FinalGrade(student, share, tuple(grades), tuple(lines))
 
 
 def assignment_grade(
-    student: str, assignment: ScoredAssignment, scores: Scores, scheme: GradingScheme
+    assignment: ScoredAssignment, scores: Mapping[str, Score], scheme: GradingScheme
 ) -> AssignmentGrade:
-    """One student's points on one assignment."""
-    known = {name: scores.get((student, name)) for name in assignment.exercises}
-    unknown = any(score is not None and score.score is None for score in known.values())
+    """One student's points on one assignment, from their score on each exercise."""
+    points = points_on(assignment, scheme, scores)
+    lines = [
+        line
+        for name in assignment.exercises
+        for line in exercise_lines(name, scores.get(name), name in assignment.bonus, scheme.policy)
+    ]
+    late = [score.lateness for name in assignment.exercises if (score := scores.get(name))]
     return AssignmentGrade(
         assignment.id,
         assignment.title,
-        None if unknown else total(score.score or 0.0 for score in known.values() if score),
-        total(
-            score.max_score if score else scheme.versions[name].max_score
-            for name, score in known.items()
-            if score or name in scheme.versions
-        ),
+        points.score,
+        points.best,
         assignment.weight,
+        counted=assignment.begun and bool(assignment.weight and points.best),
+        lines=(*lines, sum_line(points.score, points.best)),
+        extra_credit=assignment.extra_credit,
+        late_days=max((one.late_days for one in late if one is not None), default=0),
     )

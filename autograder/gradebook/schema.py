@@ -112,3 +112,75 @@ unrecognised_table = sa.Table(
     sa.Column("files", sa.String, nullable=False),  # JSON: `autograder.gradebook.unrecognised.Kept`
     sa.Column("recorded_at", sa.DateTime, nullable=False),
 )
+# When attempts were handed in, and who says so. The last row of each attempt holds.
+submission_times_table = sa.Table(
+    "submission_times",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("attempt_id", sa.ForeignKey("attempts.id"), nullable=False, index=True),
+    sa.Column("submitted_at", sa.DateTime, nullable=False),  # UTC
+    sa.Column("source", sa.String, nullable=False),  # a TimeSource
+)
+# More time for a student, or for a section of the roster.
+extensions_table = sa.Table(
+    "extensions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("student", sa.ForeignKey("students.name")),
+    sa.Column("section", sa.String),
+    sa.Column("assignment", sa.String, nullable=False),
+    sa.Column("until", sa.DateTime),  # UTC
+    sa.Column("days", sa.Float),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)
+# The extensions that undo others: one is undone once.
+extension_counter_entries_table = sa.Table(
+    "extension_counter_entries",
+    metadata,
+    sa.Column("extension_id", sa.ForeignKey("extensions.id"), primary_key=True),
+    sa.Column("undoes", sa.ForeignKey("extensions.id"), nullable=False, unique=True),
+)
+# A regrade: its attempts stand for earlier ones. One that was undone has a row in `undone_regrades`, and counts no more.
+regrades_table = sa.Table(
+    "regrades",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)
+undone_regrades_table = sa.Table(
+    "undone_regrades",
+    metadata,
+    sa.Column("regrade_id", sa.ForeignKey("regrades.id"), primary_key=True),  # one is undone once
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)
+regraded_attempts_table = sa.Table(
+    "regraded_attempts",
+    metadata,
+    sa.Column("attempt_id", sa.ForeignKey("attempts.id"), primary_key=True),
+    sa.Column("regrade_id", sa.ForeignKey("regrades.id"), nullable=False, index=True),
+    # The attempt with which this was handed in: it is no regrade's itself.
+    sa.Column("stands_for", sa.ForeignKey("attempts.id"), nullable=False),
+)
+# The share of an exercise's points that what was handed in with an attempt keeps, whatever it is graded again with.
+kept_shares_table = sa.Table(
+    "kept_shares",
+    metadata,
+    sa.Column("regrade_id", sa.ForeignKey("regrades.id"), primary_key=True),
+    sa.Column("attempt_id", sa.ForeignKey("attempts.id"), primary_key=True),
+    sa.Column("share", sa.Float, nullable=False),
+)
+# The course's rules when the first work was graded, and those of each regrade after which others held.
+rules_table = sa.Table(
+    "rules",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("regrade_id", sa.ForeignKey("regrades.id")),
+    sa.Column("rules", sa.String, nullable=False),  # JSON: `autograder.gradebook.policy.Rules`
+    sa.Column("recorded_at", sa.DateTime, nullable=False),
+)

@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from autograder.gradebook.policy import GradingScheme, Score, Version, score_of
+from autograder.gradebook.adjustments import Adjustment
+from autograder.gradebook.attempts import Attempt
+from autograder.gradebook.extensions import Extension
+from autograder.gradebook.policy import GradingScheme, Score, Version
 from autograder.gradebook.store import Gradebook
+from autograder.gradebook.student_scores import StudentRecord, scores_of
 from autograder.results import ExerciseResult, Isolation, Status
 from autograder.text import Text
 
@@ -29,15 +33,61 @@ def current_scores(
     student: str | None = None,
     exercises: Sequence[str] | None = None,
 ) -> dict[tuple[str, str], Score]:
-    """(student, exercise) -> score, for all that was handed in or given: of one student, on some exercises, if named."""
-    attempts, adjustments = book.attempts(student, exercises), book.adjustments(student, exercises)
+    """(student, exercise) -> score, for all that was handed in or given: of one student, on some exercises, if named.
+
+    Where students have late days, all that they handed in is read: on what else they spend them decides each score.
+    """
+    read = exercises_read(scheme, exercises)
+    extensions = extensions_of(book, scheme, student)
+    return scores_from(
+        book.attempts(student, read), book.adjustments(student, read), extensions, scheme, exercises
+    )
+
+
+def exercises_read(scheme: GradingScheme, exercises: Sequence[str] | None) -> Sequence[str] | None:
+    """Of which exercises the record decides the scores on these: of all, where late days may be spent elsewhere."""
+    return None if scheme.policy.late_days and scheme.due_with() else exercises
+
+
+def scores_from(
+    attempts: Mapping[tuple[str, str], Sequence[Attempt]],
+    adjustments: Mapping[tuple[str, str], Sequence[Adjustment]],
+    extensions: Mapping[str, Sequence[Extension]],
+    scheme: GradingScheme,
+    exercises: Sequence[str] | None = None,
+) -> dict[tuple[str, str], Score]:
+    """(student, exercise) -> the score that these give, on these exercises or on all of them."""
+    due_with = scheme.due_with()
+    places: dict[str, list[str]] = {}
+    for whose, name in {**attempts, **adjustments}:
+        places.setdefault(whose, []).append(name)
     scores = {}
-    for place in attempts | adjustments:
-        version = scheme.versions.get(place[1])
-        score = score_of(attempts.get(place, []), adjustments.get(place, []), scheme.policy, version)
-        if score is not None:
-            scores[place] = score
+    for whose, names in places.items():
+        record = StudentRecord(
+            {name: attempts.get((whose, name), []) for name in names},
+            {name: adjustments.get((whose, name), []) for name in names},
+            extensions.get(whose, []),
+        )
+        wanted = [name for name in names if exercises is None or name in exercises]
+        for name, score in scores_of(record, scheme, due_with, wanted).items():
+            scores[whose, name] = score
     return scores
+
+
+def extensions_of(
+    book: Gradebook, scheme: GradingScheme, student: str | None = None
+) -> dict[str, list[Extension]]:
+    """Student -> the extensions given to them or to their section; none where nothing is due."""
+    given = book.extensions(student) if scheme.due_with() else []
+    if not given:
+        return {}
+    by_section: dict[str, list[Extension]] = {}
+    found: dict[str, list[Extension]] = {}
+    for one in given:
+        (by_section if one.section else found).setdefault(one.whose, []).append(one)
+    for person in book.roster().values():
+        found.setdefault(person.student, []).extend(by_section.get(person.section, ()))
+    return found
 
 
 def class_places(book: Gradebook, scheme: GradingScheme, student: str | None = None) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from msgspec import Struct, to_builtins
+from msgspec import to_builtins
 from msgspec.structs import replace
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -21,7 +21,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
-from autograder.gradebook import unrecognised
+from autograder.gradebook import regrades, unrecognised
 from autograder.gradebook.adjustments import (
     NEW_STUDENT,
     Adjustment,
@@ -30,8 +30,10 @@ from autograder.gradebook.adjustments import (
     check_adjustment,
     one_adjustment,
     read_adjustments,
+    unknown_section,
     unknown_student,
 )
+from autograder.gradebook.attempts import Attempt as Attempt
 from autograder.gradebook.database import (
     GradebookError,
     closed_on_failure,
@@ -42,6 +44,17 @@ from autograder.gradebook.database import (
     translate_errors,
     write_ahead,
 )
+from autograder.gradebook.extensions import Extension, add_extensions, read_extensions, undo_extension
+from autograder.gradebook.policy import Rules
+from autograder.gradebook.regrades import (
+    HANDED_IN,
+    NOT_UNDONE,
+    WITH_REGRADES,
+    KeptShare,
+    Regrade,
+    Regraded,
+    kept_by,
+)
 from autograder.gradebook.roster import Person, updated
 from autograder.gradebook.schema import (
     APPLICATION,
@@ -49,38 +62,40 @@ from autograder.gradebook.schema import (
     SCHEMA,
     adjustments_table,
     attempts_table,
+    extensions_table,
     faults_table,
     gradebook_settings,
     lms_ids_table,
     metadata,
+    regraded_attempts_table,
     results_table,
     roster_table,
     students_table,
     tests_table,
 )
+from autograder.gradebook.submission_times import add_time, newest_times, tells_more, time_of
 from autograder.gradebook.unrecognised import Noted
 from autograder.results import (
     ExerciseResult,
     Isolation,
     Outcome,
     Status,
+    Submitted,
     TestResult,
+    TimeSource,
     Unrecognised,
     Visibility,
 )
 from autograder.text import Text
 
-RECORD = (attempts_table, adjustments_table, roster_table)  # what people would miss; the rest belongs to it
+RECORD = (
+    attempts_table,
+    adjustments_table,
+    extensions_table,
+    roster_table,
+)  # what people would miss; the rest belongs to it
 PARAMETERS = 500  # of one statement: databases bound their number
 ROWS = 10_000  # read at a time, where everybody's are
-
-
-class Attempt(Struct, frozen=True):
-    """One hand-in of one exercise, with its result in brief: without `tests`, `output` and `detail`."""
-
-    result: ExerciseResult
-    recorded_at: datetime
-    result_id: int  # what `Gradebook.in_full` finds the rest by
 
 
 class Gradebook:
@@ -163,24 +178,35 @@ class Gradebook:
             connection.execute(
                 sa.select(students_table).where(students_table.c.name == result.student).with_for_update()
             )
+            times = newest_times()
             latest = connection.execute(
-                sa.select(attempts_table.c.result_id, results_table, faults_table.c.detail)
-                .select_from(attempts_table.join(results_table).outerjoin(faults_table))
-                .where(
-                    attempts_table.c.student == result.student, attempts_table.c.exercise == result.exercise
+                sa.select(
+                    HANDED_IN.label("attempt_id"),
+                    results_table,
+                    faults_table.c.detail,
+                    times.c.submitted_at,
+                    times.c.source,
                 )
-                .order_by(attempts_table.c.id.desc())
+                .select_from(
+                    WITH_REGRADES.join(results_table, results_table.c.id == attempts_table.c.result_id)
+                    .outerjoin(faults_table)
+                    .outerjoin(times, times.c.attempt_id == HANDED_IN)
+                )
+                .where(
+                    attempts_table.c.student == result.student,
+                    attempts_table.c.exercise == result.exercise,
+                    NOT_UNDONE,
+                )
+                .order_by(HANDED_IN.desc(), attempts_table.c.id.desc())
                 .limit(1)
             ).first()
             key = _key_of(result)
             if latest is not None and _same(latest, result, key):
+                if result.submitted is not None and tells_more(result.submitted, time_of(latest)):
+                    add_time(connection, latest.attempt_id, result.submitted)
                 return
-            result_id = None
-            if key is not None:
-                result_id = connection.scalar(sa.select(results_table.c.id).where(results_table.c.key == key))
-            if result_id is None:
-                result_id = _insert_result(connection, result, key, now)
-            connection.execute(
+            result_id = _result_id(connection, result, key, now)
+            added = connection.execute(
                 sa.insert(attempts_table).values(
                     student=result.student,
                     exercise=result.exercise,
@@ -189,6 +215,50 @@ class Gradebook:
                     recorded_at=now,
                 )
             )
+            if result.submitted is not None:
+                assert added.inserted_primary_key is not None  # as in _insert_result
+                add_time(connection, added.inserted_primary_key[0], result.submitted)
+
+    def keep(self, result: ExerciseResult) -> None:
+        """Keep a result under its key, without an attempt: nobody's score follows from it. What has no key is not kept."""
+        key = _key_of(result)
+        if key is None:
+            return
+        now = datetime.now(UTC).replace(tzinfo=None)
+        with translate_errors(self.name):
+            try:
+                with self._writer.begin() as connection:
+                    _result_id(connection, result, key, now)
+            except IntegrityError:  # another grader stored the same key first
+                pass
+
+    def add_regrade(
+        self,
+        found: Iterable[Regraded],
+        kept: Mapping[int, float],
+        *,
+        who: str,
+        reason: str,
+        rules: Rules | None = None,
+    ) -> int:
+        """Apply a regrade, all of it or nothing; its number. See `regrades.add_regrade`."""
+        with translate_errors(self.name), self._writer.begin() as connection:
+            return regrades.add_regrade(connection, found, kept, who, reason, rules)
+
+    def undo_regrade(self, number: int, *, who: str, reason: str = "") -> Regrade:
+        """Let the attempts count again that counted before a regrade; which one that was. All stay on record.
+
+        Raises:
+            GradebookError: there is no such regrade, or it is undone already.
+        """
+        with translate_errors(self.name), self._writer.begin() as connection:
+            return regrades.undo_regrade(connection, self.name, number, who, reason)
+
+    def note_rules(self, rules: Rules) -> None:
+        """Note the course's rules, where none are noted: what a later regrade compares with."""
+        if self.rules(first=True) is None:
+            with translate_errors(self.name), self._writer.begin() as connection:
+                regrades.add_rules(connection, rules)
 
     def adjust(
         self, student: str, exercise: str, points: float, *, reason: str, who: str, new_student: bool = False
@@ -208,12 +278,39 @@ class Gradebook:
             check_adjustment(*row)
         names = sorted({student for student, *_ in given})
         with translate_errors(self.name), self._writer.begin() as connection:
-            known = _everybody(connection)
-            unknown = next((name for name in names if name not in known), None)
-            if unknown is not None and not new_students:
-                raise unknown_student(self.name, unknown, known, _people(connection), NEW_STUDENT)
-            _add_students(connection, names)
+            self._enrol(connection, names, new_students)
             add_adjustments(connection, given, who)
+
+    def _enrol(self, connection: sa.Connection, names: list[str], new_students: bool) -> None:
+        """Make sure these students have a row; GradebookError where one is unknown, and new ones are not expected."""
+        known = _everybody(connection)
+        unknown = next((name for name in names if name not in known), None)
+        if unknown is not None and not new_students:
+            raise unknown_student(self.name, unknown, known, _people(connection), NEW_STUDENT)
+        _add_students(connection, names)
+
+    def extend(self, given: Sequence[Extension], *, who: str, new_students: bool = False) -> None:
+        """Give more time, to students or to sections of the roster; all of it is given, or none.
+
+        Raises:
+            GradebookError: an extension says nothing, a student is unknown and `new_students` is off, or no student on the
+                roster is in a section.
+        """
+        for one in given:
+            one.check()
+        names = sorted({one.student for one in given if one.student})
+        with translate_errors(self.name), self._writer.begin() as connection:
+            self._enrol(connection, names, new_students)
+            sections = {person.section for person in _people(connection).values()}
+            for one in given:
+                if one.section and one.section not in sections:
+                    raise unknown_section(self.name, one.section, sections)
+            add_extensions(connection, given, who)
+
+    def undo_extension(self, number: int, *, who: str, reason: str = "") -> Extension:
+        """Take an extension back by a counter-entry; which one that was. GradebookError as for `undo`."""
+        with translate_errors(self.name), self._writer.begin() as connection:
+            return undo_extension(connection, self.name, number, who, reason)
 
     def adjustment(self, number: int) -> Adjustment:
         """The adjustment of this number; GradebookError where there is none."""
@@ -258,6 +355,17 @@ class Gradebook:
 
     # ------------------------------------------------------------------------------------------ reading
 
+    def newest(self) -> str:
+        """A text that is another one once an attempt or an adjustment is recorded."""
+        newest = [
+            sa.select(sa.func.max(table.c.id)).scalar_subquery()
+            for table in (attempts_table, adjustments_table)
+        ]
+        students = sa.select(sa.func.count()).select_from(students_table).scalar_subquery()
+        with translate_errors(self.name), self._engine.connect() as connection:
+            row = connection.execute(sa.select(*newest, students)).one()
+        return "-".join(str(number or 0) for number in row)
+
     def unrecognised(self, student: str | None = None) -> dict[str, list[Noted]]:
         """Student -> files that nobody could place, from each folder as it was graded last; everybody's by default."""
         with translate_errors(self.name), self._engine.connect() as connection:
@@ -267,6 +375,27 @@ class Gradebook:
         """Student -> what others call them, for those who are on a roster."""
         with translate_errors(self.name), self._engine.connect() as connection:
             return _people(connection)
+
+    def extensions(self, student: str | None = None) -> list[Extension]:
+        """All extensions, oldest first; of one student and of the section that they are in, where named."""
+        with translate_errors(self.name), self._engine.connect() as connection:
+            person = _people(connection).get(student) if student is not None else None
+            return read_extensions(connection, student, person.section if person else "")
+
+    def regrades(self) -> list[Regrade]:
+        """All regrades, oldest first, with those that were undone."""
+        with translate_errors(self.name), self._engine.connect() as connection:
+            return regrades.read_regrades(connection)
+
+    def places_of_regrade(self, number: int) -> list[tuple[str, str]]:
+        """(student, exercise) on which a regrade added or kept something."""
+        with translate_errors(self.name), self._engine.connect() as connection:
+            return regrades.places_of_regrade(connection, number)
+
+    def rules(self, *, first: bool = False) -> Rules | None:
+        """The course's rules as they were noted last, or before any regrade; None where they were not."""
+        with translate_errors(self.name), self._engine.connect() as connection:
+            return regrades.first_rules(connection) if first else regrades.read_rules(connection)
 
     def known(self, key: str) -> ExerciseResult | None:
         """The result recorded under a content key, without a student."""
@@ -281,12 +410,7 @@ class Gradebook:
     ) -> dict[tuple[str, str], ExerciseResult]:
         """(student, exercise) -> the result of the last attempt, for these students and exercises."""
         table = attempts_table.c
-        last = (
-            sa.select(sa.func.max(table.id))
-            .where(table.student.in_(students), table.exercise.in_(exercises))
-            .group_by(table.student, table.exercise)
-        )
-        found = self._attempts(table.id.in_(last))
+        found = self._attempts(table.student.in_(students), table.exercise.in_(exercises))
         attempts = [history[-1] for history in found.values()]
         return {(result.student, result.exercise): result for result in self.in_full(attempts)}
 
@@ -316,7 +440,9 @@ class Gradebook:
     def attempts(
         self, student: str | None = None, exercises: Sequence[str] | None = None
     ) -> dict[tuple[str, str], list[Attempt]]:
-        """(student, exercise) -> all attempts, oldest first, with their results in brief.
+        """(student, exercise) -> all attempts, in the order in which they were handed in, with their results in brief.
+
+        An attempt that a regrade stands for is not among them: the regrade's is, in its place. `every_attempt` has both.
 
         Args:
             student: whose; None for everybody's.
@@ -326,23 +452,43 @@ class Gradebook:
 
     def _attempts(self, *conditions: sa.ColumnElement[bool]) -> dict[tuple[str, str], list[Attempt]]:
         """As `attempts`, where these conditions hold."""
-        brief = [column for column in results_table.c if column is not results_table.c.output]
-        query = (
-            sa.select(
-                attempts_table.c.student,
-                attempts_table.c.path,
-                attempts_table.c.recorded_at.label("handed_in"),
-                *brief,
-            )
-            .select_from(attempts_table.join(results_table))
-            .where(*conditions)
-            .order_by(attempts_table.c.id)
-        )
-        found: dict[tuple[str, str], list[Attempt]] = {}
+        found: dict[tuple[str, str], dict[int, Attempt]] = {}
         with translate_errors(self.name), self._engine.connect() as connection:
-            for row in connection.execution_options(yield_per=ROWS).execute(query):
-                attempt = Attempt(_in_brief(row, row.student, row.path), row.handed_in, row.id)
-                found.setdefault((row.student, row.exercise), []).append(attempt)
+            kept = regrades.read_kept_shares(connection, conditions)
+            for row in _attempt_rows(connection, *conditions, NOT_UNDONE):
+                place = row.student, row.exercise
+                attempt = _attempt(row)
+                if place in kept:
+                    share = kept_by(kept[place], attempt.handed_in, attempt.result.content)
+                    attempt = replace(attempt, kept=share)
+                found.setdefault(place, {})[attempt.handed_in] = attempt  # the last regrade, in its place
+        return {place: list(attempts.values()) for place, attempts in found.items()}
+
+    def every_attempt(
+        self, student: str, exercises: Sequence[str] | None = None
+    ) -> list[tuple[Attempt, int | None]]:
+        """One student's attempts as they were recorded, each with the number of the regrade that added it, undone or not."""
+        with translate_errors(self.name), self._engine.connect() as connection:
+            rows = _attempt_rows(connection, *_about(attempts_table, student, exercises))
+            return [(_attempt(row), row.regrade_id) for row in rows]
+
+    def kept_shares(
+        self, student: str, exercises: Sequence[str] | None = None
+    ) -> dict[tuple[str, str], list[KeptShare]]:
+        """(student, exercise) -> the shares that one student's work kept, by regrades that were undone, too."""
+        with translate_errors(self.name), self._engine.connect() as connection:
+            conditions = _about(attempts_table, student, exercises)
+            return regrades.read_kept_shares(connection, conditions, undone=True)
+
+    def by_key(self, keys: Sequence[str]) -> dict[str, tuple[int, ExerciseResult]]:
+        """Key -> number and result in brief, of those of these keys that are kept."""
+        brief = [column for column in results_table.c if column is not results_table.c.output]
+        found = {}
+        with translate_errors(self.name), self._engine.connect() as connection:
+            for start in range(0, len(keys), PARAMETERS):
+                chosen = results_table.c.key.in_(keys[start : start + PARAMETERS])
+                for row in connection.execute(sa.select(*brief).where(chosen)):
+                    found[row.key] = row.id, _in_brief(row)
         return found
 
     def in_full(self, attempts: Iterable[Attempt]) -> list[ExerciseResult]:
@@ -390,6 +536,41 @@ def _about(
     return conditions
 
 
+def _attempt_rows(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Iterable[Any]:
+    """Attempts with their results in brief, as they were recorded."""
+    brief = [column for column in results_table.c if column is not results_table.c.output]
+    times, original = newest_times(), attempts_table.alias("original")
+    query = (
+        sa.select(
+            attempts_table.c.student,
+            attempts_table.c.path,
+            attempts_table.c.recorded_at.label("attempted_at"),
+            HANDED_IN.label("handed_in"),
+            regraded_attempts_table.c.regrade_id,
+            original.c.recorded_at.label("first_recorded_at"),
+            times.c.submitted_at,
+            times.c.source,
+            *brief,
+        )
+        .select_from(
+            WITH_REGRADES.join(results_table, results_table.c.id == attempts_table.c.result_id)
+            .join(original, original.c.id == HANDED_IN)
+            .outerjoin(times, times.c.attempt_id == HANDED_IN)
+        )
+        .where(*conditions)
+        .order_by(attempts_table.c.id)
+    )
+    return connection.execution_options(yield_per=ROWS).execute(query)
+
+
+def _attempt(row: Any) -> Attempt:
+    submitted = time_of(row)
+    if submitted is None and row.regrade_id is not None:  # it is as old as what it stands for
+        submitted = Submitted(row.first_recorded_at.replace(tzinfo=UTC), TimeSource.RECORDED)
+    result = replace(_in_brief(row, row.student, row.path), submitted=submitted)
+    return Attempt(result, row.attempted_at, row.id, row.handed_in)
+
+
 def _add_students(connection: sa.Connection, names: list[str]) -> None:
     known = set(connection.scalars(sa.select(students_table.c.name).where(students_table.c.name.in_(names))))
     missing = [{"name": name} for name in dict.fromkeys(names) if name not in known]
@@ -430,6 +611,15 @@ def _same(latest: Any, result: ExerciseResult, key: str | None) -> bool:
 def _reason(detail: str) -> str:
     """The line that says why a result is ungraded: tracebacks name other temporary files in every run."""
     return detail.partition("\n")[0]
+
+
+def _result_id(connection: sa.Connection, result: ExerciseResult, key: str | None, now: datetime) -> int:
+    """The row of a result: the one under its key, or a new one."""
+    if key is not None:
+        known = connection.scalar(sa.select(results_table.c.id).where(results_table.c.key == key))
+        if known is not None:
+            return int(known)
+    return _insert_result(connection, result, key, now)
 
 
 def _insert_result(connection: sa.Connection, result: ExerciseResult, key: str | None, now: datetime) -> int:

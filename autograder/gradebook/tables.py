@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from autograder.errors import UserError
+from autograder.gradebook.final_grade import FinalGrade, final_grades
+from autograder.gradebook.grade_json import standing_json
 from autograder.gradebook.policy import GradingScheme
 from autograder.gradebook.scores import Counted, Scores, class_places, counted_results, current_scores
 from autograder.gradebook.store import Gradebook
@@ -19,6 +21,15 @@ PER_STUDENT = ("total", "max_score", "stale")  # after the student and the exerc
 PER_EXERCISE = (
     "student", "exercise", "status", "score", "max_score", "adjusted", "isolation", "file", "bundle", "stale",
 )  # fmt: skip
+LATENESS = (
+    "submitted_at",
+    "submitted_source",
+    "due",
+    "seconds_late",
+    "late_days",
+    "taken",
+)  # after PER_EXERCISE
+GRADES = ("late_days", "final_percent")  # after PER_STUDENT and the assignments, in a course that has any
 PER_TEST = (
     "student",
     "exercise",
@@ -44,8 +55,8 @@ def table(book: Gradebook, scheme: GradingScheme, per: str, scores: Scores | Non
     import pandas as pd
 
     heads = {
-        "student": ("student", *scheme.versions, *PER_STUDENT),
-        "exercise": PER_EXERCISE,
+        "student": ("student", *scheme.versions, *PER_STUDENT, *_grade_heads(scheme)),
+        "exercise": (*PER_EXERCISE, *LATENESS),
         "test": PER_TEST,
     }
     if per not in heads:
@@ -57,7 +68,12 @@ def table(book: Gradebook, scheme: GradingScheme, per: str, scores: Scores | Non
     if per == "test":
         rows = [row for counted in counted_results(book, scheme, scores) for row in _per_test(counted)]
     elif per == "student":
-        rows = [_per_student(student, scores, scheme) for student in book.students()]
+        students = book.students()
+        grades = final_grades(scores, scheme, students) if scheme.assignments else {}
+        rows = [
+            _per_student(student, scores, scheme) | _grades(grades.get(student), scheme)
+            for student in students
+        ]
     else:
         rows = list(_per_exercise(class_places(book, scheme), scores, scheme))
     frame = pd.DataFrame(rows, columns=pd.Index(heads[per]))  # named, because no rows would leave no head
@@ -70,8 +86,13 @@ def is_table(head: bytes, per: str) -> bool:
     """Whether a file that begins so is an earlier export of the same rows."""
     columns = tuple(head.partition(b"\n")[0].decode(errors="replace").rstrip("\r").split(","))
     if per == "student":
-        return columns[0] == "student" and columns[-len(PER_STUDENT) :] == PER_STUDENT
-    return columns == {"exercise": PER_EXERCISE, "test": PER_TEST}[per]
+        width = len(PER_STUDENT)
+        return columns[0] == "student" and any(
+            columns[place : place + width] == PER_STUDENT for place in range(len(columns))
+        )
+    if per == "exercise":
+        return columns in (PER_EXERCISE, (*PER_EXERCISE, *LATENESS))
+    return columns == PER_TEST
 
 
 def _per_student(student: str, scores: Scores, scheme: GradingScheme) -> dict[str, Any]:
@@ -86,6 +107,19 @@ def _per_student(student: str, scores: Scores, scheme: GradingScheme) -> dict[st
         ),
         "stale": " ".join(name for name, score in known.items() if score is not None and score.outdated),
     }
+
+
+def _grade_heads(scheme: GradingScheme) -> tuple[str, ...]:
+    """A column for the points on each assignment, and the final grade; none in a course without assignments."""
+    return (*(f"points:{one.id}" for one in scheme.assignments), *GRADES) if scheme.assignments else ()
+
+
+def _grades(grade: FinalGrade | None, scheme: GradingScheme) -> dict[str, Any]:
+    if grade is None:
+        return {}
+    cells: list[Any] = [one.score for one in grade.assignments]
+    percent = None if grade.share is None else round(100 * grade.share, 6)
+    return dict(zip(_grade_heads(scheme), [*cells, grade.late_days, percent], strict=True))
 
 
 def _per_exercise(
@@ -105,6 +139,7 @@ def _per_exercise(
             "file": result.path if result else "",
             "bundle": result.bundle if result else "",
             "stale": score is not None and score.outdated,
+            **{name: value for name, value in standing_json(score).items() if name in LATENESS},
         }
 
 

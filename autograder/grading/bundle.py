@@ -21,7 +21,7 @@ from autograder.course.derived import Derived
 from autograder.grading.planted import no_known_mistakes, planted_for_class
 from autograder.results import Isolation
 
-ENGINE = f"{__version__}/3"  # raise the number when grading the same files may give another result
+ENGINE = f"{__version__}/4"  # raise the number when grading the same files may give another result
 
 
 class Bundle(Struct, frozen=True, dict=True):  # dict: for what is computed once
@@ -36,6 +36,8 @@ class Bundle(Struct, frozen=True, dict=True):  # dict: for what is computed once
     questions: tuple[str, ...]  # in the skeleton's order
     parts: dict[str, bytes]  # of a capstone: file name -> the reference solution of a part
     weights: bytes  # that ship with a capstone; none with most
+    # Other correct solutions: file name -> text. They change no verdict, but what a student is told of a wrong answer.
+    accepted: dict[str, bytes]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -45,8 +47,6 @@ class Bundle(Struct, frozen=True, dict=True):  # dict: for what is computed once
 
 class OwnTestsBundle(Bundle, frozen=True, dict=True):
     """Tests that students write of an exercise: what they are tried on. No test of the exercise's own is needed."""
-
-    accepted: dict[str, bytes]
 
 
 class DebugBundle(Bundle, frozen=True, dict=True):
@@ -75,9 +75,7 @@ def _derived(exercise: Derived) -> Bundle:
     if debug:
         planted = planted_for_class(exercise.base)
         return DebugBundle(**fields, base=base, given=planted.text, right=planted.right)
-    return OwnTestsBundle(
-        **fields, accepted={path.name: path.read_bytes() for path in exercise.base.accepted}
-    )
+    return OwnTestsBundle(**fields)
 
 
 def _written(exercise: Exercise) -> Bundle:
@@ -103,7 +101,16 @@ def _written(exercise: Exercise) -> Bundle:
     spec = replace(exercise.spec, equivalent=())
     said = exercise.public
     return Bundle(
-        exercise.id, spec, solution, hidden, public, said.max_score, said.questions, named, exercise.weights
+        exercise.id,
+        spec,
+        solution,
+        hidden,
+        public,
+        said.max_score,
+        said.questions,
+        named,
+        exercise.weights,
+        {path.name: path.read_bytes() for path in exercise.accepted},
     )
 
 

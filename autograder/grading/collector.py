@@ -10,7 +10,8 @@ import os
 import stat
 import time
 from collections import defaultdict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
@@ -18,6 +19,7 @@ from typing import BinaryIO, Protocol
 from autograder.grading.names import SUFFIXES, Names, plain
 from autograder.remote.archive import passed_over
 from autograder.remote.errors import ArchiveError
+from autograder.results import Submitted, TimeSource
 from autograder.text import Text, shortened
 
 MAX_LOOKED = 100_000  # files and folders of one student, whatever they are
@@ -28,6 +30,7 @@ MAX_ENTRIES = 2000
 MAX_ARCHIVES = 100
 MAX_UNPACKED = 256 << 20
 UNPACK_SECONDS = 20.0
+NO_DATE = datetime(1981, 1, 1, tzinfo=UTC).timestamp()  # files of archives without dates are older
 
 LINK = Text(
     "{path} is a link to a file outside the submission. Hand in the file itself.",
@@ -66,10 +69,16 @@ class Unpacker(Protocol):
 
 @dataclass(frozen=True)
 class Upload:
-    """A student's file or folder that lies under a name which a platform gave it."""
+    """A student's file or folder that a platform has brought here.
+
+    name: what the student called it; "" for what was not renamed. source: whose word the dates of its files are.
+    submitted: when all of it was handed in, where the platform says so.
+    """
 
     path: Path
-    name: str = ""  # what the student called it; "" for what was not renamed
+    name: str = ""
+    source: TimeSource = TimeSource.FILE
+    submitted: Submitted | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,8 @@ class File:
     disk: Path | None = None
     content: bytes = b""
     called: str = ""  # by the student, where a platform has renamed it
+    source: TimeSource = TimeSource.FILE  # whose word its date is
+    told: Submitted | None = None  # when it was handed in, where something else says so
 
     @property
     def name(self) -> str:
@@ -113,6 +124,18 @@ class File:
             return not self.disk.resolve().is_relative_to(top.resolve())
         except (OSError, RuntimeError):  # a link to itself leads nowhere; it is no regular file either
             return False
+
+    @property
+    def submitted(self) -> Submitted | None:
+        """When it was handed in, as far as anything tells."""
+        if self.told is not None or self.disk is None:
+            return self.told
+        try:
+            changed = self.disk.stat().st_mtime
+            when = datetime.fromtimestamp(changed, UTC)
+        except (OSError, OverflowError, ValueError):
+            return None
+        return Submitted(when, self.source) if changed > NO_DATE else None
 
     def read(self) -> bytes:
         return self.content if self.disk is None else self.disk.read_bytes()
@@ -149,7 +172,8 @@ class Collector:
         """
         upload = entry if isinstance(entry, Upload) else Upload(entry)
         relative = PurePosixPath(upload.path.relative_to(self.folder))
-        waiting = deque([(upload.path, File(relative, upload.path, called=upload.name))])
+        brought = File(relative, upload.path, b"", upload.name, upload.source, upload.submitted)
+        waiting = deque([(upload.path, brought)])
         while waiting:
             path, file = waiting.popleft()
             relative = file.path
@@ -166,9 +190,10 @@ class Collector:
                     self._refuse(relative, LINK)
             elif stat.S_ISDIR(mode):
                 for name in self._names(path, relative):
-                    waiting.append((path / name, File(relative / name, path / name)))
+                    inside = replace(file, path=relative / name, disk=path / name, called="")
+                    waiting.append((path / name, inside))
             elif file.suffix == ".zip":
-                self._unpack(path, relative)
+                self._unpack(path, relative, file.submitted)
             else:
                 self._add(file)
 
@@ -197,7 +222,7 @@ class Collector:
             return []
         return sorted(taken)
 
-    def _unpack(self, path: Path, relative: PurePosixPath) -> None:
+    def _unpack(self, path: Path, relative: PurePosixPath, submitted: Submitted | None) -> None:
         spent = self._archives >= MAX_ARCHIVES or self._unpacked > MAX_UNPACKED
         if spent or self._seconds > UNPACK_SECONDS:
             limits = {"limit": MAX_UNPACKED >> 20, "seconds": int(UNPACK_SECONDS)}
@@ -211,7 +236,7 @@ class Collector:
             inside = PurePosixPath(member)
             if not passed_over(inside.parts):
                 self._unpacked += len(content)
-                self._add(File(relative / inside, None, content))
+                self._add(File(relative / inside, None, content, told=submitted))
 
     def _members(self, path: Path, relative: PurePosixPath) -> dict[str, bytes]:
         archive = File(relative, path)

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 
@@ -20,14 +21,18 @@ from autograder.feedback.handed_in import HandedIn
 from autograder.feedback.results_expected import results_expected
 from autograder.feedback.skipped_cells import left_out
 from autograder.grading.bundle import Bundle, result_key
+from autograder.grading.counterexample import Counterexamples, Recorded
 from autograder.grading.diagnosis import REFERENCE, SILENT, Behaviour, Diagnostician, Observation, observed
 from autograder.grading.internal_errors import internal_error
+from autograder.grading.recorded_calls import Recorder
+from autograder.grading.remarks import nearness, with_examples
 from autograder.grading.submissions import Submission
 from autograder.guest.loading import PART, load_module, module_name
 from autograder.remote.proxy import Call
 from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility, total
 from autograder.runner.backend import Backend
 from autograder.runner.collect import TestCase, collect
+from autograder.runner.confined import ConfinedBackend
 from autograder.runner.run import Ending, run_case
 from autograder.runner.timeouts import run_in_turn
 from autograder.sandbox.errors import Killed
@@ -50,8 +55,12 @@ OpenBackend = Callable[[Bundle, Mapping[str, bytes], str], Backend]
 class ExerciseGrader:
     """Grades submissions to one exercise. Its hidden files are in memory, and nowhere else, once it is made."""
 
-    def __init__(self, bundle: Bundle, open_backend: OpenBackend, isolation: Isolation) -> None:
+    def __init__(
+        self, bundle: Bundle, open_backend: OpenBackend, isolation: Isolation, remarks: bool = True
+    ) -> None:
+        """remarks: whether what is wrong is shown by an example; not where to find it is the task."""
         self.bundle = bundle
+        self._remarks = remarks
         self.isolation = isolation
         self._open = open_backend
         unit, topic = bundle.exercise.split("/")
@@ -88,7 +97,7 @@ class ExerciseGrader:
         self.variants = variants_of(bundle)
         caught = {m.name: m.caught for m in bundle.spec.misconception if m.name in self.variants}
         self.diagnostician = Diagnostician(caught, self._observe_variant)
-        self._reference_faults: dict[str, str] = {}  # test -> why the reference does not pass it here
+        self.reference_faults: dict[str, str] = {}  # test -> why the reference does not pass it here
 
     def close(self) -> None:
         """Forget what Python keeps by name: the tests' modules, and the lines that tracebacks show."""
@@ -117,8 +126,10 @@ class ExerciseGrader:
             )
             for case, ending in zip(self.cases, endings, strict=True)
         ]
+        tests = self._with_examples(tests, submission, handed_in, backend)
         own_stack, told = self._own_stack(submission, endings)
-        status, message = _status(endings), joined(left_out(backend.skipped, handed_in), told)
+        near = self._nearness(tests, handed_in)
+        status, message = _status(endings), joined(left_out(backend.skipped, handed_in), near, told)
         if backend.load_error is not None and status is Status.GRADED:
             status, message = Status.INVALID, tests[0].message
         return ExerciseResult(
@@ -136,6 +147,51 @@ class ExerciseGrader:
             output=printable(backend.output.decode("utf-8", "replace"), OUTPUT_SHOWN),
             tests=tuple(tests),
         )
+
+    def _with_examples(
+        self, tests: list[TestResult], submission: Submission, handed_in: HandedIn, backend: Backend
+    ) -> list[TestResult]:
+        """Nothing depends on it, so that what goes wrong on the way is nobody's business."""
+        if self.counterexamples is None or backend.load_error is not None:
+            return tests
+        with suppress(Exception):
+            open_student = partial(self._open, self.bundle, submission.files, submission.main)
+            cases = {case.name: case for case in self.cases}
+            return with_examples(tests, cases, self.counterexamples, open_student, handed_in, self.reference)
+        return tests
+
+    def _nearness(self, tests: Sequence[TestResult], handed_in: HandedIn) -> Text:
+        if self._remarks and self.bundle.spec.kind != "quiz":
+            with suppress(Exception):  # as above
+                return nearness(tests, {case.name: case for case in self.cases}, self.bundle, handed_in)
+        return Text()
+
+    @cached_property
+    def counterexamples(self) -> Counterexamples | None:
+        """The small inputs of this exercise; none of a quiz or a capstone, of a mistake to be found, and where nothing is isolated."""
+        if not self._remarks or self.bundle.parts or self.bundle.spec.kind != "exercise":
+            return None
+        if self.isolation is Isolation.UNSAFE:
+            return None
+        right = [
+            partial(self.open, source) for source in (self.bundle.solution, *self.bundle.accepted.values())
+        ]
+        return Counterexamples(
+            self.bundle.exercise, self.bundle.questions, self._record, right, self.bundle.spec.limits
+        )
+
+    def _record(self) -> Recorded:
+        """What the tests ask of the reference."""
+        recorded = Recorded(Recorder(), Recorder())
+        for visibility, recorder in zip((Visibility.PUBLIC, Visibility.HIDDEN), recorded, strict=True):
+            with self.open(self.bundle.solution) as backend:
+                assert isinstance(backend, ConfinedBackend)
+                backend.listener = recorder
+                for case in self.cases:
+                    if case.visibility is visibility:
+                        recorder.begin()
+                        self.run_case(case, backend)
+        return recorded
 
     def run(self, files: Mapping[str, bytes], main: str) -> tuple[list[Ending], Behaviour, Backend]:
         """Every test's ending, what the program answered where it did not pass, and the backend it ran on, closed."""
@@ -206,7 +262,7 @@ class ExerciseGrader:
                 )
                 if name == REFERENCE and not ending.passed:
                     what = "the reference solution does not pass it here"
-                    self._reference_faults[case.name] = self._fault(case, what, ending.error)
+                    self.reference_faults[case.name] = self._fault(case, what, ending.error)
         return behaviour
 
     def _settle(self, endings: Sequence[Ending]) -> list[Ending]:
@@ -234,7 +290,7 @@ class ExerciseGrader:
         told: dict[str, str] = {}
         for case, ending in zip(self.cases, endings, strict=True):
             if ending.outcome is Outcome.UNGRADED:
-                why = self._reference_faults.get(case.name) or self._fault(case, "", ending.error)
+                why = self.reference_faults.get(case.name) or self._fault(case, "", ending.error)
                 told.setdefault(str(ending.error), why)
         return "\n".join(told.values())
 

@@ -8,10 +8,12 @@ nothing; the caller's `record` is the only writer.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +21,7 @@ from msgspec.structs import replace
 
 from autograder.course import Exercise
 from autograder.errors import UserError
+from autograder.gradebook.submission_times import tells_more
 from autograder.grading.bundle import Bundle, bundle_of, result_key
 from autograder.grading.collector import Upload
 from autograder.grading.internal_errors import internal_error
@@ -28,10 +31,14 @@ from autograder.grading.submissions import Submission, submissions_of
 from autograder.grading.without_running import refused, ungraded
 from autograder.grading.work import Runner, Settled, Work
 from autograder.grading.worker import Mode, Worker
-from autograder.results import ExerciseResult, Isolation, Unrecognised
+from autograder.results import ExerciseResult, Isolation, Submitted, TimeSource, Unrecognised
 from autograder.sandbox.errors import SandboxUnavailable
 
 LOOKED_UP = 500  # last results asked for at once: they are in memory together
+
+Chosen = Callable[
+    [str, str, str], bool
+]  # whether what a student handed in to an exercise, by its key, is graded
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ class Grader:
     collected: called with each student whose files were read, and with how many of their submissions are new.
     names: the exercises whose names are known, and whether a guess counts. unrecognised: called with each student and a
     file of theirs that was meant as an answer to all appearance, and is none.
+    chosen: what of it is looked at; all by default.
+    times: (student, exercise) -> when that was handed in, as the instructor says; of all of a student's with "" as exercise.
     """
 
     exercises: Sequence[Exercise]
@@ -73,6 +82,8 @@ class Grader:
     collected: Callable[[str, int], None] = lambda student, new: None
     names: Names | None = None
     unrecognised: Callable[[str, Unrecognised], None] = lambda student, file: None
+    chosen: Chosen | None = None
+    times: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
 
     def run(
         self, students: Mapping[str, Sequence[Path | Upload]], folder: Path | None = None
@@ -125,11 +136,13 @@ class Grader:
         new: list[Waiting] = []
         try:
             for submission in submissions:
-                bundle = bundles[submission.exercise]
+                bundle, submission = bundles[submission.exercise], self._dated(submission)
                 if submission.problem is not None:
                     settled.append(Settled(refused(bundle, submission), cached=False))
                     continue
                 key = result_key(bundle, submission.main, submission.files, self._isolation)
+                if self.chosen is not None and not self.chosen(student, submission.exercise, key):
+                    continue
                 last = latest.get((student, submission.exercise))
                 known = last if last is not None and last.key == key else self.known(key)
                 if known is None:
@@ -147,12 +160,25 @@ class Grader:
             ]
         for one in settled:
             last = latest.get((student, one.result.exercise))
-            if last is None or last.key != one.result.key or not last.key:
+            if (
+                last is None
+                or last.key != one.result.key
+                or not last.key
+                or tells_more(one.result.submitted, last.submitted)
+            ):
                 self.record(one.result)
             yield one
         for waiting in new:
             spool.add(waiting)
         self.collected(student, len(new))
+
+    def _dated(self, submission: Submission) -> Submission:
+        """The submission with the time that the instructor gives for it, if any."""
+        student = submission.student
+        given = self.times.get((student, submission.exercise)) or self.times.get((student, ""))
+        if given is None:
+            return submission
+        return dataclasses.replace(submission, submitted=Submitted(given, TimeSource.GIVEN))
 
     @property
     def _isolation(self) -> Isolation:
@@ -209,4 +235,4 @@ def _here(
 
 def _handed_in(known: ExerciseResult, submission: Submission) -> ExerciseResult:
     """A result as that of a submission of the same content."""
-    return replace(known, student=submission.student, path=submission.path)
+    return replace(known, student=submission.student, path=submission.path, submitted=submission.submitted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autograder.course import Assignment, Course, CourseError, Exercise
 from autograder.gradebook import Gradebook, GradingScheme, Version
@@ -24,14 +24,30 @@ def scheme_of(
         for exercise in (course if exercises is None else exercises)
     }
     titles = {unit.id: unit.title.text for unit in course.units}
-    assignments = tuple(
-        ScoredAssignment(one.id, one.title.text, _names(course, one), one.due) for one in course.assignments
-    )
+    everything = course.graded
+    narrowed = student is not None or exercises is not None
+    somewhere = book.exercises() if narrowed and course.assignments else begun
+    assignments = tuple(_scored(everything, one, somewhere) for one in course.assignments)
     return GradingScheme(versions, course.policy, titles, assignments)
 
 
-def _names(course: Course, assignment: Assignment) -> tuple[str, ...]:
-    return tuple(exercise.id for exercise in course.select(assignment.exercises))
+def _scored(course: Course, assignment: Assignment, begun: Collection[str]) -> ScoredAssignment:
+    """An assignment as its grade is computed; `begun`: the exercises on which anybody has something."""
+    exercises = course.select(assignment.exercises)
+    return ScoredAssignment(
+        assignment.id,
+        assignment.title.text,
+        tuple(exercise.id for exercise in exercises),
+        assignment.due,
+        assignment.weight,
+        {exercise.id: _points(exercise) for exercise in exercises},
+        any(exercise.id in begun for exercise in exercises),
+        frozenset(exercise.id for exercise in course.select(assignment.bonus))
+        if assignment.bonus
+        else frozenset(),
+        assignment.extra_credit,
+        assignment.late.over(course.policy.late),
+    )
 
 
 def _points(exercise: Exercise) -> float:

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from autograder.errors import UserError
 from autograder.grading.submissions import Submission
+from autograder.results import Submitted
 from autograder.text import Text
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -32,6 +33,7 @@ class Waiting(Struct, frozen=True):
     files: tuple[tuple[bytes, str], ...]  # name and digest; a name need not be UTF-8
     problem: Text | None
     key: str
+    submitted: Submitted | None = None
 
 
 class Spool:
@@ -52,7 +54,8 @@ class Spool:
                 for name, content in submission.files.items()
             )
         path, main, problem = submission.path, submission.main, submission.problem
-        return Waiting(submission.student, submission.exercise, path, main, files, problem, key)
+        when = submission.submitted
+        return Waiting(submission.student, submission.exercise, path, main, files, problem, key, when)
 
     def add(self, waiting: Waiting) -> None:
         """Put a kept submission at the end of its exercise's list."""
@@ -70,8 +73,8 @@ class Spool:
                 files = {
                     name.decode("utf-8", "surrogatepass"): self._read(digest) for name, digest in found.files
                 }
-                submission = Submission(found.student, exercise, found.path, found.main, files, found.problem)
-                yield found.key, submission
+                about = found.path, found.main, files, found.problem, found.submitted
+                yield found.key, Submission(found.student, exercise, *about)
 
     @contextmanager
     def _room(self) -> Iterator[None]:

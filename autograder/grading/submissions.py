@@ -21,7 +21,7 @@ from autograder.grading.hand_in import MAX_FILE, HandIn
 from autograder.grading.names import Names, uncopied
 from autograder.grading.pristine import is_pristine
 from autograder.remote.archive import passed_over
-from autograder.results import Unrecognised, Why
+from autograder.results import Submitted, Unrecognised, Why
 from autograder.text import Text, shortened
 
 MAX_BESIDE = 4 << 20  # bytes of files beside a submission, together, names included
@@ -48,6 +48,7 @@ class Submission:
     main: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
     problem: Text | None = None
+    submitted: Submitted | None = None  # when it was handed in
 
 
 def students_of(folder: Path, besides: Collection[Path] = ()) -> dict[str, list[Path]]:
@@ -129,7 +130,7 @@ def _submission(student: str, exercise: Exercise, candidates: list[File], collec
 
     def refused(text: Text, **values: object) -> Submission:
         problem = text.format(**{"path": shortened(first.shown), **values})
-        return Submission(student, exercise.id, first.shown, problem=problem)
+        return Submission(student, exercise.id, first.shown, problem=problem, submitted=first.submitted)
 
     if len(candidates) > 1:
         return refused(TWO, first=shortened(first.shown), second=shortened(candidates[1].shown))
@@ -148,7 +149,8 @@ def _submission(student: str, exercise: Exercise, candidates: list[File], collec
     main = f"{exercise.topic}{first.suffix}"  # whatever the copy or the platform has made of its name
     # A mend that imports a right answer would be a small one.
     beside = {} if exercise.kind == "debug" else _beside(first, collector.modules[first.path.parent], top)
-    return Submission(student, exercise.id, first.shown, main, {**beside, main: content})
+    files = {**beside, main: content}
+    return Submission(student, exercise.id, first.shown, main, files, submitted=first.submitted)
 
 
 def _own_parts(exercise: Exercise, hand_in: HandIn) -> dict[str, bytes]:

@@ -39,6 +39,7 @@ def refused(bundle: Bundle, submission: Submission) -> ExerciseResult:
         max_score=bundle.max_score,
         isolation=Isolation.NONE,
         path=submission.path,
+        submitted=submission.submitted,
         message=submission.problem or Text(),
     )
 
@@ -53,6 +54,7 @@ def ungraded(bundle: Bundle, submission: Submission, detail: str) -> ExerciseRes
         max_score=bundle.max_score,
         isolation=Isolation.NONE,
         path=submission.path,
+        submitted=submission.submitted,
         message=FIXED[Outcome.UNGRADED],
         detail=detail,
     )

@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
+from msgspec.structs import replace
+
 from autograder.errors import UserError
 from autograder.grading.bundle import Bundle, DebugBundle, OwnTestsBundle
 from autograder.grading.collector import MAX_ARCHIVE, MAX_ENTRIES
@@ -67,6 +69,7 @@ class Worker:
         self.mode = mode
         self._sandbox: ModuleSandbox | None = None
         self._graders: dict[str, AnyGrader] = {}
+        self._broken: set[str] = set()  # bundles whose reference fails after a clean start, too
         self._share: Callable[[ExerciseGrader], None] = lambda grader: None
 
     @property
@@ -146,7 +149,7 @@ class Worker:
         if isinstance(bundle, DebugBundle):
             from autograder.grading.derived import DebugGrader
 
-            return DebugGrader(bundle, make(bundle.base, self._open, isolation))
+            return DebugGrader(bundle, make(bundle.base, self._open, isolation, remarks=False))
         grader = make(bundle, self._open, isolation)
         self._share(grader)
         return grader
@@ -175,13 +178,16 @@ class Worker:
             gc.collect()  # a grader and its diagnostician refer to each other
 
     def grade(self, bundle: Bundle, submission: Submission) -> ExerciseResult:
-        """One result. A fault of ours is tried once more from a clean start; a second one is nobody's zero."""
+        """One result. A fault of ours is tried once more from a clean start; a second one is nobody's zero.
+
+        Where the reference itself fails a test, one clean start is enough for everybody.
+        """
         if submission.problem is not None:
             return refused(bundle, submission)
         if self.mode.unsafe and isinstance(bundle, OwnTestsBundle):
             return ungraded(bundle, submission, CONFINED_ONLY)
         detail = ""
-        for _ in range(2):
+        for tried in range(2):
             try:
                 result = self._ready(bundle).grade(submission)
             except (UserError, SandboxUnavailable):
@@ -190,8 +196,13 @@ class Worker:
                 detail = internal_error("grading", error)
             else:
                 if result.status is not Status.UNGRADED:
-                    return result
+                    return replace(result, submitted=submission.submitted)
                 detail = result.detail
+            grader = self._graders.get(bundle.exercise)
+            if getattr(grader, "reference_faults", None):
+                if bundle.fingerprint in self._broken:
+                    break
+                self._broken |= {bundle.fingerprint} if tried else set()
             self.close()
         return ungraded(bundle, submission, detail)
 

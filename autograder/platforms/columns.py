@@ -13,11 +13,15 @@ from autograder.text import Text
 
 @dataclass(frozen=True)
 class Column:
-    """Some exercises that are one column elsewhere. `points`: exercise -> what can be had."""
+    """Some exercises that are one column elsewhere.
+
+    points: exercise -> what can be had. bonus: exercises of these whose points count above the maximum.
+    """
 
     id: str
     title: Text
     points: Mapping[str, float]
+    bonus: frozenset[str] = frozenset()
 
     @property
     def names(self) -> set[str]:
@@ -26,7 +30,7 @@ class Column:
 
     @property
     def max_score(self) -> float:
-        return total(self.points.values())
+        return total(points for name, points in self.points.items() if name not in self.bonus)
 
     def score(self, student: str, scores: Scores) -> float | None:
         """The student's points: None where nothing was handed in, or while a fault of ours hides a part of it."""
@@ -37,7 +41,7 @@ class Column:
 
     def out_of(self, student: str, scores: Scores) -> float:
         """The points that the student could have: on what was graded those of its tests, else those of now."""
-        places = {name: scores.get((student, name)) for name in self.points}
+        places = {name: scores.get((student, name)) for name in self.points if name not in self.bonus}
         return total(score.max_score if score else self.points[name] for name, score in places.items())
 
 
@@ -50,8 +54,14 @@ def columns(course: Course, only: Sequence[str]) -> list[Column]:
     for name in names:
         exercises = course.select([name])
         title = titles.get(name.rstrip("/")) or exercises[0].public.title.text
-        found.append(Column(name, title, full_points(exercises)))
+        found.append(Column(name, title, full_points(exercises), bonus_of(course, name)))
     return found
+
+
+def bonus_of(course: Course, name: str) -> frozenset[str]:
+    """The bonus exercises of the assignment that is named; none where something else is."""
+    named = [bonus for one in course.assignments if one.id == name for bonus in one.bonus]
+    return frozenset(course.exercise(bonus).id for bonus in named)
 
 
 def full_points(exercises: Iterable[Exercise]) -> dict[str, float]:

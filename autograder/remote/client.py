@@ -6,7 +6,7 @@ import io
 import secrets
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, NoReturn, TypeVar
 
 from autograder.guest.cell_runner import MAX_NOTES, SCRATCH_SECONDS, SkippedCell
@@ -42,6 +42,8 @@ OURS = ("load", "check_syntax", "unpack")  # operations whose arguments no child
 MAX_NESTING = 8  # operations made from within functions that an operation called back
 
 T = TypeVar("T")
+# Hears each operation: kind, target, name, arguments, and what came back, be it an exception.
+Listener = Callable[[str, Handle | None, str, Sequence[Any], Mapping[str, Any], Any], None]
 
 
 class RemoteModule:
@@ -73,6 +75,7 @@ class RemoteModule:
         self.trace: list[Call] = []
         self.traced = 0  # bytes that the answers in it came in
         self.callback_error: BaseException | None = None
+        self.listener: Listener | None = None
         self.student = Handle(self, MODULE, "", "module")
         self.deadline(limits.seconds)
 
@@ -238,6 +241,8 @@ class RemoteModule:
             result = self._exchange(call, pieces, path)
         except StudentError as error:
             self._record(Call(kind, path, error))
+            if self.listener is not None:
+                self.listener(kind, target, name, args, kwargs or {}, error)
             raise
         except wire.WireError as error:
             self._end(Blocked(str(error)))
@@ -256,6 +261,8 @@ class RemoteModule:
         finally:
             self._pending.remove(call)
         self._record(Call(kind, path, result, is_echo(result, args)))
+        if self.listener is not None:
+            self.listener(kind, target, name, args, kwargs or {}, result)
         return result
 
     def _record(self, call: Call) -> None:

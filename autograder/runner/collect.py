@@ -12,7 +12,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class TestCase:
 
         A test that uses none of them by name needs the whole file; it belongs to the last.
         """
-        return next((name for name in reversed(questions) if name in self.uses), questions[-1])
+        return question_of(self.uses, questions)
 
     @property
     def lends(self) -> frozenset[str]:
@@ -76,6 +76,11 @@ class TestCase:
     def call(self, fixtures: Mapping[str, Any]) -> None:
         """Run the test. It returns, or raises whatever its assertions or the student's code raise."""
         self.function(**{name: fixtures[name] for name in self.fixtures}, **self.parameters)
+
+
+def question_of(uses: Container[str], questions: Sequence[str]) -> str:
+    """The last of an exercise's questions (in the file's order) that a test uses; the last of all where it uses none."""
+    return next((name for name in reversed(questions) if name in uses), questions[-1])
 
 
 def sentence_of(docstring: str | None) -> Text:
@@ -185,7 +190,7 @@ def collect(path: Path, visibility: Visibility, weights: bytes = b"") -> list[Te
             f"{path} 里没有测试；请至少写一个名为 test_... 的函数",
         )
     source = read_text(path)
-    questions, uses, results = _used(source), _uses(source), _results(source)
+    questions, uses, results = _used(source), uses_of(source), _results(source)
     cases = [_case(item, collector.items, visibility, questions, uses) for item in collector.items]
     return [replace(case, results=results.get(case.function.__name__, {}), weights=weights) for case in cases]
 
@@ -194,7 +199,7 @@ def _used(source: str) -> frozenset[str]:
     return frozenset(name for found in USED.findall(source) for name in found if name)
 
 
-def _uses(source: str) -> dict[str, frozenset[str]]:
+def uses_of(source: str) -> dict[str, frozenset[str]]:
     """Top-level function of a test file -> what it, or a helper that it names, uses of the student's module."""
     functions = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
     named = {

@@ -10,7 +10,7 @@ from typing import Any, Self
 from autograder.guest.cell_runner import SkippedCell
 from autograder.guest.helpers import HELPERS, KEPT
 from autograder.guest.loading import filename_of
-from autograder.remote.client import LOAD_SECONDS, RemoteModule
+from autograder.remote.client import LOAD_SECONDS, Listener, RemoteModule
 from autograder.remote.errors import StudentError
 from autograder.remote.intake import MEBIBYTES, Intake, LoadedTooLong
 from autograder.remote.module_sandbox import ModuleSandbox
@@ -53,6 +53,7 @@ class ConfinedBackend:
         self._intake = Intake()
         self._killed = False  # by the system, while it was loading
         self._loading = 0.0  # CPU seconds, see `_open`
+        self.listener: Listener | None = None
         self.load_error: BaseException | None = None
         self.skipped: list[SkippedCell] = []
         self.output = b""
@@ -197,6 +198,7 @@ class ConfinedBackend:
                 self._slept += child.idle
                 self._loading += 0.0 if planned else child.cpu_seconds
             child.take_in(self._intake)
+            child.listener = self.listener
             if not self._loaded:
                 self._loaded, self.skipped = True, skipped  # later it could know what tests have asked
             child.seed(self._seed)

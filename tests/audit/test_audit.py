@@ -234,19 +234,22 @@ def test_each_misconception_runs_once_and_only_where_it_shows(
 
 def test_a_few_misconceptions_are_compared_in_process(affine: Exercise, edited: Edit, checks: Checks) -> None:
     """Others when anything changes; a verdict that isolation changes is told for those."""
-    edited(
-        affine.hidden_tests,
+    for line in (
+        "    assert_close(student.affine(x, 1.7, -0.6), reference.affine(x, 1.7, -0.6))",
         "    assert_close(student.normalise(x), reference.normalise(x))",
-        "    student.seen = 1\n    assert 'seen' in vars(student)\n"
-        "    assert_close(student.normalise(x), reference.normalise(x))",
-    )
+    ):
+        edited(
+            affine.hidden_tests,
+            line,
+            f"    student.seen = 1\n    assert 'seen' in vars(student)\n{line}",
+        )
     drawn = checks()._sample([mistake.name for mistake in affine.spec.misconception])
     found = [p for p in checks().misconceptions().problems if "in process" in p]
     assert len(drawn) == 3
     assert found and {p.split("'")[1] for p in found} <= set(drawn)
-    edited(affine.hidden_tests, "student.seen = 1", "student.seen = 2")
+    edited(affine.hidden_tests, "x = torch.randn(5, width)", "x = torch.randn(5, width)  # 2")
     samples = {tuple(checks()._sample([f"m{n}" for n in range(50)]))}
-    edited(affine.hidden_tests, "student.seen = 2", "student.seen = 3")
+    edited(affine.hidden_tests, "width)  # 2", "width)  # 3")
     assert tuple(checks()._sample([f"m{n}" for n in range(50)])) not in samples
 
 

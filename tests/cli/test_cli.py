@@ -358,7 +358,10 @@ def test_audit(cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several exercises, by their own, their unit's or their assignment's name; what each needs is audited in tests/audit."""
     asked: list[Any] = []
 
-    def events(course: Course, exercises: Sequence[Exercise], workers: int | None) -> Iterator[Event]:
+    def events(
+        course: Course, exercises: Sequence[Exercise], workers: int | None, counterexamples: bool
+    ) -> Iterator[Event]:
+        assert not counterexamples
         asked.append(([exercise.id for exercise in exercises], workers))
         for exercise in exercises:
             yield Begun(exercise.id)

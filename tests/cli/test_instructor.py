@@ -207,7 +207,8 @@ def test_a_terminal_without_our_characters(
 def test_help_is_in_order_and_whole(cli: Cli) -> None:
     said = cli("gradebook", "--help").out.partition("Commands:")[2]
     assert re.findall(r"^  (\w+)", said, re.MULTILINE) == [
-        "show", "export", "adjust", "adjustments", "undo", "roster", "sync",
+        "show", "export", "history", "adjust", "adjustments", "undo", "extend", "extensions", "explain", "roster",
+        "sync",
     ]  # fmt: skip
     assert "..." not in said
     for command in ("grade", "doctor"):

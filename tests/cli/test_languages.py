@@ -74,7 +74,7 @@ def test_the_chinese_text_survives_the_way_between_processes() -> None:
 
 
 def test_states_have_chinese_names(cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from autograder.cli.tables import CHINESE
+    from autograder.feedback.labels import CHINESE
     from autograder.gradebook import Gradebook
 
     assert {*Outcome, *Status, *Isolation} <= CHINESE.keys()

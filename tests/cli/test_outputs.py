@@ -186,7 +186,7 @@ def test_grades_csv_is_checked_before_anything_is_graded(
 
 
 def test_classroom50(cli: Cli, toy: Path, place: Path, tmp_path: Path) -> None:
-    report = ("report", "vowels", "--course", toy, "--classroom50")
+    report = ("ci-report", "vowels", "--course", toy, "--classroom50")
     before = place.read_bytes()
     refused(cli(*report, place), "database")
     refused(cli(*report, toy / "course" / "course.toml"), "course")

@@ -92,6 +92,27 @@ def test_a_broken_hidden_test(
         assert (row["status"], row["score"]) == ("ungraded", None)
 
 
+def test_a_broken_test_costs_a_class_two_clean_starts(
+    toy: Path, edited: Callable[[Path, str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not two for each student."""
+    edited(
+        toy / "solutions/extras/test_vowels.py",
+        "    assert student.vowels(",
+        "    [][3]\n    assert student.vowels(",
+    )
+    exercise = Course.load(toy).exercise("extras/vowels")
+    worker, closed = Worker(Mode()), []
+    close = worker.close
+    monkeypatch.setattr(worker, "close", lambda: closed.append(close()))
+    for number in range(4):
+        source = f"{WRONG}# {number}\n".encode()
+        one = Submission(f"s{number}", exercise.id, "vowels.py", "vowels.py", {"vowels.py": source})
+        assert worker.grade(bundle_of(exercise), one).status is Status.UNGRADED
+    assert len(closed) == 2
+    close()
+
+
 # ------------------------------------------------------------------------------------------- provocations
 
 # Appended to a reference: all that its functions and methods answer is exchanged. What goes in differs from call to call, so

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from autograder.course import Course, CourseError
+from autograder.gradebook.extensions import Extension
+from autograder.grading.collector import Upload
 from autograder.grading.submissions import submissions_of
 from autograder.platforms.github import clones as clones_module
 from autograder.platforms.github import repository as git_objects
 from autograder.platforms.github.clones import Clone, ClonesError, entries, opened_clones, whose
-from autograder.results import Why
+from autograder.results import Submitted, TimeSource, Why
 
 Clones = Callable[..., Path]
 DUE = datetime.fromisoformat("2026-10-01T12:00:00+00:00")
@@ -99,6 +101,44 @@ def test_the_last_commit_before_the_deadline(folder: Path, toy_course: Course) -
     assert files["week1-s001"] == {"vowels.py": b"second"}
     _, files = read(folder, toy_course)
     assert files["week1-s001"] == {"vowels.py": b"late"}
+
+
+def test_each_file_is_as_old_as_its_last_change(folder: Path, toy_course: Course) -> None:
+    """One repository for a whole term: what is handed in later makes nothing late that lay there unchanged."""
+    place = folder / "week1-s001"
+    commit(place, {"affine.py": "first", "vowels.py": "begun"}, "2026-09-02T12:00:00Z")
+    commit(place, {"vowels.py": "done", "1.py": "1"}, "2026-09-09T12:00:00Z")
+    commit(place, {"notes.py": "later"}, "2026-10-01T12:00:00Z")
+    with opened_clones(folder, toy_course) as (files, found):
+        (upload,) = entries(found, files)["s001"]
+        submissions = submissions_of("s001", [upload], list(toy_course), dict, files)
+        told = {one.exercise: one.submitted for one in submissions}
+    assert told == {
+        "basics/affine": Submitted(datetime(2026, 9, 2, 12, tzinfo=UTC), TimeSource.COMMIT),
+        "extras/vowels": Submitted(datetime(2026, 9, 9, 12, tzinfo=UTC), TimeSource.COMMIT),
+    }
+
+
+@pytest.mark.parametrize(
+    ("rule", "more", "counted"),
+    [
+        ("", 0, "punctual"),
+        ("", 1, "late"),
+        ("late = { penalty = 0.1 }", 0, "much later"),
+        ("late = { penalty = 0.1, cutoff_days = 1 }", 0, "late"),
+        ("late = { penalty = 0.1, cutoff_days = 1 }", 30, "much later"),
+    ],
+)
+def test_late_work_is_taken_where_the_course_says_what_follows(
+    folder: Path, toy: Path, edited: Callable[[Path, str, str], None], rule: str, more: int, counted: str
+) -> None:
+    edited(toy / "course/course.toml", 'id = "week1"', f'id = "week1"\ndue = 2026-10-01T12:00:00Z\n{rule}')
+    given = [Extension(assignment="week1", student="s001", days=more, reason="ill")] if more else []
+    commit(folder / "week1-s001", {"vowels.py": "punctual"}, "2026-10-01T11:00:00Z")
+    commit(folder / "week1-s001", {"vowels.py": "late"}, "2026-10-02T11:00:00Z")
+    commit(folder / "week1-s001", {"vowels.py": "much later"}, "2026-10-20T11:00:00Z")
+    with opened_clones(folder, Course.load(toy), extensions=lambda student: given) as (files, _):
+        assert (files / "week1-s001/vowels.py").read_text() == counted
 
 
 def test_nothing_before_the_deadline(folder: Path, toy_course: Course) -> None:
@@ -261,9 +301,9 @@ def test_entries_and_addresses(folder: Path, toy_course: Course) -> None:
     (folder / "week1-carl").mkdir()
     with opened_clones(folder, toy_course, None, {"ann": "s001"}) as (files, found):
         assert entries(found, files) == {
-            "bob": [files / "week1-bob"],
+            "bob": [Upload(files / "week1-bob", source=TimeSource.COMMIT)],
             "carl": [],
-            "s001": [files / "week1-Ann"],
+            "s001": [Upload(files / "week1-Ann", source=TimeSource.COMMIT)],
         }
         (submission,) = submissions_of("s001", [files / "week1-Ann"], list(toy_course), dict)
         assert submission.path == "week1-Ann/vowels.py"

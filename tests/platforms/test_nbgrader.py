@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from autograder.gradebook import Gradebook, GradingScheme
 from autograder.gradebook.scores import current_scores
 from autograder.platforms.publish import release
 from autograder.platforms.selection import select
-from autograder.results import ExerciseResult, Isolation, Status
+from autograder.results import ExerciseResult, Isolation, Status, TimeSource
 
 ROOT = Path(__file__).resolve().parents[2]
 Autograder = Callable[..., tuple[int, str]]
@@ -277,6 +278,11 @@ def test_timestamps(graded: Any) -> None:
         for step in ("submitted", "autograded"):
             stamp = (graded.nbgrader / step / student / "week1" / "timestamp.txt").read_text(encoding="utf-8")
             assert stamp == f"{stored} UTC"
+        with Gradebook(str(graded.book)) as book:
+            for attempts in book.attempts(student).values():
+                said = attempts[0].result.submitted
+                assert said is not None and said.source is TimeSource.NBGRADER
+                assert said.at.replace(tzinfo=None) == datetime.fromisoformat(stored)
 
 
 def test_grading_twice_changes_nothing(graded: Any, autograder: Autograder) -> None:

@@ -6,9 +6,10 @@ is written by whoever commits, so it proves nothing: what is of record is when t
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from autograder.course import Assignment, Course
 from autograder.errors import UserError
-from autograder.grading.collector import MAX_ARCHIVE, visible
+from autograder.gradebook.extensions import Extension, extended_due
+from autograder.grading.collector import MAX_ARCHIVE, Upload, visible
 from autograder.grading.hand_in import MAX_FILE
 from autograder.grading.names import SUFFIXES, Names, plain
 from autograder.platforms.github.branches import work_elsewhere
@@ -29,7 +31,7 @@ from autograder.platforms.github.repository import (
     path_of,
 )
 from autograder.remote.archive import Refused, check_name, passed_over
-from autograder.results import Unrecognised, Why
+from autograder.results import LateRule, Policy, TimeSource, Unrecognised, Why
 from autograder.text import shortened
 
 MAX_FILES = 2000
@@ -93,12 +95,14 @@ def opened_clones(
     course: Course,
     deadline: datetime | None = None,
     students: Mapping[str, str] | None = None,
+    extensions: Callable[[str], Iterable[Extension]] = lambda student: (),
 ) -> Iterator[tuple[Path, list[Clone]]]:
     """The clones in a folder, and a private folder that holds, by the clone's name, what counts of each one's files.
 
     Args:
-        deadline: by default, the due date of the assignment that the clone's name begins with, if it has one.
+        deadline: by default, what `last_taken` says of the assignment that the clone's name begins with.
         students: GitHub login in lower case -> student.
+        extensions: those that apply to a student.
 
     Raises:
         ClonesError: there is nothing in the folder to read.
@@ -120,7 +124,7 @@ def opened_clones(
         for number, place in enumerate(places):
             slug, login, student = whose(place.name, folder.resolve().name, slugs, students or {})
             clone = Clone(place, student, login, slug)
-            due = deadline or _due(slugs.get(slug))
+            due = deadline or last_taken(slugs.get(slug), course.policy, extensions(student))
             git = Path(scratch) / f"git{number}"
             git.mkdir()
             clones.append(_read(clone, due, git, out / place.name, names))
@@ -136,18 +140,33 @@ def _no_clone(folder: Path) -> ClonesError:
     )
 
 
-def entries(clones: Sequence[Clone], files: Path) -> dict[str, list[Path]]:
+def entries(clones: Sequence[Clone], files: Path) -> dict[str, list[Upload]]:
     """Student -> the folders that hold what they handed in; empty for who handed in nothing."""
-    found: dict[str, list[Path]] = {}
+    found: dict[str, list[Upload]] = {}
     for clone in sorted(clones, key=lambda clone: clone.student):
         mine = found.setdefault(clone.student, [])
         if clone.commit is not None:
-            mine.append(files / clone.folder.name)
+            mine.append(Upload(files / clone.folder.name, source=TimeSource.COMMIT))
     return found
 
 
-def _due(assignment: Assignment | None) -> datetime | None:
-    return assignment.due if assignment is not None else None
+def last_taken(
+    assignment: Assignment | None, policy: Policy, extensions: Iterable[Extension] = ()
+) -> datetime | None:
+    """When work on an assignment is no longer taken: at its due date, or where the course says what follows from late
+    work, at its hard stop. None where it is always taken.
+
+    Args:
+        extensions: those that apply to whoever hands it in.
+    """
+    if assignment is None or assignment.due is None:
+        return None
+    given = [one for one in extensions if one.assignment == assignment.id]
+    due = extended_due(assignment.due, given)[0] or assignment.due
+    rule = assignment.late.over(policy.late)
+    if rule == LateRule() and not policy.late_days:
+        return due
+    return None if rule.cutoff is None else due + max(rule.cutoff, rule.grace)
 
 
 def _read(clone: Clone, deadline: datetime | None, scratch: Path, out: Path, names: Names) -> Clone:
@@ -216,7 +235,23 @@ def _write(repository: Repository, commit: Commit, out: Path, names: Names) -> l
         chosen, repository.contents([blob for blob, _ in chosen]), strict=True
     ):
         target.write_bytes(content)
+    _date(repository, commit, [(blob, target) for blob, target in chosen if _is_code(blob)])
     return left_out
+
+
+def _is_code(blob: Blob) -> bool:
+    return path_of(blob).suffix.lower() in SUFFIXES
+
+
+def _date(repository: Repository, commit: Commit, chosen: Sequence[tuple[Blob, Path]]) -> None:
+    """Give files the date of the last commit that changed them; where that can't be told, of the one that counts."""
+    try:
+        changed = repository.changed(commit.hash, [blob.path for blob, _ in chosen])
+    except RepositoryError:
+        changed = {}
+    for blob, target in chosen:
+        when = min(max(changed.get(blob.path, commit.time), 0), MAX_TIME)
+        os.utime(target, (when, when))
 
 
 def _is_plain(blob: Blob) -> bool:

@@ -10,7 +10,7 @@ from autograder.course import Course, Exercise
 from autograder.gradebook import Gradebook
 from autograder.gradebook.scores import current_scores
 from autograder.grading.scheme import scheme_of
-from autograder.platforms.columns import Column, full_points
+from autograder.platforms.columns import Column, bonus_of, full_points
 from autograder.platforms.github.clones import Clone
 from autograder.text import Text, escape_formula, machine_number
 
@@ -38,7 +38,8 @@ def grades_csv(
     for clone in clones:
         chosen = assignments.get(clone.assignment.replace("_", "-"))
         wanted = set(course.select(chosen.exercises)) if chosen else set(course)
-        item = Column("", Text(), full_points(e for e in exercises if e in wanted))
+        bonus = bonus_of(course, chosen.id) if chosen else frozenset()
+        item = Column("", Text(), full_points(e for e in exercises if e in wanted), bonus)
         handed_in = any((clone.student, name) in scores for name in item.points)
         points = item.score(clone.student, scores) if handed_in else 0.0
         person = roster.get(clone.student)

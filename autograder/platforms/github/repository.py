@@ -134,6 +134,21 @@ class Repository:
                 time, found = line.split()
                 yield Commit(found.decode(), int(time))
 
+    def changed(self, commit: str, paths: Sequence[bytes]) -> dict[bytes, int]:
+        """Path -> when it was changed last on the branch that leads to a commit, as the commits say."""
+        if not paths:
+            return {}
+        what = ("-m", "--first-parent", "--no-renames", "--name-only", "--format=%ct", "-z")
+        told = self._run("--literal-pathspecs", "log", *what, commit, "--", *map(os.fsdecode, paths))
+        found: dict[bytes, int] = {}
+        time, parts = 0, told.split(b"\0")
+        for part, following in zip(parts, [*parts[1:], b""], strict=True):
+            if part.isdigit() and following.startswith(b"\n"):
+                time = int(part)
+            elif part:
+                found.setdefault(part.removeprefix(b"\n"), time)
+        return found
+
     def files(self, commit: str) -> Iterator[Blob]:
         """Every file of a commit."""
         for entry in self._run("ls-tree", "-r", "-z", "-l", "--full-tree", commit).split(b"\0"):

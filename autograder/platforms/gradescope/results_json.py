@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from autograder.course.outputs import write_atomically
+from autograder.feedback.standing import NOT_GRADED_YET, standing
 from autograder.grading.bundle import ENGINE
 from autograder.results import (
     ExerciseResult,
@@ -35,11 +36,6 @@ SHOWN = 10  # files that were not recognised
 
 HIDDEN = Text("hidden {number}", "隐藏测试 {number}")
 NOT_GRADED = Text("NOT GRADED: {topic}", "未评分：{topic}")
-NOT_GRADED_YET = Text(
-    "This exercise could not be graded through no fault of yours. It is not a zero: it stays open, without points, until "
-    "your instructor runs the autograder again.",
-    "本题因系统原因未能评分，与你无关。这不是零分：在教师重新运行评分程序之前，本题暂不计分。",
-)
 ATTENTION = Text(
     "NOT GRADED YET: {names}. The score below leaves this out; your instructor has to run the autograder again.",
     "尚未评分：{names}。下面的得分不含这些题目，需要教师重新运行评分程序。",
@@ -49,12 +45,6 @@ NOT_RECOGNISED = Text(
     "未识别、未评分：{files}。若其中有某题的答案，请以该题命名后重新提交。",
 )
 LOOKS_LIKE = Text("{file} (looks like {exercises})", "{file}（像是 {exercises}）")
-MISSING = Text(
-    "No file named {topic}.py or {topic}.ipynb was handed in.",
-    "没有提交名为 {topic}.py 或 {topic}.ipynb 的文件。",
-)
-NOT_BEGUN = Text("Every question is still as it was given out.", "每一问都还是发下来的样子。")
-NOT_LOADED = Text("The file could not be run.", "文件无法运行。")
 
 
 class GradescopeReport:
@@ -130,10 +120,7 @@ class GradescopeReport:
             for row, (label, tests) in enumerate(self._groups(result.tests), 1):
                 yield self._scored(f"{index + 1}.{row}", f"{topic} · {label}", _told(tests), tests)
         else:
-            message = {
-                Status.MISSING: MISSING.format(topic=topic),
-                Status.NOT_BEGUN: NOT_BEGUN,
-            }.get(result.status, result.message if result.message.en else NOT_LOADED)
+            message = standing(result.status, result.message, topic)
             label = f"{topic} · {title.pick(self.lang)}"
             yield {
                 **self._row(f"{index + 1}", label, message),

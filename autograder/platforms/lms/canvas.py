@@ -3,8 +3,14 @@
 Canvas finds a student by ID, then SIS User ID, then SIS Login ID, and a column by the number in its head; a column
 without one becomes a new assignment.
 
+Upload Submissions takes a zip of files with the names of that download, and adds each to a comment on the submission
+that the attachment in its name belongs to: `returned` gives these names. What the comment's file is called there is what
+the student called the attachment, and every upload adds another comment.
+
 Source of the file names: canvas-lms, lib/content_zipper.rb (`add_upload_submission`, `get_filename`) and
-app/models/attachment.rb (`make_unique_filename`, which adds -1, -2 to a name that was handed in before).
+app/models/attachment.rb (`make_unique_filename`, which adds -1, -2 to a name that was handed in before);
+app/models/abstract_assignment.rb (`infer_comment_context_from_filename`, which passes over a name whose last part
+between underscores begins with `link`).
 """
 
 from __future__ import annotations
@@ -22,7 +28,7 @@ NUMBERED = re.compile(r"(.*?)\s*\(\d+\)\s*")
 OWN = ("student", "id", "sis user id", "sis login id", "root account", "section", "integration id", "notes")
 POSSIBLE = "Points Possible"
 # doejane_LATE_12345_67890_dpo.py: sortable name, perhaps LATE, user, attachment, and the name that the student gave.
-FILE = re.compile(r"(?P<name>\S+?)(?:_LATE)?_(?P<user>\d+)_(?P<attachment>\d+)_(?P<file>.+)", re.DOTALL)
+FILE = re.compile(r"(?P<name>\S+?)(?P<late>_LATE)?_(?P<user>\d+)_(?P<attachment>\d+)_(?P<file>.+)", re.DOTALL)
 NUMBER_FIRST = re.compile(r"\d+_")
 
 
@@ -65,3 +71,16 @@ def sent(name: str) -> tuple[Sender, str] | None:
     if found is None or NUMBER_FIRST.match(found["file"]):
         return None
     return Sender("Canvas", found["name"], found["user"]), found["file"]
+
+
+def returned(name: str, file: str) -> str | None:
+    """The name by which Canvas adds a file to a comment for whoever sent a file of this name."""
+    found = FILE.fullmatch(name) if sent(name) else None
+    file = file.replace("_", "-")
+    return f"{found['name']}_{found['user']}_{found['attachment']}_{file}" if found else None
+
+
+def is_late(name: str) -> bool:
+    """Whether Canvas marks a file of this name as handed in late."""
+    found = FILE.fullmatch(name)
+    return found is not None and found["late"] is not None

@@ -7,6 +7,7 @@ own, and claim nothing.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from autograder.platforms.lms import canvas, moodle
 from autograder.platforms.lms.sender import Sender, letters, spellings
 from autograder.remote.archive import passed_over
 from autograder.remote.errors import ArchiveError
-from autograder.results import Unrecognised, Why
+from autograder.results import TimeSource, Unrecognised, Why
 from autograder.text import Text
 
 MAX_BYTES = 128 << 20  # of a whole class's work in one zip file
@@ -77,12 +78,14 @@ def opened_download(
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
         folder = Path(scratch) / "class"
         folder.mkdir()
+        packed = place.stat().st_mtime
         for name, content in _members(place, unpack).items():
             target = folder / name
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("xb") as file:
                     file.write(content)
+                os.utime(target, (packed, packed))  # no later date of it is known
             except OSError as error:
                 raise _unusable(place, f"{name!r}: {error.strerror}") from None
         inside = folder / place.stem  # whoever packs a folder often packs the folder itself
@@ -124,7 +127,7 @@ def read_download(folder: Path, people: Mapping[str, Person], names: Names) -> D
             continue
         sent = moodle.sent(entry.name) or (None if entry.is_dir() else canvas.sent(entry.name))
         if sent is not None:
-            uploads[sent[0]].append(Upload(entry, sent[1]))
+            uploads[sent[0]].append(Upload(entry, sent[1], _word(sent[0], entry.name)))
         elif entry.is_dir():
             continue
         elif entry.suffix.lower() != ".zip":
@@ -143,6 +146,13 @@ def read_download(folder: Path, people: Mapping[str, Person], names: Names) -> D
             resembled = tuple(exercise.id for exercise in names.resembling(entry.name))
             found.loose.append(Unrecognised(visible(entry.name), Why.LOOSE, resembled))
     return found
+
+
+def _word(sender: Sender, name: str) -> TimeSource:
+    """What the date of a downloaded file is: both platforms put the time of the download there."""
+    if sender.platform == "Moodle":
+        return TimeSource.MOODLE
+    return TimeSource.CANVAS if canvas.is_late(name) else TimeSource.CANVAS_ON_TIME
 
 
 def _students(

@@ -2,6 +2,8 @@
 
 Whoever imports it says which column finds the student: ID number or e-mail address.
 
+Upload multiple feedback files in a zip finds a student by the same names: `returned` gives them.
+
 Source of the file names: Moodle, mod/assign/classes/downloader.php (`get_student_prefix`, where a name's underscores
 become spaces) and mod/assign/feedback/file/importziplib.php (folders end in an underscore before 4.1 only). The number
 is the participant's in one assignment, another one in the next; no roster has it.
@@ -57,3 +59,9 @@ def sent(name: str) -> tuple[Sender, str] | None:
     """Who sent a file or folder of this name, and what they called it ("" for a folder)."""
     found = FILE.fullmatch(name)
     return (Sender("Moodle", found["name"], found["user"]), found["file"] or "") if found else None
+
+
+def returned(name: str, file: str) -> str | None:
+    """The name by which Moodle gives a feedback file to whoever sent a file or folder of this name."""
+    found = sent(name)
+    return f"{found[0].name}_{found[0].number}_assignsubmission_file_{file}" if found else None

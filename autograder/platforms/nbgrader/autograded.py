@@ -8,23 +8,19 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
+from autograder.feedback.markdown import literal
 from autograder.grading.hand_in import MAX_FILE
 from autograder.grading.notebook_view import PNG, ShownCell, shown_cells
 from autograder.guest.notebook import NotebookError
 from autograder.platforms.nbgrader.foreign_markdown import ForeignMarkdown
 from autograder.text import Text
 
-MARKUP = re.compile(
-    r"[\\`*\[\]<>&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
-)  # an underscore inside a word is none
-ZERO_WIDTH_SPACE = "\u200b"
 ABSENT = Text(
     "{name} was not handed in. This is the notebook that was given out.",
     "没有提交 {name}。以下是发布时的 notebook。",
@@ -184,14 +180,6 @@ def _own(cell: ShownCell, place: int, harmless: ForeignMarkdown) -> dict[str, An
 
 def _markdown(name: str, source: str) -> dict[str, Any]:
     return {"cell_type": "markdown", "id": name, "metadata": {}, "source": source}
-
-
-def literal(text: str) -> str:
-    """A text as Markdown that shows it letter by letter: no tag, no link, no emphasis, no command of LaTeX.
-
-    MathJax reads the page that comes of it, where no escape is left: what parts a backslash from its name does.
-    """
-    return MARKUP.sub(lambda m: f"\\{m[0]}{ZERO_WIDTH_SPACE}" if m[0] == "\\" else f"\\{m[0]}", text)
 
 
 def _output(shown: CellOutput) -> dict[str, Any]:

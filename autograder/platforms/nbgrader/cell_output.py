@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from autograder.feedback.markdown import literal
 from autograder.feedback.redact import without_hidden_names
 from autograder.feedback.report import Report
-from autograder.platforms.nbgrader.autograded import CellOutput, literal
+from autograder.platforms.nbgrader.autograded import CellOutput
 from autograder.results import Outcome, TestResult
 from autograder.text import Text
 

@@ -9,16 +9,17 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from autograder.course import Course, CourseError, Exercise
 from autograder.errors import UserError
-from autograder.grading.collector import visible
+from autograder.grading.collector import Upload, visible
 from autograder.grading.scheduler import Batch
 from autograder.platforms.nbgrader.lateness import Penalty, penalty_of
+from autograder.results import Submitted, TimeSource
 
 POINTS_SUFFIX = "-points"  # a question's grade cell has the name of its solution cell, and this
 MAX_TIMESTAMP = 100  # characters
@@ -50,6 +51,13 @@ class HandedIn:
     assignment: str
     folder: Path
     timestamp: datetime | None
+
+    @property
+    def submitted(self) -> Submitted | None:
+        """The same, as our gradebook keeps it."""
+        if self.timestamp is None:
+            return None
+        return Submitted(self.timestamp.replace(tzinfo=UTC), TimeSource.NBGRADER)
 
     def answers(self, names: Collection[str], topics: Collection[str]) -> list[Path]:
         """The files that answer notebooks of these names, and the modules that they may import.
@@ -178,11 +186,12 @@ def batches(course: Course, place: NbgraderCourse, released: Iterable[Released])
 
 def _batch(course: Course, place: NbgraderCourse, group: Mapping[str, Sequence[Released]]) -> Batch:
     topics = {exercise.topic for exercise in course}
-    students: dict[str, list[Path]] = {}
+    students: dict[str, list[Upload]] = {}
     for assignment, items in group.items():
         for handed_in in place.handed_in(assignment):
             answers = handed_in.answers({item.name for item in items}, topics)
-            students.setdefault(handed_in.student, []).extend(answers)
+            uploads = [Upload(path, submitted=handed_in.submitted) for path in answers]
+            students.setdefault(handed_in.student, []).extend(uploads)
     exercises = [item.exercise for items in group.values() for item in items]
     return Batch(exercises, dict(sorted(students.items())), place.submitted)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from autograder.course.toml import read_text
 
 FOR_STUDENTS = ("students",)  # all that a class's site shows
-ORDER = ("students", "instructors", "targets", "own_course", "policies", "threats", "authors")
+ORDER = ("students", "instructors", "targets", "own_course", "policies", "report", "threats", "authors")
 
 
 @dataclass(frozen=True)

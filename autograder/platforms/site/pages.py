@@ -19,6 +19,7 @@ from autograder.authoring.notebooks import import_nbformat, notebook_of
 from autograder.course import Exercise, Hint, Unit
 from autograder.course.toml import read_text
 from autograder.platforms.leftovers import files_below
+from autograder.platforms.site.address import ANCHOR
 from autograder.platforms.site.contents import Contents
 from autograder.platforms.site.graph import Node, graph
 from autograder.platforms.site.guides import Guide
@@ -31,7 +32,6 @@ from autograder.runner.collect import sentence_of
 from autograder.text import number
 
 SHARED = {"conventions": "conventions.md", "LICENSE": "license.md"}  # pages of course/ itself
-ANCHOR = {"en": "the-exercise", "zh": "练习"}  # of the heading that the words call `exercise`
 CELL = "```{code-cell}"
 # By which MyST-NB knows a page whose cells it runs.
 NOTEBOOK = """\

@@ -10,5 +10,5 @@ from pathlib import Path
 AUTOGRADER = Path(".venv/bin/autograder")
 
 subprocess.run([sys.executable, "install.py", ".venv"], check=True)
-done = subprocess.run([AUTOGRADER, "report", "--github", "--classroom50", "result.json"])
+done = subprocess.run([AUTOGRADER, "ci-report", "--github", "--classroom50", "result.json"])
 sys.exit(0 if done.returncode == 1 else done.returncode)  # missing points are a result, not a breakdown
