@@ -31,6 +31,7 @@ OF_ASSIGNMENT = Text(
     "每个学生的得分率。没有提交的学生不计入。",
 )
 SHARE, STUDENTS = Text("share of the points", "得分率"), Text("students", "学生数")
+AND_MORE = Text("90 % and more", "90 % 及以上")
 MEDIAN = Text(
     "Median {median}, middle half {low} to {high}, {n} students.",
     "中位数 {median}，中间一半在 {low} 到 {high} 之间，共 {n} 名学生。",

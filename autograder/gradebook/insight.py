@@ -24,7 +24,7 @@ from autograder.gradebook.analysis import (
     wilson_interval,
 )
 from autograder.gradebook.final_grade import final_grades
-from autograder.gradebook.policy import GradingScheme
+from autograder.gradebook.policy import GradingScheme, submitted_of
 from autograder.gradebook.scores import current_scores
 from autograder.gradebook.store import Attempt, Gradebook
 from autograder.results import ExerciseResult, Outcome, Status, TestResult, Visibility, by_function, total
@@ -154,11 +154,6 @@ def exercise_insight(book: Gradebook, scheme: GradingScheme, exercise: str) -> E
     )
 
 
-def when(attempt: Attempt) -> datetime:
-    """The time of an attempt, as far as it is known."""
-    return attempt.recorded_at
-
-
 HandIn = tuple[datetime, ExerciseResult]
 
 
@@ -181,7 +176,7 @@ def _hand_ins(attempts: Sequence[Attempt]) -> list[tuple[datetime, Attempt]]:
     for attempt in attempts:
         if attempt.result.status is Status.GRADED:
             content = attempt.result.content or attempt.result_id
-            moment = found[content][0] if content in found else when(attempt)
+            moment = found[content][0] if content in found else submitted_of(attempt).at
             found[content] = moment, attempt
     return sorted(found.values(), key=lambda one: one[0])
 

@@ -143,6 +143,8 @@ class _Says:
             {"label": f"{10 * i}–{10 * i + 10} %", "n": int(n), "width": round(100 * int(n) / most, 1)}
             for i, n in enumerate(counts)
         ]
+        if known.max(initial=0.0) > 1:  # extra credit
+            bins[-1]["label"] = self.say(w.AND_MORE)
         return {"says": self.say(said), "summary": summary, "bins": bins}
 
     def heat_map(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from msgspec import to_builtins
@@ -55,6 +54,15 @@ from autograder.gradebook.regrades import (
     Regraded,
     kept_by,
 )
+from autograder.gradebook.result_rows import (
+    attempt_of,
+    attempt_rows,
+    id_of_result,
+    in_brief,
+    key_of,
+    says_the_same,
+    tests_of,
+)
 from autograder.gradebook.roster import Person, updated
 from autograder.gradebook.schema import (
     APPLICATION,
@@ -67,26 +75,16 @@ from autograder.gradebook.schema import (
     gradebook_settings,
     lms_ids_table,
     metadata,
-    regraded_attempts_table,
     results_table,
     roster_table,
     students_table,
-    tests_table,
 )
 from autograder.gradebook.submission_times import add_time, newest_times, tells_more, time_of
 from autograder.gradebook.unrecognised import Noted
 from autograder.results import (
     ExerciseResult,
-    Isolation,
-    Outcome,
-    Status,
-    Submitted,
-    TestResult,
-    TimeSource,
     Unrecognised,
-    Visibility,
 )
-from autograder.text import Text
 
 RECORD = (
     attempts_table,
@@ -95,7 +93,6 @@ RECORD = (
     roster_table,
 )  # what people would miss; the rest belongs to it
 PARAMETERS = 500  # of one statement: databases bound their number
-ROWS = 10_000  # read at a time, where everybody's are
 
 
 class Gradebook:
@@ -200,12 +197,12 @@ class Gradebook:
                 .order_by(HANDED_IN.desc(), attempts_table.c.id.desc())
                 .limit(1)
             ).first()
-            key = _key_of(result)
-            if latest is not None and _same(latest, result, key):
+            key = key_of(result)
+            if latest is not None and says_the_same(latest, result, key):
                 if result.submitted is not None and tells_more(result.submitted, time_of(latest)):
                     add_time(connection, latest.attempt_id, result.submitted)
                 return
-            result_id = _result_id(connection, result, key, now)
+            result_id = id_of_result(connection, result, key, now)
             added = connection.execute(
                 sa.insert(attempts_table).values(
                     student=result.student,
@@ -221,14 +218,14 @@ class Gradebook:
 
     def keep(self, result: ExerciseResult) -> None:
         """Keep a result under its key, without an attempt: nobody's score follows from it. What has no key is not kept."""
-        key = _key_of(result)
+        key = key_of(result)
         if key is None:
             return
         now = datetime.now(UTC).replace(tzinfo=None)
         with translate_errors(self.name):
             try:
                 with self._writer.begin() as connection:
-                    _result_id(connection, result, key, now)
+                    id_of_result(connection, result, key, now)
             except IntegrityError:  # another grader stored the same key first
                 pass
 
@@ -403,7 +400,7 @@ class Gradebook:
             row = connection.execute(sa.select(results_table).where(results_table.c.key == key)).first()
             if row is None:
                 return None
-            return replace(_in_brief(row), output=row.output, tests=_tests_of(connection, [row.id])[row.id])
+            return replace(in_brief(row), output=row.output, tests=tests_of(connection, [row.id])[row.id])
 
     def latest(
         self, students: Sequence[str], exercises: Sequence[str]
@@ -455,9 +452,9 @@ class Gradebook:
         found: dict[tuple[str, str], dict[int, Attempt]] = {}
         with translate_errors(self.name), self._engine.connect() as connection:
             kept = regrades.read_kept_shares(connection, conditions)
-            for row in _attempt_rows(connection, *conditions, NOT_UNDONE):
+            for row in attempt_rows(connection, *conditions, NOT_UNDONE):
                 place = row.student, row.exercise
-                attempt = _attempt(row)
+                attempt = attempt_of(row)
                 if place in kept:
                     share = kept_by(kept[place], attempt.handed_in, attempt.result.content)
                     attempt = replace(attempt, kept=share)
@@ -469,8 +466,8 @@ class Gradebook:
     ) -> list[tuple[Attempt, int | None]]:
         """One student's attempts as they were recorded, each with the number of the regrade that added it, undone or not."""
         with translate_errors(self.name), self._engine.connect() as connection:
-            rows = _attempt_rows(connection, *_about(attempts_table, student, exercises))
-            return [(_attempt(row), row.regrade_id) for row in rows]
+            rows = attempt_rows(connection, *_about(attempts_table, student, exercises))
+            return [(attempt_of(row), row.regrade_id) for row in rows]
 
     def kept_shares(
         self, student: str, exercises: Sequence[str] | None = None
@@ -488,7 +485,7 @@ class Gradebook:
             for start in range(0, len(keys), PARAMETERS):
                 chosen = results_table.c.key.in_(keys[start : start + PARAMETERS])
                 for row in connection.execute(sa.select(*brief).where(chosen)):
-                    found[row.key] = row.id, _in_brief(row)
+                    found[row.key] = row.id, in_brief(row)
         return found
 
     def in_full(self, attempts: Iterable[Attempt]) -> list[ExerciseResult]:
@@ -505,7 +502,7 @@ class Gradebook:
                     .where(results_table.c.id.in_(ids))
                 )
                 rest = {row.id: row for row in connection.execute(query)}
-                tests = _tests_of(connection, ids)
+                tests = tests_of(connection, ids)
                 for attempt in part:
                     row = rest[attempt.result_id]
                     more = {"output": row.output, "detail": row.detail or "", "tests": tests[row.id]}
@@ -536,41 +533,6 @@ def _about(
     return conditions
 
 
-def _attempt_rows(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Iterable[Any]:
-    """Attempts with their results in brief, as they were recorded."""
-    brief = [column for column in results_table.c if column is not results_table.c.output]
-    times, original = newest_times(), attempts_table.alias("original")
-    query = (
-        sa.select(
-            attempts_table.c.student,
-            attempts_table.c.path,
-            attempts_table.c.recorded_at.label("attempted_at"),
-            HANDED_IN.label("handed_in"),
-            regraded_attempts_table.c.regrade_id,
-            original.c.recorded_at.label("first_recorded_at"),
-            times.c.submitted_at,
-            times.c.source,
-            *brief,
-        )
-        .select_from(
-            WITH_REGRADES.join(results_table, results_table.c.id == attempts_table.c.result_id)
-            .join(original, original.c.id == HANDED_IN)
-            .outerjoin(times, times.c.attempt_id == HANDED_IN)
-        )
-        .where(*conditions)
-        .order_by(attempts_table.c.id)
-    )
-    return connection.execution_options(yield_per=ROWS).execute(query)
-
-
-def _attempt(row: Any) -> Attempt:
-    submitted = time_of(row)
-    if submitted is None and row.regrade_id is not None:  # it is as old as what it stands for
-        submitted = Submitted(row.first_recorded_at.replace(tzinfo=UTC), TimeSource.RECORDED)
-    result = replace(_in_brief(row, row.student, row.path), submitted=submitted)
-    return Attempt(result, row.attempted_at, row.id, row.handed_in)
-
-
 def _add_students(connection: sa.Connection, names: list[str]) -> None:
     known = set(connection.scalars(sa.select(students_table.c.name).where(students_table.c.name.in_(names))))
     missing = [{"name": name} for name in dict.fromkeys(names) if name not in known]
@@ -591,111 +553,3 @@ def _people(connection: sa.Connection) -> dict[str, Person]:
     numbers = {row.student: row.lms_id for row in numbered}
     found = (Person(**{name: getattr(row, name) for name in ROSTER_FIELDS}) for row in rows)
     return {person.student: replace(person, lms_id=numbers.get(person.student, "")) for person in found}
-
-
-def _key_of(result: ExerciseResult) -> str | None:
-    """The key to store a result under. None for what must not be found again: it is graded anew by the next run."""
-    return result.key if result.key and result.status is not Status.UNGRADED else None
-
-
-def _same(latest: Any, result: ExerciseResult, key: str | None) -> bool:
-    """Whether the latest attempt already says this."""
-    if key is not None:
-        return bool(latest.key == key)
-    said = (latest.status, latest.message_en, _reason(latest.detail or ""))
-    return bool(
-        latest.key is None and said == (result.status.value, result.message.en, _reason(result.detail))
-    )
-
-
-def _reason(detail: str) -> str:
-    """The line that says why a result is ungraded: tracebacks name other temporary files in every run."""
-    return detail.partition("\n")[0]
-
-
-def _result_id(connection: sa.Connection, result: ExerciseResult, key: str | None, now: datetime) -> int:
-    """The row of a result: the one under its key, or a new one."""
-    if key is not None:
-        known = connection.scalar(sa.select(results_table.c.id).where(results_table.c.key == key))
-        if known is not None:
-            return int(known)
-    return _insert_result(connection, result, key, now)
-
-
-def _insert_result(connection: sa.Connection, result: ExerciseResult, key: str | None, now: datetime) -> int:
-    row = connection.execute(
-        sa.insert(results_table).values(
-            key=key,
-            exercise=result.exercise,
-            status=result.status.value,
-            score=result.score,
-            max_score=result.max_score,
-            isolation=result.isolation.value,
-            message_en=result.message.en,
-            message_zh=result.message.zh,
-            output=result.output.replace("\0", ""),
-            recorded_at=now,
-        )
-    )
-    assert row.inserted_primary_key is not None  # SQLAlchemy always has it for a single-row insert
-    result_id = row.inserted_primary_key[0]
-    if result.detail:
-        connection.execute(sa.insert(faults_table).values(result_id=result_id, detail=result.detail))
-    if result.tests:
-        connection.execute(
-            sa.insert(tests_table),
-            [
-                {
-                    **{
-                        name: getattr(test, name)
-                        for name in ("name", "score", "max_score", "diagnosis", "question")
-                    },
-                    "visibility": test.visibility.value,
-                    "outcome": test.outcome.value,
-                    "message_en": test.message.en,
-                    "message_zh": test.message.zh,
-                    "result_id": result_id,
-                    "position": position,
-                }
-                for position, test in enumerate(result.tests)
-            ],
-        )
-    return int(result_id)
-
-
-def _tests_of(connection: sa.Connection, result_ids: list[int]) -> dict[int, tuple[TestResult, ...]]:
-    """The tests of these results (at most PARAMETERS), in order."""
-    found: dict[int, list[TestResult]] = {result_id: [] for result_id in result_ids}
-    rows = connection.execute(
-        sa.select(tests_table)
-        .where(tests_table.c.result_id.in_(result_ids))
-        .order_by(tests_table.c.result_id, tests_table.c.position)
-    )
-    for row in rows:
-        found[row.result_id].append(
-            TestResult(
-                **{
-                    name: getattr(row, name)
-                    for name in ("name", "score", "max_score", "diagnosis", "question")
-                },
-                visibility=Visibility(row.visibility),
-                outcome=Outcome(row.outcome),
-                message=Text(row.message_en, row.message_zh),
-            )
-        )
-    return {result_id: tuple(tests) for result_id, tests in found.items()}
-
-
-def _in_brief(row: Any, student: str = "", path: str = "") -> ExerciseResult:
-    """A result from its own row, without what takes room: its output, its tests, and why it is ungraded."""
-    return ExerciseResult(
-        student=student,
-        exercise=row.exercise,
-        status=Status(row.status),
-        score=row.score,
-        max_score=row.max_score,
-        isolation=Isolation(row.isolation),
-        key=row.key or "",
-        path=path,
-        message=Text(row.message_en, row.message_zh),
-    )

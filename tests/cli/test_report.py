@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,17 @@ import pytest
 
 from autograder.gradebook import Gradebook
 from autograder.gradebook.analysis import FEWEST, wilson_interval
-from autograder.results import ExerciseResult, Isolation, Outcome, Status, TestResult, Visibility, total
+from autograder.results import (
+    ExerciseResult,
+    Isolation,
+    Outcome,
+    Status,
+    Submitted,
+    TestResult,
+    TimeSource,
+    Visibility,
+    total,
+)
 from autograder.text import Text
 
 Cli = Callable[..., Any]
@@ -28,6 +39,7 @@ def attempt(
     bundle: str = "made",
     exercise: str = "basics/affine",
     diagnosis: str | None = None,
+    submitted: Submitted | None = None,
 ) -> None:
     tests = tuple(
         TestResult(
@@ -44,7 +56,7 @@ def attempt(
     book.record(
         ExerciseResult(
             student=student, exercise=exercise, status=Status.GRADED, score=total(t.score for t in tests), max_score=4.0,
-            isolation=Isolation.FULL, key=f"{bundle}-{content}", tests=tests,
+            isolation=Isolation.FULL, key=f"{bundle}-{content}", tests=tests, submitted=submitted,
         )
     )  # fmt: skip
 
@@ -109,6 +121,30 @@ def test_each_test_s_figures(report: Cli, tmp_path: Path) -> None:
     everybody = rows(tmp_path / "out/students.csv")
     assert len(everybody) == 25 and everybody[0]["basics/affine"] == "0.75"
     assert [row["student"] for row in everybody if row["basics/affine"] == ""] == ["nothing"]
+
+
+def test_time_to_pass_is_between_hand_ins(report: Cli, place: Path, tmp_path: Path) -> None:
+    """Whenever they were graded."""
+    place.unlink()
+    now = datetime.now(UTC)
+    with Gradebook(str(place)) as book:
+        for hours, outcomes in ((10, (F, F, F, F)), (4, (P, P, P, P))):
+            at = Submitted(now - timedelta(hours=hours), TimeSource.GIVEN)
+            attempt(book, "s001", outcomes, f"{hours} hours ago", submitted=at)
+    assert report(tmp_path / "out").code == 0
+    assert [float(row["median_hours"]) for row in rows(tmp_path / "out/tests.csv")] == pytest.approx(
+        [6.0] * 4
+    )
+
+
+def test_more_than_all_points(report: Cli, place: Path, tmp_path: Path) -> None:
+    """Extra credit is in the last bar, and that says so."""
+    report(tmp_path / "before")
+    with Gradebook(str(place)) as book:
+        book.adjust("s01<b>", "basics/affine", 50.0, reason="extra", who="me")
+    report(tmp_path / "after")
+    pages = [(tmp_path / name / "index.html").read_text(encoding="utf-8") for name in ("before", "after")]
+    assert ["90 % and more" in page for page in pages] == [False, True]
 
 
 def test_a_diagnosis_comes_with_an_example(report: Cli, place: Path, tmp_path: Path) -> None:
