@@ -303,7 +303,7 @@ class RemoteModule:
                         raise TimedOut("kept the test's own functions busy for too long")
 
     def _call_back(self, message: wire.Callback, decoder: Decoder) -> list[memoryview | bytes]:
-        """Run a function of the test. An exception stays here; the child only learns that there was one."""
+        """Run a function of the test. An exception stays here, unless it is `for_student`: the child learns that there was one."""
         function = self._callbacks.find(message.number, message.method)
         args, kwargs = decoder.arguments(message.arguments)
         encoder = Encoder(self._send_opaque)
@@ -319,6 +319,9 @@ class RemoteModule:
                 raise self._ended from error
             if out_of_memory(error):
                 raise  # it is the test's end, and not the child's to catch
+            if getattr(error, "for_student", False):
+                told = wire.CallbackResult(message.call, False, error=[type(error).__name__, str(error)])
+                return wire.pack(told)
             self.callback_error = error
             return wire.pack(wire.CallbackResult(message.call, False))
 

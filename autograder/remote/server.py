@@ -6,6 +6,7 @@ likes.
 
 from __future__ import annotations
 
+import builtins
 import itertools
 import mmap
 import os
@@ -238,6 +239,9 @@ class Server:
                     if isinstance(message, wire.CallbackResult):
                         break
                     self._answer(message, payload)  # the test's function calls the student's code in its turn
+            if message.error:
+                name, text = message.error
+                raise getattr(builtins, name)(text)
             if not message.ok:
                 raise RuntimeError("a function given by the test raised an exception")
             return Decoder(payload, self._resolve).value(message.value)

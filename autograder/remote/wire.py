@@ -223,11 +223,13 @@ class Request(_Node, tag="op"):
 
 
 class CallbackResult(_Node, tag="cr"):
-    """What a function of the test returned; `ok` is False where it raised, and then nothing is said about it."""
+    """What a function of the test returned; `ok` is False where it raised, and then only an `error` meant for the student,
+    a builtin exception's name and text, is told."""
 
     call: int
     ok: bool
     value: Node = None
+    error: list[str] = []
 
 
 # --- child to trusted side ---

@@ -17,7 +17,7 @@ from autograder.remote.proxy import Call
 from autograder.results import Limits
 from autograder.runner.confined import OUTPUT_KEPT, ConfinedBackend, _with_refusal
 from autograder.sandbox.errors import Blocked, Crashed, TimedOut
-from autograder.testing import per_rank
+from autograder.testing import per_rank, scripted_model
 from autograder.testing.ranks import Aborted, CollectiveError
 
 SOURCE = """
@@ -214,6 +214,25 @@ def test_what_a_function_of_the_test_refused_is_in_the_trace(backend: Make) -> N
     with opened.begin(0, Limits(5.0, 512)):
         assert opened.student.ask(layer, 3) == 3
     assert "callback" not in [call.kind for call in opened.trace()]
+
+
+def test_what_a_function_of_the_test_raises_for_the_student(backend: Make) -> None:
+    """It is met as it was raised, and is no refusal; any other exception of the test is met as one that says nothing."""
+    opened = backend(
+        "def ask(model):\n try:\n  return model('?')\n except Exception as error:\n"
+        "  return f'{type(error).__name__}: {error}'\n"
+    )
+
+    def secret(_: str) -> str:
+        raise ValueError("the answer is 42")
+
+    with opened.begin(0, Limits(5.0, 512)):
+        model = scripted_model([TimeoutError("no reply in time"), "fine"])
+        assert opened.student.ask(model) == "TimeoutError: no reply in time"
+        assert opened.student.ask(model) == "fine"
+    assert "callback" not in [call.kind for call in opened.trace()]
+    with opened.begin(0, Limits(5.0, 512)):
+        assert opened.student.ask(secret) == "RuntimeError: a function given by the test raised an exception"
 
 
 def test_forbidden_calls(backend: Make) -> None:
