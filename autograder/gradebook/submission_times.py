@@ -52,10 +52,11 @@ def add_time(connection: sa.Connection, attempt_id: int, submitted: Submitted) -
 
 def newest_times() -> sa.Subquery:
     """The last row of each attempt."""
-    table = submission_times_table
-    newest = sa.select(sa.func.max(table.c.id)).group_by(table.c.attempt_id)
+    table, other = submission_times_table, submission_times_table.alias()
+    # Looked up for each attempt by the index: as a list of all newest rows SQLite went through it once an attempt.
+    newest = sa.select(sa.func.max(other.c.id)).where(other.c.attempt_id == table.c.attempt_id)
     columns = (table.c.attempt_id, table.c.submitted_at, table.c.source)
-    return sa.select(*columns).where(table.c.id.in_(newest)).subquery()
+    return sa.select(*columns).where(table.c.id == newest.scalar_subquery()).subquery()
 
 
 def time_of(row: Any) -> Submitted | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from msgspec.structs import replace
 
 from autograder.course import Course
@@ -22,7 +25,9 @@ from autograder.results import (
     Outcome,
     Policy,
     Status,
+    Submitted,
     TestResult,
+    TimeSource,
     Visibility,
 )
 
@@ -173,3 +178,32 @@ def test_show_as_json_tells_the_last_attempt(shown: Callable[..., Any]) -> None:
     said, seen = shown("show", "--json", "--student", "s007")
     assert said.out.count('"test_of_s007"') == len(EXERCISES)
     assert len(naming(seen, "tests")) == 1
+
+
+def test_reading_attempts_costs_a_constant_for_each(tmp_path: Path) -> None:
+    """Counted in steps of SQLite's virtual machine, by tens: four times the attempts take about four times the steps."""
+    steps = []
+    for attempts in (100, 400):
+        with Gradebook(str(tmp_path / f"{attempts}.db")) as book:
+            for number in range(attempts):
+                at = Submitted(datetime(2026, 9, 1, tzinfo=UTC) + timedelta(minutes=number), TimeSource.FILE)
+                book.record(replace(result(f"s{number:03}", "basics/affine", 5.0), submitted=at))
+            with counted_steps() as counter:
+                assert len(book.attempts()) == attempts
+            steps.append(next(counter))
+    assert 100 < steps[1] < 6 * steps[0], steps
+
+
+@contextmanager
+def counted_steps() -> Iterator[Iterator[int]]:
+    """A counter whose next number is how many tens of steps SQLite took until then."""
+    counter = itertools.count()
+
+    def watch(connection: Any, *more: Any) -> None:
+        connection.connection.driver_connection.set_progress_handler(lambda: next(counter) < 0, 10)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", watch)
+    try:
+        yield counter
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", watch)
