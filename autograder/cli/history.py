@@ -38,7 +38,7 @@ def history(
     course: CourseOption = None,
     lang: LangOption = None,
 ) -> None:
-    """Tell what happened to a student's work: attempts, regrades, adjustments, and the score after each of them."""
+    """Tell what happened to a student's work: attempts, extensions, regrades, adjustments, and the score after each of them."""
     from rich.markup import escape
     from rich.table import Table
 
