@@ -22,7 +22,7 @@ NONE = Text(
     "No two submissions fail in the same way that no misconception explains.",
     "没有两份提交以同样的、已知错误无法解释的方式失败。",
 )
-SUFFIX = ".drafts.toml"
+SUFFIX, LIST = ".drafts.toml", ".autograder-drafts"
 
 
 def write_drafts(
@@ -34,15 +34,12 @@ def write_drafts(
     say: Speaker,
 ) -> None:
     """Write `UNIT-TOPIC.drafts.toml` for each exercise of which there is a draft."""
-    from autograder.audit.learn import HEAD, drafts
-    from autograder.course.outputs import check_folder, write_folder
-
-    def is_drafts(name: str, head: bytes) -> bool:
-        return name.endswith(SUFFIX) and head.startswith(HEAD.partition("{")[0].encode())
+    from autograder.audit.learn import drafts
+    from autograder.course.own_folder import OwnFolder
 
     if submissions is None or out is None:
         raise UserError.of(BOTH)
-    check_folder(out, is_drafts)
+    folder = OwnFolder(out, LIST)
     files: dict[str, bytes] = {}
     with (
         remarks.status("") as status,
@@ -56,7 +53,8 @@ def write_drafts(
     if not files:
         console().print(say(NONE))
         return
-    write_folder(out, files, is_drafts)
+    with folder:
+        folder.replace(files)
     for name, content in files.items():
         n = content.count(b"[[misconception]]")
         console().print(say(DRAFTED, n=n, path=out / name), markup=False, soft_wrap=True)

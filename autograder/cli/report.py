@@ -66,17 +66,17 @@ def report(
     lang: LangOption = None,
 ) -> None:
     """Write how the class and each test went: a page for the course, one for each assignment, and CSV files."""
-    from autograder.course.outputs import check_folder, write_folder
+    from autograder.course.own_folder import OwnFolder
     from autograder.gradebook import Gradebook
     from autograder.gradebook.insight import exercise_insight, shares
-    from autograder.gradebook.report_pages import INDEX, is_report, report_files
+    from autograder.gradebook.report_pages import INDEX, LIST, report_files
     from autograder.grading.scheme import recorded_scheme, scheme_of
 
     say, remarks = Speaker(lang), console(stderr=True)
     root = course_at_hand(course)
     if root is None and (assignment or only or cluster):
         raise UserError.of(NO_COURSE)
-    check_folder(out, is_report)
+    folder = OwnFolder(out, LIST)
     groups: dict[str, list[Group]] | None = None
     with Gradebook(gradebook) as book, remarks.status("") as status:
         scheme = recorded_scheme(book) if root is None else scheme_of(book, root)
@@ -101,7 +101,8 @@ def report(
     title = root.title.text if root else Text(book.name, book.name)
     pages = pages_of(scheme, everybody.assignments, chosen)
     files = report_files(everybody, pages, insights, groups, title, say.lang, anonymous=anonymous)
-    write_folder(out, files, is_report)
+    with folder:
+        folder.replace(files)
     console().print(say(REPORTED, n=len(files), out=out, page=out / INDEX), markup=False, soft_wrap=True)
 
 

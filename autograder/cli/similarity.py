@@ -95,8 +95,9 @@ def similarity(
     Only what students wrote is compared, as text: none of it is run. Quizzes are left out. The gradebook, where there is
     one, only tells what Canvas and Moodle call your students.
     """
-    from autograder.course.outputs import check_folder, refuse_among, write_folder
-    from autograder.feedback.similarity import INDEX, is_similarity, similarity_files
+    from autograder.course.outputs import refuse_among
+    from autograder.course.own_folder import OwnFolder
+    from autograder.feedback.similarity import INDEX, LIST, similarity_files
     from autograder.grading.names import Names
 
     say, remarks = Speaker(lang), console(stderr=True)
@@ -116,7 +117,7 @@ def similarity(
             "name an exercise by --only, and run this where the whole course is",
             "没有可比较的内容：小测验不参与比较；没有 solutions/ 的课程无法判断哪些写法人人都会用。请用 --only 指定练习，并在完整的课程中运行",
         )
-    check_folder(out, is_similarity)
+    folder = OwnFolder(out, LIST)
     refuse_among(out / INDEX, submissions)
     names, people = Names(list(root.graded), accept_names), _roster(gradebook)
     with ExitStack() as stack:
@@ -132,7 +133,8 @@ def similarity(
             for earlier in spools[1:]:
                 comparison.add_independent(one for _, one in earlier.take(exercise.id))
             found.append(comparison.found((one for _, one in spools[0].take(exercise.id)), threshold))
-    write_folder(out, similarity_files(found, say.lang), is_similarity)
+    with folder:
+        folder.replace(similarity_files(found, say.lang))
     console().print(_table(found, say))
     pairs = sum(len(one.pairs) for one in found)
     remarks.print(say(DONE, pairs=pairs, path=out / INDEX), markup=False, soft_wrap=True)

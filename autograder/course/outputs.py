@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from autograder.course.catalogue import COURSE_FILE
@@ -67,43 +67,6 @@ def check_output(path: Path, recognise: Recognise, *, force: bool | None = None)
             f"{path} exists and holds something else than this command writes; choose another name, or {remedy.en}",
             f"{path} 已存在，而且不是本命令以前写出的同类文件；请另取文件名，或{remedy.zh}",
         )
-
-
-RecogniseFile = Callable[[str, bytes], bool]  # the same, of a file by its name, too
-
-
-def check_folder(folder: Path, recognise: RecogniseFile) -> None:
-    """UserError unless `folder` is new, or each file in it is part of a previous output of the same kind."""
-    refuse_course(folder / "file")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is no folder; name one", f"{folder} 不是文件夹；请给出文件夹")
-    for path in sorted(folder.iterdir()) if folder.exists() else ():
-        if path.is_dir() or path.is_symlink() or not recognise(path.name, _head(path)):
-            raise UserError(
-                f"{folder} holds {path.name}, which this command does not write; name a new folder",
-                f"{folder} 里有 {path.name}，不是本命令写出的文件；请给出新的文件夹",
-            )
-
-
-def write_folder(folder: Path, files: Mapping[str, bytes], recognise: RecogniseFile) -> None:
-    """Write these files into a folder, in place of a previous output.
-
-    Raises:
-        UserError: `check_folder` refuses, or a file can't be written.
-    """
-    check_folder(folder, recognise)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in list(folder.iterdir()):
-            if path.name not in files:  # it could show what the new output leaves out
-                path.unlink()
-        for name, content in files.items():
-            write_atomically(folder / name, content)
-    except OSError as error:
-        raise UserError(
-            f"{folder} can't be written ({error.strerror}); choose another place",
-            f"{folder} 无法写入（{error.strerror}）；请另选位置",
-        ) from None
 
 
 def is_database(path: Path) -> bool:

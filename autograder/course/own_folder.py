@@ -7,6 +7,7 @@ a run that is stopped half-way can be run again.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from autograder.course.outputs import is_database, refuse_course, write_atomically
@@ -14,7 +15,7 @@ from autograder.errors import UserError
 
 
 class OwnFolder:
-    """An output folder of one command, whose list has this name.
+    """An output folder of one command, whose list has this name. It is made, and written into, in a `with` block.
 
     Raises:
         UserError: it is no folder, or holds something, and no list of this command.
@@ -38,16 +39,28 @@ class OwnFolder:
             for line in self._list.read_text(encoding="utf-8").splitlines() if self._list.is_file() else ():
                 digest, _, name = line.partition("  ")
                 self._known.setdefault(name, set()).add(digest)
-            out.mkdir(parents=True, exist_ok=True)
-            self._open = self._list.open("a", encoding="utf-8")
         except OSError as error:
             raise self._unusable(self._list, error) from None
 
     def __enter__(self) -> OwnFolder:
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            self._open = self._list.open("a", encoding="utf-8")
+        except OSError as error:
+            raise self._unusable(self._list, error) from None
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+
+    def replace(self, files: Mapping[str, bytes]) -> None:
+        """Write these files, and remove what else an earlier run wrote: it could show what this one leaves out."""
+        for name, content in files.items():
+            self.write(name, content)
+        for name in self._known.keys() - files.keys():
+            path = self.out / name
+            if path.is_file() and not path.is_symlink() and _digest(path) in self._known[name]:
+                path.unlink()
 
     def write(self, name: str, content: bytes) -> bool:
         """Write a file below the folder; whether it is new or changed.

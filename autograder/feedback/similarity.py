@@ -16,7 +16,7 @@ from autograder.text import Text, escape_formula
 
 SHOWN = 60  # pairs side by side on a page; the CSV file has them all
 INDEX, PAIRS = "index.html", "pairs.csv"
-MARK = "similarity-of-answers"  # by which our own pages are recognised
+LIST = ".autograder-similarity"  # of what the command has written into a folder
 COLUMNS = [
     "exercise",
     "student",
@@ -159,17 +159,11 @@ def lines_shown(lines: Sequence[tuple[int, str]], matched: set[int]) -> list[Lin
 
 def similarity_files(found: Sequence[ExerciseSimilarity], lang: str) -> dict[str, bytes]:
     """File name -> content: a page that leads to those of the exercises, and all pairs that are shown as CSV."""
-    files = {INDEX: html_page("similarity_index.html.j2", lang, found=found, mark=MARK, t=TEXTS).encode()}
+    files = {INDEX: html_page("similarity_index.html.j2", lang, found=found, t=TEXTS).encode()}
     for one in found:
-        page = html_page("similarity.html.j2", lang, found=one, shown=one.pairs[:SHOWN], mark=MARK, t=TEXTS)
+        page = html_page("similarity.html.j2", lang, found=one, shown=one.pairs[:SHOWN], t=TEXTS)
         files[one.page] = page.encode()
     return files | {PAIRS: _pairs_csv(found)}
-
-
-def is_similarity(name: str, head: bytes) -> bool:
-    """Whether a file of this name that begins so is part of an earlier output."""
-    first = head.removeprefix(b"\xef\xbb\xbf")
-    return first.startswith(",".join(COLUMNS).encode()) if name == PAIRS else MARK.encode() in head
 
 
 def _pairs_csv(found: Sequence[ExerciseSimilarity]) -> bytes:

@@ -14,12 +14,12 @@ from autograder.feedback import insight_words as w
 from autograder.feedback.html_page import html_page
 from autograder.gradebook.analysis import ENOUGH, FEWEST, Alpha, cronbach_alpha, histogram, mean
 from autograder.gradebook.insight import ExerciseInsight, Shares, TestInsight
-from autograder.gradebook.report_tables import Group, is_table, report_tables
+from autograder.gradebook.report_tables import Group, report_tables
 from autograder.results import Visibility
 from autograder.text import Text
 
 TEMPLATE = "report.html.j2"
-MARK = b"<!-- autograder report -->"  # in each page
+LIST = ".autograder-report"  # of what the command has written into a folder
 INDEX, OTHER = "index.html", "other.html"
 BANDS = (0.2, 0.4, 0.6, 0.8, 1.0)  # where a colour of the map begins, after the first
 SHOWN = 400  # rows of a map
@@ -61,11 +61,6 @@ def report_files(
         files[page.file] = html_page(TEMPLATE, lang, w=w, **said).encode()
     students = list(zip(names, order, strict=True))
     return files | report_tables(shares, students, distributions, insights, groups, lang)
-
-
-def is_report(name: str, head: bytes) -> bool:
-    """Whether a file of this name that begins so is part of an earlier report."""
-    return MARK in head if name.endswith(".html") else is_table(name, head)
 
 
 def _known(value: float) -> float:

@@ -77,13 +77,6 @@ def report_tables(
     return {name: _csv(head, rows[name]) for name, head in heads.items()}
 
 
-def is_table(name: str, head: bytes) -> bool:
-    """Whether a file of this name that begins so is a table of an earlier report."""
-    first = head.partition(b"\n")[0].decode(errors="replace").strip().split(",")
-    known = HEADS.get(name)
-    return known is not None and tuple(first[: len(known)]) == known
-
-
 def _add_rows(
     rows: Mapping[str, list[Sequence[Any]]], one: ExerciseInsight, shares: np.ndarray, lang: str
 ) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from autograder.course.own_folder import OwnFolder
 from autograder.gradebook import Gradebook
 from autograder.gradebook.analysis import FEWEST, wilson_interval
+from autograder.gradebook.report_pages import LIST
 from autograder.results import (
     ExerciseResult,
     Isolation,
@@ -180,10 +182,12 @@ def test_names_are_escaped_or_left_out(report: Cli, tmp_path: Path) -> None:
     assert report(out).code == 0
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "s01&lt;b&gt;" in page and "s01<b>" not in page
-    (out / "assignment-last_year.html").write_bytes((out / "index.html").read_bytes())
+    with OwnFolder(out, LIST) as earlier:
+        earlier.write("assignment-last_year.html", page.encode())
+    (out / "notes.txt").write_text("mine")
     assert report(out, "--anonymous").code == 0
     # Of the earlier report nothing stays, or its names would.
-    assert not (out / "assignment-last_year.html").exists()
+    assert not (out / "assignment-last_year.html").exists() and (out / "notes.txt").read_text() == "mine"
     texts = [path.read_text(encoding="utf-8") for path in out.iterdir()]
     assert len(texts) > 5 and not [text for text in texts if re.search(r"s\d\d(<|&lt;)b", text)]
 

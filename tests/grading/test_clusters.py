@@ -38,7 +38,7 @@ def test_a_draft_for_each_group(cli: Cli, toy: Path, submissions: Path, tmp_path
     learn = ("audit", "extras/vowels", "--learn", submissions, "--out", out, "--course", toy)
     said = cli(*learn)
     assert said.code == 0, said.err
-    (path,) = out.iterdir()
+    (path,) = out.glob("*.toml")
     text = path.read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if " fail " in line] == [
         "# 3 submissions fail test_vowels.",
@@ -67,7 +67,7 @@ def test_a_draft_for_each_group(cli: Cli, toy: Path, submissions: Path, tmp_path
     # Now that it is known, it is no proposal any more.
     said = cli(*learn[:-3], tmp_path / "again", *learn[-2:])
     assert said.code == 0, said.err
-    (path,) = (tmp_path / "again").iterdir()
+    (path,) = (tmp_path / "again").glob("*.toml")
     assert (
         "y_counts" not in path.read_text(encoding="utf-8")
         and path.read_text(encoding="utf-8").count("unnamed_") == 1
