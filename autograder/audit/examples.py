@@ -1,13 +1,13 @@
 """For which misconceptions grading would find a small counterexample: as many as possible should have one.
 
-A mistake that shows in a gradient, a dtype, an argument that is changed or an exception that is missing has none, and neither
-has one in what public tests call with functions of their own.
+Where there is none, the warning says why: what public tests call with functions and objects of their own can't be asked
+again, and a mistake may show in something else than an answer (a gradient, a changed argument, memory, a count of calls).
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -39,11 +39,33 @@ def example_finding(
         for name, size in sizes.items()
         if size > SMALL
     ]
-    without = [name for name in sources if name not in sizes]
-    warnings = [f"no small counterexample: {', '.join(without)}"] if without else []
+    reasons: dict[str, list[str]] = {}
+    for name in sources:
+        if name not in sizes:
+            reasons.setdefault(_why_none(known, sorted(changed[name])), []).append(name)
+    warnings = [f"no small counterexample: {', '.join(names)}; {why}" for why, names in reasons.items()]
     median = f", of {statistics.median_low(sizes.values())} numbers and words in the median" if sizes else ""
     return Finding(
         f"{len(sizes)} of {len(sources)} misconceptions have a small counterexample{median}",
         problems,
         warnings,
     )
+
+
+def _why_none(known: Counterexamples, functions: Sequence[str]) -> str:
+    """Why these functions, which a mistake is in, have no example of it."""
+    if not functions:
+        return "no question asks for the function that they are in"
+    asked = [name for name in functions if known.is_asked(name)]
+    if not asked:
+        return f"public tests call {_listed(functions)} with functions or objects of their own alone"
+    counts = sum(len(known.inputs(name)) for name in asked)
+    if not counts:
+        return (
+            f"no input of {_listed(asked)} with at most {SMALL} numbers and words has a short, finite answer"
+        )
+    return f"the {counts} small inputs of {_listed(asked)} are answered alike"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(names)

@@ -50,8 +50,12 @@ def example(calls: Sequence[ShownCall], given: Any, right: Any, handed_in: Hande
         EXAMPLE,
         Text(shown, shown),
         _indented(told),
-        _indented(RIGHT.format(value=described(right, MOST))),
+        _indented(RIGHT.format(value=_right(right))),
     )
+
+
+def _right(value: Any) -> Text:
+    return RAISES.format(error=family(value)) if isinstance(value, StudentError) else described(value, MOST)
 
 
 def _given(value: Any, handed_in: HandedIn) -> Text:

@@ -2,7 +2,8 @@
 
 Each function of an exercise has a fixed list of small inputs, the smallest first: drawn once from the calls that public tests
 make of it, by a seed that is the exercise's own. An input stays in the list where the reference gives a short, finite answer
-that does not hang on chance, where every accepted solution gives the same, and where no hidden test asks it. The first input
+that does not hang on chance, where every accepted solution gives the same, and where no hidden test asks it. To refuse
+arguments is an answer, too, where a public test asks for that exception. The first input
 of the list that a submission answers otherwise is its counterexample. So none in the list is smaller, the same submission has
 the same one everywhere, and no student, however many files they hand in, is shown more of the reference than the list.
 
@@ -26,8 +27,17 @@ from torch import Tensor
 
 from autograder.feedback.as_python import tokens_in
 from autograder.grading.diagnosis import same
-from autograder.grading.recorded_calls import Recorder, Ref, Scenario, is_single, key_of, step_key
-from autograder.grading.small_inputs import SMALL, Inputs
+from autograder.grading.recorded_calls import (
+    VALUE,
+    Recorder,
+    Ref,
+    Scenario,
+    is_single,
+    key_of,
+    refusal,
+    step_key,
+)
+from autograder.grading.small_inputs import SMALL, Inputs, size_of
 from autograder.remote.errors import StudentError
 from autograder.remote.intake import LoadedTooLong, TooMuch
 from autograder.remote.proxy import Handle
@@ -36,7 +46,8 @@ from autograder.runner.backend import Backend
 from autograder.runner.run import unanswered
 from autograder.sandbox.errors import Ended
 
-MOST = 64  # inputs in the list of a function
+MOST = 64  # inputs in the list of a function that have an answer
+REFUSED = 8  # besides, inputs that are to be refused by one kind of exception
 SECONDS = 2.0  # of CPU that a submission may take for all its answers; beyond that there is no example
 ENDED = 3  # inputs that the reference does not come back from
 DUST = 1e-6  # differences of this size are rounding, whatever the values are
@@ -94,15 +105,20 @@ class Counterexamples:
         return self.record()
 
     @cached_property
-    def _patterns(self) -> dict[str, list[Scenario]]:
-        patterns: dict[str, list[Scenario]] = {name: [] for name in self.questions}
-        for scenario in self._recorded.public.scenarios():
+    def _patterns(self) -> dict[str, dict[str, list[Scenario]]]:
+        """Function -> what it answers (a value, a certain refusal) -> public calls that it answers so."""
+        patterns: dict[str, dict[str, list[Scenario]]] = {name: {} for name in self.questions}
+        for scenario, answered in self._recorded.public.scenarios():
             step = scenario[-1]
             while step.owner is not None:  # a method is its class's
                 step = scenario[step.owner]
             if step.name in patterns:
-                patterns[step.name].append(scenario)
+                patterns[step.name].setdefault(answered, []).append(scenario)
         return patterns
+
+    def is_asked(self, function: str) -> bool:
+        """Whether a public test calls it with plain values."""
+        return bool(self._patterns.get(function))
 
     def inputs(self, function: str) -> list[Known]:
         """The list of one function or class."""
@@ -150,15 +166,20 @@ class Counterexamples:
     # ------------------------------------------------------------------------------------------ the list
 
     def _made(self, function: str) -> list[Known]:
-        patterns = self._patterns.get(function, [])
-        if not patterns:
-            return []
+        known: list[Known] = []
+        for answered, patterns in self._patterns.get(function, {}).items():
+            found = self._known(function, answered, patterns)
+            known += found[: MOST if answered == VALUE else REFUSED]
+        return sorted(known, key=lambda one: size_of(one.scenario))
+
+    def _known(self, function: str, answered: str, patterns: Sequence[Scenario]) -> list[Known]:
+        """Inputs like these that all right programs answer with a value, or by one kind of refusal."""
         drawn = Inputs(patterns, random.Random(f"{self.exercise} {function}")).small()
         asked = [scenario for scenario in drawn if not self._hidden(scenario)]
         known = [
             Known(scenario, right)
             for scenario, right in self._answers(self.right[0], asked, SEED)
-            if _tells(right)
+            if (_tells(right) if answered == VALUE else refusal(right) == answered)
         ]
         for number, other in enumerate((self.right[0], *self.right[1:])):
             scenarios = [one.scenario for one in known]
@@ -168,7 +189,7 @@ class Counterexamples:
                 for one in known
                 if id(one.scenario) in answers and alike(answers[id(one.scenario)], one.right)
             ]
-        return known[:MOST]
+        return known
 
     def _hidden(self, scenario: Scenario) -> bool:
         """Whether a hidden test, and no public one, asks this, or gives one of these arguments."""

@@ -16,11 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autograder.remote.errors import StudentError
 from autograder.remote.proxy import Handle
 from autograder.remote.values import MODULE
 
 LARGEST = 4096  # elements of an argument
 STEPS = 4  # calls of a scenario
+VALUE = "a value"
+REFUSALS = ("ValueError", "TypeError", "KeyError", "IndexError")  # what statements ask for bad arguments
 HARMLESS = ("get", "unary", "binary", "reflected", "contains")  # operations that leave their object as it was
 
 
@@ -57,7 +60,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self._tests: list[list[Step | None]] = []
-        self._answers: list[list[bool]] = []  # whether each step answered with a value
+        self._answers: list[list[str]] = []  # what each step answered with: VALUE, a REFUSALS, or ""
         self._origins: dict[
             tuple[int, int], tuple[int, int | None, str]
         ] = {}  # handle -> test, step, attribute
@@ -113,12 +116,12 @@ class Recorder:
             for value in (target, *args, *kwargs.values()):
                 self._spoil(value)
 
-    def scenarios(self) -> Iterator[Scenario]:
-        """Each recorded call that answered with a value, with what it needs."""
+    def scenarios(self) -> Iterator[tuple[Scenario, str]]:
+        """Each recorded call that answered with a value, or refused its arguments, with what it needs."""
         for test, (steps, answers) in enumerate(zip(self._tests, self._answers, strict=True)):
             for last, answered in enumerate(answers):
                 if answered and (found := self._needed(test, steps, last)):
-                    yield found
+                    yield found, answered
 
     def _call(
         self,
@@ -144,7 +147,7 @@ class Recorder:
                 self._spoil(value)
         steps.append(step)
         is_value = not isinstance(result, Handle | Exception) and result is not None
-        self._answers[test].append(is_value and step is not None)
+        self._answers[test].append("" if step is None else VALUE if is_value else refusal(result))
         if isinstance(result, Handle):
             self._keep(result, (test, len(steps) - 1, ""))
 
@@ -205,6 +208,12 @@ def _touched(step: Step | None) -> set[int]:
         return set()
     owner = set() if step.owner is None else {step.owner}
     return owner | {arg.step for arg in (*step.args, *step.kwargs.values()) if isinstance(arg, Ref)}
+
+
+def refusal(answer: Any) -> str:
+    """The builtin exception by which a function refuses its arguments; "" for any other answer."""
+    kind = answer.mro[0] if isinstance(answer, StudentError) and answer.mro else ""
+    return kind if kind in REFUSALS else ""
 
 
 def copied(value: Any) -> Any:

@@ -282,3 +282,34 @@ def test_everywhere_the_same(
     )
     done = python("-c", script, toy, source, env={"PYTHONHASHSEED": "1"})
     assert done.stdout.strip() == test.message.en, done.stderr[-2000:]
+
+
+REFUSED = '''
+def test_refused(student):
+    """An empty text is an error.
+
+    zh: 空文本是错误。
+    """
+    with pytest.raises(ValueError):
+        student.vowels("")
+'''
+
+
+def test_what_should_be_refused(
+    vowels: Exercise, worker: Worker, edited: Callable[[Path, str, str], None]
+) -> None:
+    """An answer, or another exception, where a public test asks for a refusal; two refusals are alike."""
+    text = vowels.public_tests.read_text(encoding="utf-8")
+    vowels.public_tests.write_text(f"import pytest\n\n{text}{REFUSED}", encoding="utf-8")
+    lenient = vowels.solution.read_text(encoding="utf-8")
+    refusing = lenient.replace("# BEGIN SOLUTION\n", "# BEGIN SOLUTION\n    if not text:\n        raise ValueError(text)\n", 1)
+    vowels.solution.write_text(refusing, encoding="utf-8")
+    bundle = bundle_of(vowels)
+    (test,) = with_example(worker.grade(bundle, submission(vowels, lenient)))
+    assert test.message.en.endswith("found:\n  vowels('')\n  your code  0\n  right      raises ValueError")
+    assert "抛出 ValueError" in test.message.zh
+    other = refusing.replace("raise ValueError(text)", "raise IndexError(text)")
+    (test,) = with_example(worker.grade(bundle, submission(vowels, other)))
+    assert test.message.en.endswith("your code  raises IndexError\n  right      raises ValueError")
+    own = refusing.replace("raise ValueError(text)", "raise type('Mine', (ValueError,), {})()")
+    assert with_example(worker.grade(bundle, submission(vowels, own))) == []
