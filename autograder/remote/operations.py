@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+BUILTINS = {
+    id(kind): name
+    for name, kind in vars(builtins).items()
+    if isinstance(kind, type) and kind.__name__ == name
+}
 TORCH_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
 
 _BINARY = "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift"
@@ -62,7 +68,8 @@ def _next(target: Any) -> Any:
 def builtin_bases(error: BaseException, message: str) -> list[str]:
     """The builtin classes that an exception is of, most derived first. Torch's lack of memory is a MemoryError, too."""
     kind = type(error)
-    bases = [base.__name__ for base in kind.__mro__ if base.__module__ == "builtins"][:16]
+    # Known by identity: a class made by exec may have no `__module__`, or say that it is a builtin.
+    bases = [BUILTINS[id(base)] for base in kind.__mro__ if id(base) in BUILTINS][:16]
     if kind is RuntimeError and any(text in message for text in TORCH_OUT_OF_MEMORY):
         bases.insert(0, "MemoryError")
     return bases

@@ -73,7 +73,7 @@ LASTING = (FunctionType, type)
 
 def type_name(kind: type) -> str:
     """What messages call a type, and by which the trusted side knows those that are LASTING."""
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{getattr(kind, '__module__', '')}.{kind.__qualname__}"  # made by exec, it may have no module
 
 
 def range_length(value: range) -> int:

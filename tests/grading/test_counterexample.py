@@ -302,7 +302,9 @@ def test_what_should_be_refused(
     text = vowels.public_tests.read_text(encoding="utf-8")
     vowels.public_tests.write_text(f"import pytest\n\n{text}{REFUSED}", encoding="utf-8")
     lenient = vowels.solution.read_text(encoding="utf-8")
-    refusing = lenient.replace("# BEGIN SOLUTION\n", "# BEGIN SOLUTION\n    if not text:\n        raise ValueError(text)\n", 1)
+    refusing = lenient.replace(
+        "# BEGIN SOLUTION\n", "# BEGIN SOLUTION\n    if not text:\n        raise ValueError(text)\n", 1
+    )
     vowels.solution.write_text(refusing, encoding="utf-8")
     bundle = bundle_of(vowels)
     (test,) = with_example(worker.grade(bundle, submission(vowels, lenient)))

@@ -235,6 +235,19 @@ def test_what_a_function_of_the_test_raises_for_the_student(backend: Make) -> No
         assert opened.student.ask(secret) == "RuntimeError: a function given by the test raised an exception"
 
 
+def test_an_exception_of_a_class_without_a_module(backend: Make) -> None:
+    """As `exec` makes one: it is the builtin that it derives from, whatever its own name."""
+    opened = backend(
+        "def f(name):\n names = {'__builtins__': {}, 'Base': ValueError, 'type': type}\n"
+        " exec(f'kind = type({name!r}, (Base,), {{}})', names)\n raise names['kind']('bad')\n"
+    )
+    with opened.begin(0, Limits(5.0, 512)):
+        for name in ("Mine", "KeyError"):
+            with pytest.raises(ValueError, match="bad") as caught:
+                opened.student.f(name)
+            assert not isinstance(caught.value, KeyError) and isinstance(caught.value, StudentError)
+
+
 def test_forbidden_calls(backend: Make) -> None:
     opened = backend("import torch\ndef f(x): return torch.softmax(x, -1)\n", forbidden=["torch.softmax"])
     with opened.begin(0, Limits(5.0, 512)), pytest.raises(RuntimeError, match="not allowed in this exercise"):
