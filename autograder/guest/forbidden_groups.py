@@ -82,10 +82,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 def expanded(names: Iterable[str]) -> tuple[str, ...]:
-    """The dotted names, with each group in place of its name. LookupError for a group that there is not."""
+    """The dotted names, with each group in place of its name. LookupError for a group that there is not, or no library's name."""
     found: dict[str, None] = {}
     for name in names:
         if not name.startswith("@"):
+            if name.partition(".")[0] in ("builtins", name):  # every library calls these
+                raise LookupError(f"forbidden call {name!r} is no function of a library: write MODULE.NAME")
             found[name] = None
         elif name in GROUPS:
             found |= dict.fromkeys(expanded(GROUPS[name]))

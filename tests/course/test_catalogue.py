@@ -52,6 +52,8 @@ def test_public_part_has_no_secret(affine: Exercise) -> None:
         (UNIT_FILE, 'exercises = ["affine"]', "exercises = []", "exercises", "length"),
         (UNIT_FILE, 'title.zh = "基础"', 'title.zh = ""', "title.zh", "length"),
         (SPEC_FILE, "forbidden = [", 'forbidden = ["@nosuch", ', "top level", "there is no group '@nosuch'"),
+        (SPEC_FILE, "forbidden = [", 'forbidden = ["eval", ', "top level", "'eval' is no function of a library"),
+        (SPEC_FILE, "forbidden = [", 'forbidden = ["builtins.eval", ', "top level", "is no function of a library"),
         (SPEC_FILE, 'replace = "x * scale + shift"\nwith = "x * scale"\n', "", "misconception[...]", "`replace` and `with`"),
         (SPEC_FILE, "minutes = 20", "minutes = 20\nminuets = 3", "top level", "minuets"),
         (SPEC_FILE, "minutes = 20\n", "", "top level", "minutes"),
