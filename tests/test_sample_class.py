@@ -22,6 +22,7 @@ from rich.console import Console
 
 from autograder.cli.common import Speaker
 from autograder.cli.grade_table import grade_table
+from autograder.cli.tables import FOUND_SHOWN
 from autograder.course import Course
 from autograder.gradebook import Gradebook
 from autograder.grading.scheme import scheme_of
@@ -146,7 +147,7 @@ def test_one_exercise_alone(
 
 
 def test_the_picture_in_the_readme(first: Run, gradebook: Path) -> None:
-    """What `make demo` shows, as it is now: every line of the table, and every mistake by name."""
+    """What `make demo` shows, as it is now: every line of the table, and by name as many mistakes as are listed."""
     picture = (ROOT / "docs/demo.svg").read_text(encoding="utf-8")
     places: dict[float, list[tuple[float, str]]] = {}
     for x, y, text in re.findall(
@@ -162,5 +163,11 @@ def test_the_picture_in_the_readme(first: Run, gradebook: Path) -> None:
     console.print(table)
     shown = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line for line in shown if "".join(line.split()) not in drawn] == []
-    named = {name for row in first.rows.values() for test in row["tests"] if (name := test["diagnosis"])}
-    assert [name for name in named if not any(name in line for line in drawn)] == []
+    named = {
+        (row["exercise"], name)
+        for row in first.rows.values()
+        for test in row["tests"]
+        if (name := test["diagnosis"])
+    }
+    absent = [place for place in named if not any(place[1] in line for line in drawn)]
+    assert len(absent) <= max(0, len(named) - FOUND_SHOWN), absent

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 POINTS = Text("{score} of {max_score} points", "得分 {score} / {max_score}")
 # Where they are worth nothing, as a quiz's public ones.
 PASSED = Text("{passed} of {tests} tests passed", "通过 {passed} / {tests} 项测试")
+FORM = Text(  # of a quiz whose answers may all be wrong
+    "{tests} of {tests} answers have the right form; grading tells whether they are right.",
+    "{tests} 个答案的格式都正确；是否答对，评分后才知道。",
+)
 SAME = Text("the same as {name}", "与 {name} 相同")
 A_HINT = Text("A hint", "提示")
 SYMBOLS = {Outcome.PASSED: "✓", Outcome.NOT_IMPLEMENTED: "·"}
@@ -54,7 +58,8 @@ class Report:
     def points(self) -> str:
         if not self.max_score:
             passed = sum(test.outcome is Outcome.PASSED for test in self.tests)
-            return PASSED.pick(self.lang).format(passed=passed, tests=len(self.tests))
+            told = FORM if self.complete else PASSED
+            return told.pick(self.lang).format(passed=passed, tests=len(self.tests))
         return POINTS.pick(self.lang).format(score=number(self.score), max_score=number(self.max_score))
 
     def lines(self) -> list[tuple[Outcome, str, str]]:

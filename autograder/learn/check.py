@@ -233,7 +233,7 @@ def run_public(
     report = Report(exercise.id, exercise.public.title.text.pick(lang), tests, lang)
     if report.complete:
         at_hand = exercise.hidden_tests.is_file() and absent is None  # hidden tests run on the file
-        told = HIDDEN_TOO.format(exercise=exercise.id) if at_hand else DONE
+        told = HIDDEN_TOO.format(exercise=exercise.id) if at_hand else DONE if report.max_score else Text()
         return dataclasses.replace(report, message=told)
     return dataclasses.replace(report, failing=failing_questions(exercise, cases, tests))
 

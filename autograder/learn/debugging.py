@@ -18,7 +18,7 @@ from autograder.grading.worker import Worker
 from autograder.learn.hidden import hidden_worker
 from autograder.learn.journal import Bug, entry_of, read_journal
 from autograder.learn.reset import keep_copy
-from autograder.learn.solution import has_all_points
+from autograder.learn.solution import NO_SOLUTION, has_all_points
 from autograder.results import Outcome, Status, Visibility
 from autograder.text import Text
 
@@ -85,9 +85,12 @@ def begin(exercise: Exercise, level: int) -> tuple[Planted, list[Text]]:
         level: 1, a mistake that public tests show; 2, one that only hidden tests show. Where none of the level is left, any.
 
     Raises:
-        CourseError: the exercise has no known mistakes, or the learner does not have all its points.
+        CourseError: the exercise has no known mistakes, solutions are not at hand, or the learner does not have all
+            its points.
     """
-    if not (exercise.solution.is_file() and exercise.spec.misconception) or exercise.kind == "quiz":
+    if exercise.kind != "quiz" and not exercise.solution.is_file():
+        raise CourseError.of(NO_SOLUTION, path=exercise.solution)
+    if not exercise.spec.misconception or exercise.kind == "quiz":
         raise CourseError.of(NOTHING, exercise=exercise.id)
     if not has_all_points(exercise):
         raise CourseError.of(NOT_YET, exercise=exercise.id)

@@ -7,6 +7,12 @@ from autograder.course import CourseError, Exercise
 from autograder.grading.planted import code_of
 from autograder.learn.attempts import attempt_in
 from autograder.learn.journal import read_journal
+from autograder.text import Text
+
+NO_SOLUTION = Text(
+    "{path} is not here: this tree was released without solutions; ask your instructor",
+    "没有 {path}：发放的文件里不含答案；请询问教师",
+)
 
 
 def solution_text(exercise: Exercise, *, give_up: bool = False) -> str:
@@ -16,10 +22,7 @@ def solution_text(exercise: Exercise, *, give_up: bool = False) -> str:
         CourseError: solutions are not at hand, or the last attempt does not have all points and nobody gives up.
     """
     if not exercise.solution.is_file():
-        raise CourseError(
-            f"{exercise.solution} is not here: this tree was released without solutions; ask your instructor",
-            f"没有 {exercise.solution}：发放的文件里不含答案；请询问教师",
-        )
+        raise CourseError.of(NO_SOLUTION, path=exercise.solution)
     if not give_up and not has_all_points(exercise):
         raise CourseError(
             f"{exercise.skeleton} does not have all points yet: run `autograder check {exercise.id} --hidden`, "

@@ -14,7 +14,11 @@ CHINESE = re.compile(r'\blang="zh"')
 DEFINITION = r"^(?:(?:async )?def|class) {name}\b|^{name}\b\s*(?::[^=\n]+)?="
 BULLET = re.compile(r"\s*(?:(?:[*-]|\d+\.) |\|)")  # also a row of a table
 RULE = re.compile(r"\s*\|[-:| ]+\|\s*$")  # the line below a table's head
-STRONG = re.compile(r"\*\*(.+?)\*\*")
+FENCE, INDENT = "```", "    "
+CODE = r"(`[^`]*`|\$\$.*?\$\$|\$[^$]*\$)"  # and formulas: what looks like a mark in them is none
+STRONG = re.compile(CODE + r"|\*\*(.+?)\*\*")
+LINK = re.compile(CODE + r"|\[([^\]]*)\]\((?:[^()\s]|\([^()\s]*\))*\)")
+EMPHASIS = re.compile(CODE + r"|(?<![A-Za-z0-9_*])\*(?=[^\s*])([^*]*)(?<!\s)\*(?![A-Za-z0-9_*])")
 
 
 class Statement(Struct, frozen=True):
@@ -83,7 +87,20 @@ def _told(before: list[tuple[str, str]], lang: str) -> tuple[str, list[str]]:
 
 
 def _paragraphs(lines: list[str]) -> list[str]:
-    """Markdown's lines joined to paragraphs, without its marks; each item of a list, and each row of a table, is one."""
+    """Markdown's paragraphs. What stands between two fences is one, indented, with its lines as they are."""
+    found: list[str] = []
+    begin, fenced = 0, False
+    fences = [place for place, line in enumerate(lines) if line.lstrip().startswith(FENCE)]
+    for place in [*fences, len(lines)]:
+        part = lines[begin:place]
+        found += ["\n".join(INDENT + line for line in part)] if fenced and part else []
+        found += [] if fenced else _joined(part)
+        begin, fenced = place + 1, not fenced
+    return found
+
+
+def _joined(lines: list[str]) -> list[str]:
+    """Lines joined to paragraphs, without Markdown's marks; each item of a list, and each row of a table, is one."""
     found: list[str] = []
     begun = False
     for line in lines:
@@ -94,7 +111,13 @@ def _paragraphs(lines: list[str]) -> list[str]:
         elif line.strip():
             found[-1] += f" {line.strip()}"
         begun = bool(line.strip())
-    return [STRONG.sub(r"\1", re.sub(r"^[*-] ", "• ", text)).replace("`", "") for text in found]
+    return [_plain(re.sub(r"^[*-] ", "• ", text)) for text in found]
+
+
+def _plain(text: str) -> str:
+    for mark in (STRONG, LINK, EMPHASIS):
+        text = mark.sub(lambda match: match[1] or match[2], text)
+    return text.replace("`", "")
 
 
 def _promise(code: str, question: str | None) -> str:

@@ -11,7 +11,8 @@ from autograder.course import Course, Exercise
 from autograder.feedback.report import print_report
 from autograder.learn.journal import Entry, read_journal
 from autograder.learn.screen import Colours, Page, draw
-from autograder.learn.statement import statement_of
+from autograder.learn.statement import Statement, statement_of
+from autograder.learn.states import is_untouched
 from autograder.learn.terminal import write
 from autograder.text import Text
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 EDIT = Text("Edit {path} and save.", "编辑并保存 {path}。")
+EDIT_FIRST = Text(
+    "Edit {path} and save. Axes and terms: at its top.", "编辑并保存 {path}。各轴和术语见文件开头。"
+)
 KEYS = (
     Text("h: hint", "h：提示"),
     Text("n: next", "n：下一题"),
@@ -108,11 +112,7 @@ class Screen:
 
     def open(self, exercise: Exercise, done: Collection[str]) -> None:
         self._exercise = exercise
-        path = exercise.skeleton.relative_to(self._course.root)
-        self._page = Page(
-            title=f"{exercise.id}  {exercise.public.title.text.pick(self._lang)}",
-            edit=EDIT.pick(self._lang).format(path=path),
-        )
+        self._page = Page(title=f"{exercise.id}  {exercise.public.title.text.pick(self._lang)}")
         self._note(done)
 
     def running(self, *, hidden: bool) -> None:
@@ -152,6 +152,7 @@ class Screen:
         entry = read_journal(self._course.root).entry(exercise)
         told = statement_of(exercise, _current(exercise, entry), lang)
         page.heading, page.paragraphs = told.heading, told.paragraphs
+        page.edit = self._what_to_edit(told)
         units = [[f"{unit.id}/{topic}" for topic in unit.exercises] for unit in self._course.units]
         unit = next(unit for unit in self._course.units if unit.id == exercise.unit)
         page.unit = unit.title.text.pick(lang)
@@ -163,6 +164,18 @@ class Screen:
         more = MORE_KEYS if exercise.id in done and can_go_further(exercise) else ()
         page.keys = [key.pick(lang) for key in (*KEYS[:-1], *more, KEYS[-1])]
         self._note_hints(entry)
+
+    def _what_to_edit(self, told: Statement) -> str:
+        """The file, and while it is untouched, where its introduction stands: the questions below it build on that.
+
+        Where a file has none, its first question's text is found in its place, which is on the screen.
+        """
+        exercise, lang = self._exercise, self._lang
+        above = statement_of(exercise, None, lang).paragraphs
+        shown = not above or told.paragraphs[-len(above) :] == above
+        more = exercise.kind != "quiz" and not shown and is_untouched(exercise)
+        path = exercise.skeleton.relative_to(self._course.root)
+        return (EDIT_FIRST if more else EDIT).pick(lang).format(path=path)
 
     def _note_hints(self, entry: Entry) -> None:
         question = _current(self._exercise, entry)

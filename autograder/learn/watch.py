@@ -55,6 +55,10 @@ PUBLIC_DONE = Text(
     "{exercise}: all public tests pass. They are only a part: hidden tests decide.",
     "{exercise}：公开测试全部通过。它们只是一部分，最终由隐藏测试决定。",
 )
+FORM_DONE = Text(
+    "{exercise}: all answers have the right form. Grading tells whether they are right.",
+    "{exercise}：答案的格式都正确；是否答对，评分后才知道。",
+)
 FIRST, LAST = (
     Text("This is the first exercise.", "这是第一题。"),
     Text("This is the last exercise.", "这是最后一题。"),
@@ -223,7 +227,8 @@ class Loop:
         if complete:
             self.done.add(exercise.id)
             at_hand = exercise.hidden_tests.is_file()
-            said = (COMPLETE if at_hand else PUBLIC_DONE).format(exercise=exercise.id)
+            public = FORM_DONE if exercise.kind == "quiz" else PUBLIC_DONE
+            said = (COMPLETE if at_hand else public).format(exercise=exercise.id)
             if at_hand and can_go_further(exercise):
                 said = joined(said, GO_ON if self.view.stays else FURTHER.format(exercise=exercise.id))
         self.view.finished(self.done, said)

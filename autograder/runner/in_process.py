@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -28,6 +30,7 @@ from autograder.testing.reference import load_local
 # Seconds on the wall for each second of a test's limit, as the confined backend allows for waiting: a learner's machine may
 # be slow, or busy. When a test has run out of that, the same loop is not waited for as long in each of the others.
 PATIENCE, AFTERWARDS = 6.0, 2.0
+M_MMAP_THRESHOLD = -3  # of mallopt
 
 
 class InProcessBackend:
@@ -151,6 +154,16 @@ def ended_in_time() -> Iterator[None]:
         raise TimedOut(str(error)).with_traceback(error.__traceback__) from None
 
 
+@cache
+def _give_back_freed_memory() -> None:
+    """From now on blocks of 128 KiB go back to the system once they are freed: what an earlier test left says nothing.
+
+    glibc otherwise raises that size as it goes, and keeps what it once had.
+    """
+    if set_option := getattr(ctypes.CDLL(None), "mallopt", None):
+        set_option(M_MMAP_THRESHOLD, 1 << 17)
+
+
 @contextmanager
 def memory_cap(megabytes: int) -> Iterator[None]:
     """Let this process map at most so many MiB more than it has now. Does nothing where the system can't (not Linux)."""
@@ -159,6 +172,7 @@ def memory_cap(megabytes: int) -> Iterator[None]:
         return
     import resource
 
+    _give_back_freed_memory()
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     cap = mapped + (megabytes << 20)

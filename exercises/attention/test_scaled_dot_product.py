@@ -88,12 +88,12 @@ def test_attention_by_hand(student):
 
     zh: 分数为 log 3 和 0 时权重是 3/4 和 1/4；把第一个键遮住，就只剩第二个键。
     """
-    q = torch.tensor([[2 * math.log(3), 5.0, 0.0, 0.0]])  # d_k = 4: the scores are halved
+    q = torch.tensor([[2 * math.log(3), 5.0, 0.0, 0.0]]).expand(3, -1)  # d_k = 4: the scores are halved
     k = torch.tensor([[1.0, 0.0, 7.0, 0.0], [0.0, 0.0, 0.0, 2.0]])
     v = torch.tensor([[4.0, 0.0, 1.0], [0.0, 8.0, 1.0]])
     output, weights = student.scaled_dot_product_attention(q, k, v)
-    assert_close(weights, torch.tensor([[0.75, 0.25]]))
-    assert_close(output, torch.tensor([[3.0, 2.0, 1.0]]))
+    assert_close(weights, torch.tensor([[0.75, 0.25]]).expand(3, -1))
+    assert_close(output, torch.tensor([[3.0, 2.0, 1.0]]).expand(3, -1))
     output, weights = student.scaled_dot_product_attention(q, k, v, torch.tensor([[False, True]]))
-    assert_close(weights, torch.tensor([[0.0, 1.0]]))
-    assert_close(output, torch.tensor([[0.0, 8.0, 1.0]]))
+    assert_close(weights, torch.tensor([[0.0, 1.0]]).expand(3, -1))
+    assert_close(output, torch.tensor([[0.0, 8.0, 1.0]]).expand(3, -1))

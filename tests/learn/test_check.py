@@ -16,7 +16,7 @@ from autograder import check as check_function
 from autograder.course import Course, CourseError, Exercise
 from autograder.course.named import first_exercise, one_exercise
 from autograder.feedback.report import Report, print_report
-from autograder.learn.check import Interrupted, check_file, check_namespace
+from autograder.learn.check import Interrupted, check_file, check_namespace, check_own
 from autograder.learn.warm import Answer, Asked, Checker, fresh_check
 from autograder.learn.watch import ALL_DONE, Loop
 from autograder.results import Outcome, TestResult, Visibility
@@ -531,6 +531,33 @@ def test_public_tests_alone_complete_nothing(toy_course: Course, monkeypatch: py
     out = desk.run()
     assert "basics/affine: all public tests pass. They are only a part: hidden tests decide." in out
     assert "complete" not in out
+
+
+def test_a_quiz_whose_answers_have_the_right_form_is_not_called_right(
+    quiz: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its public tests see no wrong answer: neither the table nor the loop may sound as if it were complete."""
+    import shutil
+
+    course = Course.load(quiz.root)
+    shutil.copyfile(quiz.solution, quiz.skeleton)
+    shutil.rmtree(quiz.root / "solutions")
+    told = {
+        "en": (
+            "8 of 8 answers have the right form; grading tells whether they are right.",
+            "all answers have the right form. Grading tells",
+        ),
+        "zh": ("8 个答案的格式都正确；是否答对，评分后才知道。", "答案的格式都正确；是否答对"),
+    }
+    for lang, (table, loop) in told.items():
+        report = check_own(quiz, lang)
+        assert str(report).splitlines()[0] == f"basics/quiz  {table}"
+        assert str(report).count("\n") == 8, "and nothing below its eight lines"
+        out = Desk(course, lang, [(True, "q")], monkeypatch).run("quiz")
+        assert f"basics/quiz{': ' if lang == 'en' else '：'}{loop}" in out
+    edited = quiz.skeleton.read_text(encoding="utf-8").replace("comes_first = ", "comes_first = 0 and ")
+    quiz.skeleton.write_text(edited, encoding="utf-8")
+    assert "7 of 8 tests passed" in str(check_own(quiz, "en"))
 
 
 def test_a_save_is_told_by_the_system(toy_course: Course, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -126,6 +127,19 @@ def test_only_with_all_points(affine: Exercise, cli: Cli, monkeypatch: pytest.Mo
     assert said.code == 2
     assert "once you have all its points" in said.err
     assert not affine.debugged.exists()
+
+
+def test_a_tree_without_solutions_has_no_bug_to_find(
+    affine: Exercise, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has known mistakes; what is missing is said as `solution` says it."""
+    monkeypatch.chdir(affine.root)
+    shutil.rmtree(affine.root / "solutions")
+    said = cli("debug", affine.id)
+    assert said.code == 2
+    assert "this tree was released without solutions" in said.err
+    assert said.err == cli("solution", affine.id).err
+    assert "发放的文件里不含答案" in cli("debug", affine.id, "--lang", "zh").err
 
 
 @pytest.mark.parametrize("options", [("--line", "3"), ("--give-up",)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -12,10 +13,14 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
+from rich.console import Console
 
+from autograder.authoring.build import build_exercise
 from autograder.course import Course, Exercise, find_course
 from autograder.learn.screen import Page, broken, draw
 from autograder.learn.statement import statement_of
+from autograder.learn.states import is_untouched
+from autograder.learn.views import Screen
 
 if sys.platform == "win32":
     pytest.skip("there are no pseudo-terminals", allow_module_level=True)
@@ -83,6 +88,40 @@ def test_what_failed_and_its_diagnosis_follow_a_save(
     edited(affine.skeleton, 'print("\\x1b[2Jmy print"); return x', "return x * scale + shift")
     seen = terminal.wait_for("2 of 4 points", "2. Normalise", "Hints on normalise: 0 of 1 given")
     assert "1. Affine" not in seen and "my print" not in seen
+
+
+def test_an_untouched_exercise_says_where_its_introduction_is(
+    sit_down: Callable[..., Terminal], affine: Exercise, edited: Edit
+) -> None:
+    terminal = sit_down()
+    terminal.wait_for(
+        "0 of 4 points", "Edit exercises/basics/affine.py and save. Axes and terms: at its top."
+    )
+    edited(affine.skeleton, AFFINE, "return x * scale + shift")
+    seen = terminal.wait_for("2 of 4 points", "2. Normalise")
+    assert "Edit exercises/basics/affine.py and save." in seen and "at its top" not in seen
+    terminal.type("q")
+    assert_given_back(terminal)
+
+
+def test_where_the_introduction_is(affine: Exercise, quiz: Exercise, edited: Edit) -> None:
+    """In both languages. A quiz tells on each question how to answer it; what has no introduction has no such words."""
+    console = Console(file=io.StringIO(), width=80)
+
+    def edit(exercise: Exercise, lang: str) -> str:
+        course = Course.load(quiz.root)
+        view = Screen(course, lang, console)
+        view.open(course.exercise(exercise.id), ())
+        return view._page.edit
+
+    assert edit(affine, "zh") == "编辑并保存 exercises/basics/affine.py。各轴和术语见文件开头。"
+    assert edit(affine, "en").endswith("Axes and terms: at its top.")
+    assert edit(quiz, "en") == "Edit exercises/basics/quiz.py and save."
+    for text in ("Two maps that stand in every network.", "每个网络里都有的两个映射。"):
+        edited(affine.solution, f"# {text}\n", "#\n")
+    build_exercise(affine)
+    assert is_untouched(Course.load(quiz.root).exercise("affine"))
+    assert edit(affine, "en") == "Edit exercises/basics/affine.py and save."
 
 
 def test_the_screen_is_drawn_anew_when_the_terminal_gets_another_size(
@@ -268,3 +307,40 @@ def test_a_statement_in_a_file_that_the_learner_has_changed(affine: Exercise, ed
     assert statement_of(affine, "affine", "en").heading == "Affine maps"
     affine.skeleton.unlink()
     assert statement_of(affine, "affine", "zh").heading
+
+
+def test_what_stands_between_fences_keeps_its_lines(affine: Exercise, edited: Edit) -> None:
+    for heading, text in (("1. Affine", "Like this:"), ("1. 仿射", "写成这样：")):
+        block = "# ```\n# Q: *two*\n#   A: `2`\n#\n# Q:\n# ```"
+        edited(
+            affine.skeleton,
+            f"# ## {heading}\n",
+            f"# ## {heading}\n#\n# {text}\n# On.\n#\n{block}\n# Behind.\n",
+        )
+    for lang, text in (("en", "Like this:"), ("zh", "写成这样：")):
+        *_, before, block, behind = statement_of(affine, "affine", lang).paragraphs
+        assert (before, behind) == (f"{text} On.", "Behind.")
+        assert block == "    Q: *two*\n      A: `2`\n    \n    Q:"
+    page = Page(heading="1. Affine", paragraphs=[before, block, behind], keys=["q"])
+    rows = [row.rstrip() for row in draw(page, 60, 20, None, "utf-8")]
+    at = rows.index("    Q: *two*")
+    assert rows[at - 1 : at + 5] == [before, "    Q: *two*", "      A: `2`", "", "    Q:", "Behind."]
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        ("A *query*, *all of it*; **new**.", "A query, all of it; new."),
+        ("其中*mean*是均值，见[讲义](../a.md)。", "其中mean是均值，见讲义。"),
+        ("See [*Attention*, `f`](https://a.org/b_(c)) and [2](x).", "See Attention, f and 2."),
+        ("Call `f(*a, *b)`, `g(**c)`, `h(**d)`, `i[k](x)`.", "Call f(*a, *b), g(**c), h(**d), i[k](x)."),
+        (
+            "$W^*$ and $V^*$ with 2 * 3 * 4 and [B, D] (or [B])",
+            "$W^*$ and $V^*$ with 2 * 3 * 4 and [B, D] (or [B])",
+        ),
+        ("* An *item*.", "• An item."),
+    ],
+)
+def test_marks_of_markdown_are_not_shown(affine: Exercise, edited: Edit, written: str, seen: str) -> None:
+    edited(affine.skeleton, "# ## 1. Affine\n", f"# ## 1. Affine\n#\n# {written}\n")
+    assert statement_of(affine, "affine", "en").paragraphs[-1] == seen
