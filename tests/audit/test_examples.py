@@ -17,6 +17,7 @@ from autograder.grading.worker import Mode, Worker
 
 COURSE = Course.load(Path(__file__).resolve().parents[2], authoring=True)
 SLICES = 10
+WITHOUT_PLAIN_VALUES = "with functions or objects of their own alone"
 
 Look = Callable[[Course, Exercise], Finding]
 
@@ -55,9 +56,9 @@ def test_only_where_it_is_asked_for(affine: Exercise, shared_sandbox: Any) -> No
 
 @pytest.mark.parametrize("number", range(SLICES))
 def test_every_exercise_has_some(look: Look, number: int) -> None:
-    """Public tests of every exercise call something on plain values, so that a mistake there can be shown."""
+    """Wherever public tests call something on plain values, some mistakes can be shown; where none can, the audit says why."""
     for exercise in list(COURSE)[number::SLICES]:
         found = look(COURSE, exercise)
         assert found.problems == []
-        if exercise.kind == "exercise":
-            assert not found.summary.startswith("0 of"), exercise.id
+        if exercise.kind == "exercise" and found.summary.startswith("0 of"):
+            assert any(WITHOUT_PLAIN_VALUES in warning for warning in found.warnings), exercise.id
