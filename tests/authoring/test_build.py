@@ -129,7 +129,7 @@ def test_public_toml_round_trip(tmp_path: Path) -> None:
         minutes=7,
         difficulty=5,
         limits=Limits(2.5, 64),
-        forbidden=("torch.softmax", 'odd"name'),
+        forbidden=("torch.softmax", 'library.odd"name'),
         hint=(
             Hint(question="a", en="tab\there, and a backslash \\", zh="换行\n、“引号”、\u3000全角空格、\x7f"),
             Hint(question="b", en="# not a comment", zh="𠮷 with an astral character"),

@@ -29,8 +29,8 @@ from autograder.platforms.site.lesson_text import site_text
 from autograder.platforms.site.links import plain, relink
 
 ROOT = Path(__file__).resolve().parents[2]
-UNIT = "attention"  # three lessons with figures and formulas, and a quiz
-TOPICS = ("scaled_dot_product", "multi_head", "kv_cache", "quiz")
+UNIT = "attention"  # four lessons with figures and formulas, and a quiz
+TOPICS = ("scaled_dot_product", "multi_head", "kv_cache", "grouped_query", "quiz")
 WIDTHS = (390, 1280)
 KINDS = {
     "en": (
@@ -158,7 +158,7 @@ def test_the_map_lists_every_exercise(own: Path) -> None:
             [{"en": "core", "zh": "核心"}[lang], "40"],
             [rows[1][1], "45"],
         ]
-        assert len(rows) == 4
+        assert len(rows) == len(TOPICS)
         assert page.select("thead th")[1].get_text() == head
         assert [str(a["href"]) for a in page.select("svg a")] == ["attention/overview.html"]
         boxes = soup(own / lang / "attention/overview.html").select("svg a[data-exercise]")
